@@ -1,0 +1,165 @@
+/**
+ * The graph: tensors with named axes, one node an operation, in A-normal form.
+ *
+ * Nodes stand in an order in which every operand precedes its user. The one way around is `prev`, which names a
+ * state and not a node: a recurrence is a cycle through the state table (docs/decisions/0002). All data is readonly;
+ * analyses return side tables keyed by NodeId.
+ */
+import type { Span } from "../diagnostics/types.js";
+
+declare const brand: unique symbol;
+export type NodeId = number & { readonly [brand]: "node" };
+export type StateId = number & { readonly [brand]: "state" };
+export type ParamId = number & { readonly [brand]: "param" };
+/** Unique within a graph. The source's name where it is free, else the name with a suffix: `m`, `t'`, `in_proj`. */
+export type AxisId = string & { readonly [brand]: "axis" };
+
+/** A size: known when compiled, or the name of a run-time axis (`b`, `t`), known when a program runs. */
+export type Size = number | { readonly runtime: string };
+
+/** A prime axis. Products are expanded into their primes before they reach the graph. */
+export interface Axis {
+  readonly id: AxisId;
+  readonly size: Size;
+  /** `time` axes order the steps of a recurrence; `batch` axes separate sequences. */
+  readonly role: "time" | "batch" | "plain";
+  /** Parts of a sum axis or of a stacked parameter, in order; their sizes add up to `size`. */
+  readonly parts?: readonly { readonly axes: readonly AxisId[]; readonly start: number; readonly size: number }[];
+  readonly spans: readonly Span[];
+}
+
+/** `f32` computes in 32 bits; `c64` is a complex of two f32; `index` is a whole number; `bool` a truth. */
+export type ScalarType = "f32" | "c64" | "index" | "bool";
+
+/** `axes` is a set in canonical order: run-time axes first (batch, then time), the others as declared. */
+export interface TensorType {
+  readonly scalar: ScalarType;
+  readonly axes: readonly AxisId[];
+}
+
+/** Elementwise functions. Each promises accuracy near 1e-6 relative over the range where its result is finite in f32. */
+export type MapFn =
+  | "add" | "sub" | "mul" | "div" | "mod" | "pow" | "min" | "max"
+  | "neg" | "abs" | "sign" | "floor" | "ceil" | "round" | "sqrt" | "rsqrt" | "recip"
+  | "exp" | "exp2" | "expm1" | "log" | "log1p" | "sin" | "cos" | "tanh" | "erf" | "phi"
+  | "eq" | "ne" | "lt" | "le" | "gt" | "ge" | "and" | "or" | "not"
+  | "select"                                   // select(condition, ifTrue, ifFalse)
+  | "complex" | "re" | "im" | "conj"
+  | "float";                                   // index or bool to f32
+
+export type ReduceFn = "sum" | "max" | "min";
+
+/** What one node computes. Operands are values at the same step unless an axis of role time says otherwise. */
+export type Operation =
+  | { readonly kind: "scalar"; readonly value: number }
+  | { readonly kind: "input"; readonly name: string }
+  | { readonly kind: "param"; readonly param: ParamId }
+  /** pos(axis): the coordinate; along time, counted from the start of the document (carried over calls). */
+  | { readonly kind: "coordinate"; readonly axis: AxisId }
+  | { readonly kind: "map"; readonly fn: MapFn; readonly args: readonly NodeId[] }
+  | { readonly kind: "reduce"; readonly fn: ReduceFn; readonly arg: NodeId; readonly over: readonly AxisId[]; readonly where?: NodeId }
+  /** Σ over `over` of lhs · rhs. */
+  | { readonly kind: "dot"; readonly lhs: NodeId; readonly rhs: NodeId; readonly over: readonly AxisId[] }
+  /** table with `axis` replaced by the value of `index`, of scalar type index. Out-of-range reads are clamped. */
+  | { readonly kind: "gather"; readonly table: NodeId; readonly axis: AxisId; readonly index: NodeId }
+  /** y[t] = Σ_k w[k] · x[t − (K − 1) + k], zero (or the carried history) before the document's start. */
+  | { readonly kind: "conv"; readonly x: NodeId; readonly w: NodeId; readonly along: AxisId; readonly over: AxisId; readonly history: StateId }
+  | { readonly kind: "rename"; readonly arg: NodeId; readonly axes: readonly { readonly from: AxisId; readonly to: AxisId }[] }
+  /** Coordinates start ≤ i < start + size of `axis`, which becomes the row-major product of the axes `to` (none: one coordinate is picked). */
+  | { readonly kind: "slice"; readonly arg: NodeId; readonly axis: AxisId; readonly start: number; readonly to: readonly AxisId[] }
+  /** Joins along a sum axis; `parts[i]` carries the axes of part i of `axis`. */
+  | { readonly kind: "concat"; readonly parts: readonly NodeId[]; readonly axis: AxisId }
+  | { readonly kind: "flip"; readonly arg: NodeId; readonly axis: AxisId }
+  /** A window of run-time axis `from`: coordinate i of `to` reads coordinate i + offset, `offset` a run-time number. Inserted by the window pass. */
+  | { readonly kind: "window"; readonly arg: NodeId; readonly from: AxisId; readonly to: AxisId; readonly offset: string }
+  /** The value that a state had one step earlier: its carried value or `init` at a document's start. */
+  | { readonly kind: "prev"; readonly state: StateId }
+  /** The continuous variable on the right of `der(state) = …`; gone after discretize. */
+  | { readonly kind: "continuous"; readonly state: StateId }
+  /** `a` or `b` of der(state) = a·state + b, inside the rule's discrete form; typed with all of the state's axes and time until discretize puts the true terms in. */
+  | { readonly kind: "coefficient"; readonly state: StateId; readonly of: "a" | "b" };
+
+export type Node = Operation & {
+  readonly id: NodeId;
+  readonly type: TensorType;
+  /** Where it comes from, innermost first: the expression, then the calls that inlined it. */
+  readonly spans: readonly Span[];
+  /** The source's name for this value, with its call path: `backbone/mixer.delta`. Absent for subexpressions. */
+  readonly name?: string;
+};
+
+export type Equation =
+  /** value(t), which may read `prev` of this and other states. */
+  | { readonly kind: "discrete"; readonly value: NodeId }
+  /**
+   * der(state) = rhs, where rhs is linear in `continuous(state)`; `value` is the rule's discrete form, in terms of
+   * `coefficient` nodes. Users of the state read `value` either way.
+   */
+  | { readonly kind: "continuous"; readonly rhs: NodeId; readonly rule: string; readonly value: NodeId };
+
+/**
+ * Everything that a program carries from one step to the next.
+ * - `state`: declared by the author. `delay`: made for `prev(e)`; its value is e. `history`: the last K − 1 inputs of a
+ *   causal convolution (axes: those of x without time, then `taps`).
+ */
+export interface State {
+  readonly id: StateId;
+  readonly kind: "state" | "delay" | "history";
+  /** Its call path, unique, as callers name it: `layers.0.mixer.h`. */
+  readonly name: string;
+  readonly scalar: "f32" | "c64";
+  /** All axes but time: the ambient ones first (batch), then as declared. This is the order callers see. */
+  readonly axes: readonly AxisId[];
+  readonly init: number;
+  readonly equation: Equation;
+  readonly spans: readonly Span[];
+}
+
+export interface ParamAxis {
+  /** Absent for a literal size such as the 1 in conv_w[d, 1, k]. */
+  readonly axis?: AxisId;
+  readonly size: number;
+}
+
+/** One tensor of a checkpoint. Stacked parameters are one Param whose parts are `slice` nodes. */
+export interface Param {
+  readonly id: ParamId;
+  /** The first alternative's full name; names the buffer. */
+  readonly name: string;
+  /** Full checkpoint names, tried in order. */
+  readonly sources: readonly string[];
+  /** As stored, major first. Complex parameters have a trailing (re, im) axis in the file only. */
+  readonly layout: readonly ParamAxis[];
+  readonly scalar: "f32" | "c64";
+  readonly spans: readonly Span[];
+}
+
+export interface Input {
+  readonly name: string;
+  /** `index` with `bound`: whole numbers 0 ≤ i < bound. */
+  readonly scalar: "f32" | "index";
+  readonly bound?: number;
+  /** In the caller's order, major first. */
+  readonly axes: readonly AxisId[];
+  readonly spans: readonly Span[];
+  readonly doc?: string;
+}
+
+export interface Output {
+  readonly name: string;
+  /** In the caller's order, major first. */
+  readonly axes: readonly AxisId[];
+  readonly value: NodeId;
+  readonly spans: readonly Span[];
+  readonly doc?: string;
+}
+
+export interface Graph {
+  readonly name: string;
+  readonly axes: ReadonlyMap<AxisId, Axis>;
+  readonly nodes: readonly Node[];
+  readonly states: readonly State[];
+  readonly params: readonly Param[];
+  readonly inputs: readonly Input[];
+  readonly outputs: readonly Output[];
+}

@@ -1,0 +1,184 @@
+/**
+ * The bundle's manifest, `model.json`: the one set of types that compiler and runtime share.
+ * Meaning of every field: SPEC.md § Bundle. `schema.ts` beside this validates what is read from disk.
+ */
+
+export const FORMAT = "krait-bundle";
+export const FORMAT_VERSION = 1;
+
+/**
+ * A whole number known when a program runs: a literal, a run-time name (`b`, `t`, …) or an operation on two.
+ * `/` rounds down, `^/` rounds up, comparisons give 0 or 1, `?` is [ "?", condition, then, else ].
+ */
+export type Dim =
+  | number
+  | string
+  | readonly ["+" | "-" | "*" | "/" | "^/" | "%" | "min" | "max" | "<" | "<=" | "==" | "&", Dim, Dim]
+  | readonly ["?", Dim, Dim, Dim];
+
+export type Storage = "f32" | "f16" | "bf16";
+
+export interface Manifest {
+  readonly format: typeof FORMAT;
+  readonly formatVersion: number;
+  /** `krait 0.1.0`: which compiler wrote it. */
+  readonly compiler: string;
+  readonly model: string;
+  /** The source files, embedded beside the manifest; the first is the main file. */
+  readonly sources: readonly FileEntry[];
+  /** What the compiler was asked: enough to build the same bundle again. */
+  readonly options: {
+    readonly set: Readonly<Record<string, ConstantValue>>;
+    readonly targets: readonly string[];
+    /** Storage of every parameter unless `storage` of the parameter says otherwise. */
+    readonly weights: Storage;
+    readonly storage?: Readonly<Record<string, Storage>>;
+  };
+  /** The main file's constants as they came out. */
+  readonly constants: Readonly<Record<string, ConstantValue>>;
+  readonly inputs: readonly InputEntry[];
+  readonly outputs: readonly OutputEntry[];
+  readonly states: readonly StateEntry[];
+  readonly params: readonly ParamEntry[];
+  /** Best first; the runtime takes the first whose requirements the adapter meets. */
+  readonly targets: readonly TargetEntry[];
+}
+
+export type ConstantValue = number | boolean | string | readonly ConstantValue[];
+
+export interface FileEntry {
+  /** Relative to the bundle, with `/`, never leaving it. */
+  readonly file: string;
+  readonly sha256: string;
+}
+
+/** An axis as callers see it: a name for messages, and a size. Run-time names: batch `b`, time `t` as the source calls them. */
+export interface AxisEntry {
+  readonly name: string;
+  readonly size: Dim;
+}
+
+export interface InputEntry {
+  readonly name: string;
+  readonly scalar: "f32" | "index";
+  /** For `index`: values are 0 ≤ i < bound. */
+  readonly bound?: number;
+  /** Row-major, as callers pass it. */
+  readonly axes: readonly AxisEntry[];
+  /** Which of `axes` is time, if any; an input without it is fixed for the session. */
+  readonly time?: string;
+  readonly doc?: string;
+}
+
+export interface OutputEntry {
+  readonly name: string;
+  readonly axes: readonly AxisEntry[];
+  readonly time?: string;
+  readonly doc?: string;
+}
+
+export interface StateEntry {
+  /** Call path: `layers.0.mixer.h`. */
+  readonly name: string;
+  readonly kind: "state" | "delay" | "history";
+  /** Batch first. Complex states end in an axis of size 2 (re, im). */
+  readonly axes: readonly AxisEntry[];
+  readonly init: number;
+}
+
+export interface ParamEntry {
+  readonly name: string;
+  /** Checkpoint names, tried in order. */
+  readonly sources: readonly string[];
+  /** As the checkpoint stores it, literal sizes included; complex ends in 2. */
+  readonly shape: readonly number[];
+  readonly storage: Storage;
+}
+
+export interface TargetEntry {
+  readonly name: string;
+  readonly requires: {
+    /** WebGPU feature names. */
+    readonly features: readonly string[];
+    /** WebGPU limit names → least value needed. */
+    readonly limits: Readonly<Record<string, number>>;
+  };
+  readonly shaders: readonly ShaderEntry[];
+  /** Where constant data lives: one GPU buffer each; parameters and load-time results are placed in them. */
+  readonly constants: readonly ConstantBufferEntry[];
+  /** Bytes of the state arena of one session, and where each state of the manifest lies in it. */
+  readonly states: {
+    readonly bytes: Dim;
+    readonly places: readonly { readonly state: string; readonly offset: Dim }[];
+  };
+  /** Runs once, after the parameters are uploaded. */
+  readonly load: Program;
+  readonly prefill: Program;
+  /** Absent for a model that looks ahead in time. */
+  readonly step?: Program;
+}
+
+export interface ShaderEntry extends FileEntry {
+  readonly id: string;
+  /** What the source calls what it computes: `mixer.h`. */
+  readonly label: string;
+  /** @group(0): binding 0 is the uniform block of the program's numbers, then these in order. */
+  readonly bindings: readonly { readonly name: string; readonly access: "read" | "read_write" }[];
+  readonly workgroup: readonly [number, number, number];
+  readonly workgroupBytes: number;
+}
+
+export interface ConstantBufferEntry {
+  readonly id: string;
+  readonly bytes: number;
+  /** Parameters copied in, as stored (after widening where the file's type is narrower than `storage`). */
+  readonly params: readonly { readonly param: string; readonly offset: number }[];
+}
+
+/**
+ * A run of dispatches. `numbers` lists the run-time names in the order of the uniform block (u32 each, after padding
+ * to 16 bytes). A program has a body, run for every piece of the sequence, and a tail that computes the outputs for
+ * positions `tail_begin ≤ t < tail_begin + tail_count` of that piece, run as often as outputs are wanted.
+ */
+export interface Program {
+  readonly numbers: readonly NumberEntry[];
+  /** Scratch slots, shared by buffers whose lives don't overlap. */
+  readonly scratch: readonly { readonly id: string; readonly bytes: Dim }[];
+  readonly body: readonly Dispatch[];
+  readonly tail: readonly Dispatch[];
+}
+
+export interface NumberEntry {
+  readonly name: string;
+  /** Absent: supplied by the runtime (`b`, `t`, `pos`, `tail_begin`, `tail_count`); else computed from earlier ones. */
+  readonly value?: Dim;
+}
+
+export interface Dispatch {
+  readonly shader: string;
+  readonly bindings: readonly BufferRange[];
+  readonly workgroups: readonly [Dim, Dim, Dim];
+  /** Left out when this is 0. Absent: always run. */
+  readonly when?: Dim;
+}
+
+/**
+ * Bytes of one buffer. `state` is the arena read by this run and `next_state` the one it writes; they swap after each run.
+ */
+export type BufferRange = {
+  readonly offset: Dim;
+  readonly bytes: Dim;
+} & (
+  | { readonly in: "constant"; readonly id: string }
+  | { readonly in: "scratch"; readonly id: string }
+  | { readonly in: "input"; readonly id: string }
+  | { readonly in: "output"; readonly id: string }
+  | { readonly in: "state" }
+  | { readonly in: "next_state" }
+);
+
+/** A bundle in memory: the manifest, and the text of every file that it names. */
+export interface Bundle {
+  readonly manifest: Manifest;
+  readonly files: ReadonlyMap<string, string>;
+}
