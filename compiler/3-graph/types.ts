@@ -24,7 +24,11 @@ export interface Axis {
   /** `time` axes order the steps of a recurrence; `batch` axes separate sequences. */
   readonly role: "time" | "batch" | "plain";
   /** Parts of a sum axis or of a stacked parameter, in order; their sizes add up to `size`. */
-  readonly parts?: readonly { readonly axes: readonly AxisId[]; readonly start: number; readonly size: number }[];
+  readonly parts?: readonly {
+    readonly axes: readonly AxisId[];
+    readonly start: number;
+    readonly size: number;
+  }[];
   readonly spans: readonly Span[];
 }
 
@@ -39,13 +43,48 @@ export interface TensorType {
 
 /** Elementwise functions. Each promises accuracy near 1e-6 relative over the range where its result is finite in f32. */
 export type MapFn =
-  | "add" | "sub" | "mul" | "div" | "mod" | "pow" | "min" | "max"
-  | "neg" | "abs" | "sign" | "floor" | "ceil" | "round" | "sqrt" | "rsqrt" | "recip"
-  | "exp" | "exp2" | "expm1" | "log" | "log1p" | "sin" | "cos" | "tanh" | "erf" | "phi"
-  | "eq" | "ne" | "lt" | "le" | "gt" | "ge" | "and" | "or" | "not"
-  | "select"                                   // select(condition, ifTrue, ifFalse)
-  | "complex" | "re" | "im" | "conj"
-  | "float";                                   // index or bool to f32
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "mod"
+  | "pow"
+  | "min"
+  | "max"
+  | "neg"
+  | "abs"
+  | "sign"
+  | "floor"
+  | "ceil"
+  | "round"
+  | "sqrt"
+  | "rsqrt"
+  | "recip"
+  | "exp"
+  | "exp2"
+  | "expm1"
+  | "log"
+  | "log1p"
+  | "sin"
+  | "cos"
+  | "tanh"
+  | "erf"
+  | "phi"
+  | "eq"
+  | "ne"
+  | "lt"
+  | "le"
+  | "gt"
+  | "ge"
+  | "and"
+  | "or"
+  | "not"
+  | "select" // select(condition, ifTrue, ifFalse)
+  | "complex"
+  | "re"
+  | "im"
+  | "conj"
+  | "float"; // index or bool to f32
 
 export type ReduceFn = "sum" | "max" | "min";
 
@@ -57,21 +96,50 @@ export type Operation =
   /** pos(axis): the coordinate; along time, counted from the start of the document (carried over calls). */
   | { readonly kind: "coordinate"; readonly axis: AxisId }
   | { readonly kind: "map"; readonly fn: MapFn; readonly args: readonly NodeId[] }
-  | { readonly kind: "reduce"; readonly fn: ReduceFn; readonly arg: NodeId; readonly over: readonly AxisId[]; readonly where?: NodeId }
+  | {
+      readonly kind: "reduce";
+      readonly fn: ReduceFn;
+      readonly arg: NodeId;
+      readonly over: readonly AxisId[];
+      readonly where?: NodeId;
+    }
   /** Σ over `over` of lhs · rhs. */
   | { readonly kind: "dot"; readonly lhs: NodeId; readonly rhs: NodeId; readonly over: readonly AxisId[] }
   /** table with `axis` replaced by the value of `index`, of scalar type index. Out-of-range reads are clamped. */
   | { readonly kind: "gather"; readonly table: NodeId; readonly axis: AxisId; readonly index: NodeId }
   /** y[t] = Σ_k w[k] · x[t − (K − 1) + k], zero (or the carried history) before the document's start. */
-  | { readonly kind: "conv"; readonly x: NodeId; readonly w: NodeId; readonly along: AxisId; readonly over: AxisId; readonly history: StateId }
-  | { readonly kind: "rename"; readonly arg: NodeId; readonly axes: readonly { readonly from: AxisId; readonly to: AxisId }[] }
+  | {
+      readonly kind: "conv";
+      readonly x: NodeId;
+      readonly w: NodeId;
+      readonly along: AxisId;
+      readonly over: AxisId;
+      readonly history: StateId;
+    }
+  | {
+      readonly kind: "rename";
+      readonly arg: NodeId;
+      readonly axes: readonly { readonly from: AxisId; readonly to: AxisId }[];
+    }
   /** Coordinates start ≤ i < start + size of `axis`, which becomes the row-major product of the axes `to` (none: one coordinate is picked). */
-  | { readonly kind: "slice"; readonly arg: NodeId; readonly axis: AxisId; readonly start: number; readonly to: readonly AxisId[] }
+  | {
+      readonly kind: "slice";
+      readonly arg: NodeId;
+      readonly axis: AxisId;
+      readonly start: number;
+      readonly to: readonly AxisId[];
+    }
   /** Joins along a sum axis; `parts[i]` carries the axes of part i of `axis`. */
   | { readonly kind: "concat"; readonly parts: readonly NodeId[]; readonly axis: AxisId }
   | { readonly kind: "flip"; readonly arg: NodeId; readonly axis: AxisId }
   /** A window of run-time axis `from`: coordinate i of `to` reads coordinate i + offset, `offset` a run-time number. Inserted by the window pass. */
-  | { readonly kind: "window"; readonly arg: NodeId; readonly from: AxisId; readonly to: AxisId; readonly offset: string }
+  | {
+      readonly kind: "window";
+      readonly arg: NodeId;
+      readonly from: AxisId;
+      readonly to: AxisId;
+      readonly offset: string;
+    }
   /** The value that a state had one step earlier: its carried value or `init` at a document's start. */
   | { readonly kind: "prev"; readonly state: StateId }
   /** The continuous variable on the right of `der(state) = …`; gone after discretize. */
@@ -89,7 +157,7 @@ export type Node = Operation & {
 };
 
 export type Equation =
-  /** value(t), which may read `prev` of this and other states. */
+  /** value(t), which may read `prev` of this and other states. A convolution's history has its x. */
   | { readonly kind: "discrete"; readonly value: NodeId }
   /**
    * der(state) = rhs, where rhs is linear in `continuous(state)`; `value` is the rule's discrete form, in terms of
@@ -110,6 +178,8 @@ export interface State {
   readonly scalar: "f32" | "c64";
   /** All axes but time: the ambient ones first (batch), then as declared. This is the order callers see. */
   readonly axes: readonly AxisId[];
+  /** The time axis it steps along; `prev` of it has this axis too. */
+  readonly along: AxisId;
   readonly init: number;
   readonly equation: Equation;
   readonly spans: readonly Span[];

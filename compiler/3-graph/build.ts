@@ -1,0 +1,314 @@
+/**
+ * Smart constructors of the graph: the one place where a node's type is inferred (SPEC.md § Graph).
+ *
+ * Structurally equal nodes are one node. A builder is mutable until `finish`, which gives a readonly Graph; passes make
+ * a new graph through a new builder (rewrite.ts) and never change an old one.
+ */
+import { InternalError } from "../diagnostics/internal-error.js";
+import type { Span } from "../diagnostics/types.js";
+import type {
+  Axis,
+  AxisId,
+  Equation,
+  Graph,
+  Input,
+  MapFn,
+  Node,
+  NodeId,
+  Operation,
+  Output,
+  Param,
+  ParamId,
+  ScalarType,
+  State,
+  StateId,
+  TensorType,
+} from "./types.js";
+
+export interface Origin {
+  readonly spans: readonly Span[];
+  readonly name?: string;
+}
+
+/** A state whose equation may still be missing: it is declared before it is solved. */
+export type StateDeclaration = Omit<State, "id" | "equation">;
+
+const TRUTH = new Set<MapFn>(["eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"]);
+const REAL_PART = new Set<MapFn>(["re", "im", "float", "abs"]);
+
+export class GraphBuilder {
+  private readonly axisTable = new Map<AxisId, Axis>();
+  private readonly nodeTable: Node[] = [];
+  private readonly known = new Map<string, NodeId>();
+  private readonly stateTable: (StateDeclaration & { readonly id: StateId; equation?: Equation })[] = [];
+  private readonly paramTable: Param[] = [];
+  private readonly inputTable: Input[] = [];
+  private readonly outputTable: Output[] = [];
+  private readonly order = new Map<AxisId, number>();
+
+  constructor(readonly name: string) {}
+
+  /** Adds a prime axis. `name` is taken as the id where it is free, else with a suffix `_2`, `_3` … */
+  axis(name: string, rest: Omit<Axis, "id">): AxisId {
+    let id = name as AxisId;
+    for (let k = 2; this.axisTable.has(id); k++) id = `${name}_${k}` as AxisId;
+    this.order.set(id, this.order.size);
+    this.axisTable.set(id, { id, ...rest });
+    return id;
+  }
+
+  /** The axis of that id; throws for one that was never added. */
+  axisOf(id: AxisId): Axis {
+    const axis = this.axisTable.get(id);
+    if (axis === undefined) throw new InternalError("graph", `no axis \`${id}\``);
+    return axis;
+  }
+
+  hasAxis(id: string): boolean {
+    return this.axisTable.has(id as AxisId);
+  }
+
+  /** Axes as a set in canonical order: batch, time, then the others in the order in which they were added. */
+  canonical(axes: Iterable<AxisId>): readonly AxisId[] {
+    const rank = (id: AxisId): number => {
+      const role = this.axisOf(id).role;
+      const first = role === "batch" ? 0 : role === "time" ? 1 : 2;
+      return first * 1e6 + (this.order.get(id) ?? 0);
+    };
+    return [...new Set(axes)].sort((p, q) => rank(p) - rank(q));
+  }
+
+  /** Adds an operation, or finds the node that already computes it. */
+  add(operation: Operation, origin: Origin): NodeId {
+    const key = JSON.stringify(operation, (_, value: unknown) =>
+      Object.is(value, -0)
+        ? "-0"
+        : typeof value === "number" && !Number.isFinite(value)
+          ? String(value)
+          : value,
+    );
+    const found = this.known.get(key);
+    if (found !== undefined) {
+      const old = this.node(found);
+      if (old.name === undefined && origin.name !== undefined)
+        this.nodeTable[found] = { ...old, name: origin.name };
+      return found;
+    }
+    const id = this.nodeTable.length as NodeId;
+    const type = this.infer(operation);
+    this.nodeTable.push({
+      ...operation,
+      id,
+      type,
+      spans: origin.spans,
+      ...(origin.name === undefined ? {} : { name: origin.name }),
+    });
+    this.known.set(key, id);
+    return id;
+  }
+
+  node(id: NodeId): Node {
+    const node = this.nodeTable[id];
+    if (node === undefined) throw new InternalError("graph", `no node %${id}`);
+    return node;
+  }
+
+  typeOf(id: NodeId): TensorType {
+    return this.node(id).type;
+  }
+
+  /** Names a value after the fact: the source assigned it. The first name stays. */
+  rename(id: NodeId, name: string): void {
+    const node = this.node(id);
+    if (node.name === undefined) this.nodeTable[id] = { ...node, name };
+  }
+
+  /** Declares a state; `define` gives its equation. */
+  state(declaration: StateDeclaration): StateId {
+    const id = this.stateTable.length as StateId;
+    this.stateTable.push({ ...declaration, id });
+    return id;
+  }
+
+  stateOf(id: StateId): StateDeclaration & { readonly id: StateId; readonly equation?: Equation } {
+    const state = this.stateTable[id];
+    if (state === undefined) throw new InternalError("graph", `no state #${id}`);
+    return state;
+  }
+
+  define(id: StateId, equation: Equation): void {
+    const state = this.stateTable[id];
+    if (state === undefined) throw new InternalError("graph", `no state #${id}`);
+    if (state.equation !== undefined)
+      throw new InternalError("graph", `state ${state.name} has two equations`);
+    state.equation = equation;
+  }
+
+  /** Adds a parameter, or finds the one that reads the same tensor in the same shape. */
+  param(param: Omit<Param, "id">): ParamId {
+    const same = this.paramTable.find(
+      (p) =>
+        p.scalar === param.scalar &&
+        JSON.stringify([p.sources, p.layout]) === JSON.stringify([param.sources, param.layout]),
+    );
+    if (same !== undefined) return same.id;
+    const id = this.paramTable.length as ParamId;
+    this.paramTable.push({ ...param, id });
+    return id;
+  }
+
+  paramOf(id: ParamId): Param {
+    const param = this.paramTable[id];
+    if (param === undefined) throw new InternalError("graph", `no param #${id}`);
+    return param;
+  }
+
+  input(input: Input): void {
+    this.inputTable.push(input);
+  }
+
+  output(output: Output): void {
+    this.outputTable.push(output);
+  }
+
+  /** The finished graph. Every state must have its equation. */
+  finish(): Graph {
+    const states = this.stateTable.map((state): State => {
+      if (state.equation === undefined)
+        throw new InternalError("graph", `state ${state.name} has no equation`);
+      return { ...state, equation: state.equation };
+    });
+    return {
+      name: this.name,
+      axes: this.axisTable,
+      nodes: this.nodeTable,
+      states,
+      params: this.paramTable,
+      inputs: this.inputTable,
+      outputs: this.outputTable,
+    };
+  }
+
+  private infer(operation: Operation): TensorType {
+    const union = (...ids: NodeId[]): Set<AxisId> => new Set(ids.flatMap((id) => this.typeOf(id).axes));
+    const make = (scalar: ScalarType, axes: Iterable<AxisId>): TensorType => ({
+      scalar,
+      axes: this.canonical(axes),
+    });
+    const without = (axes: Iterable<AxisId>, drop: readonly AxisId[]): AxisId[] =>
+      [...axes].filter((a) => !drop.includes(a));
+    const need = (id: NodeId, axes: readonly AxisId[], what: string): void => {
+      const missing = axes.filter((a) => !this.typeOf(id).axes.includes(a));
+      if (missing.length > 0)
+        throw new InternalError("graph", `${what}: %${id} has no axis ${missing.join(", ")}`);
+    };
+    switch (operation.kind) {
+      case "scalar":
+        return make("f32", []);
+      case "input": {
+        const input = this.inputTable.find((i) => i.name === operation.name);
+        if (input === undefined) throw new InternalError("graph", `no input \`${operation.name}\``);
+        return make(input.scalar, input.axes);
+      }
+      case "param": {
+        const param = this.paramOf(operation.param);
+        return make(
+          param.scalar,
+          param.layout.flatMap((slot) => (slot.axis === undefined ? [] : [slot.axis])),
+        );
+      }
+      case "coordinate":
+        return make("index", [operation.axis]);
+      case "map":
+        return make(this.mapScalar(operation.fn, operation.args), union(...operation.args));
+      case "reduce":
+        need(operation.arg, operation.over, "reduce");
+        return make(
+          this.typeOf(operation.arg).scalar,
+          without(
+            operation.where === undefined ? union(operation.arg) : union(operation.arg, operation.where),
+            operation.over,
+          ),
+        );
+      case "dot": {
+        const axes = union(operation.lhs, operation.rhs);
+        if (!operation.over.every((a) => axes.has(a)))
+          throw new InternalError("graph", "dot over an axis of neither side");
+        return make(this.mapScalar("mul", [operation.lhs, operation.rhs]), without(axes, operation.over));
+      }
+      case "gather":
+        need(operation.table, [operation.axis], "gather");
+        return make(this.typeOf(operation.table).scalar, [
+          ...without(this.typeOf(operation.table).axes, [operation.axis]),
+          ...this.typeOf(operation.index).axes,
+        ]);
+      case "conv":
+        need(operation.x, [operation.along], "conv");
+        need(operation.w, [operation.over], "conv");
+        return make(
+          this.mapScalar("mul", [operation.x, operation.w]),
+          without(union(operation.x, operation.w), [operation.over]),
+        );
+      case "rename": {
+        need(
+          operation.arg,
+          operation.axes.map((r) => r.from),
+          "rename",
+        );
+        const to = new Map(operation.axes.map((r) => [r.from, r.to]));
+        const type = this.typeOf(operation.arg);
+        return make(
+          type.scalar,
+          type.axes.map((a) => to.get(a) ?? a),
+        );
+      }
+      case "slice":
+        need(operation.arg, [operation.axis], "slice");
+        return make(this.typeOf(operation.arg).scalar, [
+          ...without(this.typeOf(operation.arg).axes, [operation.axis]),
+          ...operation.to,
+        ]);
+      case "concat": {
+        const parts = this.axisOf(operation.axis).parts;
+        const axes = operation.parts.flatMap((id, k) =>
+          without(this.typeOf(id).axes, parts?.[k]?.axes ?? []),
+        );
+        return make(this.mapScalar("add", operation.parts), [...axes, operation.axis]);
+      }
+      case "flip":
+        need(operation.arg, [operation.axis], "flip");
+        return this.typeOf(operation.arg);
+      case "window": {
+        need(operation.arg, [operation.from], "window");
+        const type = this.typeOf(operation.arg);
+        return make(
+          type.scalar,
+          type.axes.map((a) => (a === operation.from ? operation.to : a)),
+        );
+      }
+      case "prev":
+      case "continuous":
+      case "coefficient": {
+        const state = this.stateOf(operation.state);
+        return make(state.scalar, [...state.axes, state.along]);
+      }
+    }
+  }
+
+  /** The scalar type of an elementwise function of those arguments. */
+  private mapScalar(fn: MapFn, args: readonly NodeId[]): ScalarType {
+    const types = args.map((id) => this.typeOf(id).scalar);
+    if (TRUTH.has(fn)) return "bool";
+    if (REAL_PART.has(fn)) return "f32";
+    if (fn === "complex") return "c64";
+    const values = fn === "select" ? types.slice(1) : types;
+    if (values.includes("c64")) return "c64";
+    if (
+      values.every((t) => t === "index") &&
+      ["add", "sub", "mul", "mod", "min", "max", "select"].includes(fn)
+    )
+      return "index";
+    if (fn === "select" && values.every((t) => t === "bool")) return "bool";
+    return "f32";
+  }
+}

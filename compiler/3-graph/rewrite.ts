@@ -1,0 +1,194 @@
+/** Rebuilding a graph node by node: how every pass makes a new graph from an old one. */
+import { InternalError } from "../diagnostics/internal-error.js";
+import { GraphBuilder } from "./build.js";
+import type { AxisId, Equation, Graph, Node, NodeId, Operation, StateId } from "./types.js";
+
+export interface RewriteContext {
+  readonly graph: Graph;
+  readonly builder: GraphBuilder;
+  /** The new node that stands for an old one; the old one must have been visited. */
+  at(old: NodeId): NodeId;
+  /** The node's operation with its operands replaced by the new ones. */
+  operation(node: Node): Operation;
+  /** Adds the node unchanged but for its operands. */
+  copy(node: Node): NodeId;
+}
+
+export interface RewriteOptions {
+  /** The new node for an old one. Called in order, for the nodes that outputs and kept states need. */
+  readonly visit?: (node: Node, context: RewriteContext) => NodeId;
+  /** The axes of the new graph; by default the old one's. */
+  readonly axis?: (axis: AxisId) => AxisId;
+  /** The equation of a state in the new graph. Default: the old one, through `at`. */
+  readonly equation?: (state: StateId, equation: Equation, context: RewriteContext) => Equation;
+}
+
+/** The nodes an operation reads. */
+export function operands(operation: Operation): readonly NodeId[] {
+  switch (operation.kind) {
+    case "scalar":
+    case "input":
+    case "param":
+    case "coordinate":
+    case "prev":
+    case "continuous":
+    case "coefficient":
+      return [];
+    case "map":
+      return operation.args;
+    case "reduce":
+      return operation.where === undefined ? [operation.arg] : [operation.arg, operation.where];
+    case "dot":
+      return [operation.lhs, operation.rhs];
+    case "gather":
+      return [operation.table, operation.index];
+    case "conv":
+      return [operation.x, operation.w];
+    case "rename":
+    case "slice":
+    case "flip":
+    case "window":
+      return [operation.arg];
+    case "concat":
+      return operation.parts;
+  }
+}
+
+/** The operation with every operand replaced. */
+export function withOperands(operation: Operation, at: (id: NodeId) => NodeId): Operation {
+  switch (operation.kind) {
+    case "scalar":
+    case "input":
+    case "param":
+    case "coordinate":
+    case "prev":
+    case "continuous":
+    case "coefficient":
+      return operation;
+    case "map":
+      return { ...operation, args: operation.args.map(at) };
+    case "reduce":
+      return operation.where === undefined
+        ? { ...operation, arg: at(operation.arg) }
+        : { ...operation, arg: at(operation.arg), where: at(operation.where) };
+    case "dot":
+      return { ...operation, lhs: at(operation.lhs), rhs: at(operation.rhs) };
+    case "gather":
+      return { ...operation, table: at(operation.table), index: at(operation.index) };
+    case "conv":
+      return { ...operation, x: at(operation.x), w: at(operation.w) };
+    case "rename":
+    case "slice":
+    case "flip":
+    case "window":
+      return { ...operation, arg: at(operation.arg) };
+    case "concat":
+      return { ...operation, parts: operation.parts.map(at) };
+  }
+}
+
+/** An operation's own fields, without what makes it a node. */
+export function operationOf(node: Node): Operation {
+  const { id: _id, type: _type, spans: _spans, name: _name, ...operation } = node;
+  return operation as Operation;
+}
+
+/** The nodes that outputs and state equations read, directly or not. Unused states go too. */
+export function live(graph: Graph): {
+  readonly nodes: ReadonlySet<NodeId>;
+  readonly states: ReadonlySet<StateId>;
+} {
+  const nodes = new Set<NodeId>();
+  const states = new Set<StateId>();
+  const pending: NodeId[] = graph.outputs.map((output) => output.value);
+  const reach = (state: StateId): void => {
+    if (states.has(state)) return;
+    states.add(state);
+    const equation = graph.states[state]?.equation;
+    if (equation !== undefined) pending.push(equation.value);
+    if (equation?.kind === "continuous") pending.push(equation.rhs);
+  };
+  for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
+    if (nodes.has(id)) continue;
+    nodes.add(id);
+    const node = graph.nodes[id];
+    if (node === undefined) throw new InternalError("graph", `no node %${id}`);
+    if (node.kind === "prev" || node.kind === "continuous" || node.kind === "coefficient") reach(node.state);
+    if (node.kind === "conv") reach(node.history);
+    pending.push(...operands(node));
+  }
+  return { nodes, states };
+}
+
+/** Builds the graph anew: dead nodes, states and parameters drop out, types are inferred again, `visit` may change what it likes. */
+export function rewrite(graph: Graph, options: RewriteOptions): Graph {
+  const builder = new GraphBuilder(graph.name);
+  for (const { id, ...rest } of graph.axes.values()) builder.axis(id, rest);
+  const axis = options.axis ?? ((id: AxisId) => id);
+  for (const input of graph.inputs) builder.input({ ...input, axes: input.axes.map(axis) });
+
+  const alive = live(graph);
+  const newState = new Map<StateId, StateId>();
+  for (const { id, equation: _, ...rest } of graph.states)
+    if (alive.states.has(id))
+      newState.set(id, builder.state({ ...rest, axes: rest.axes.map(axis), along: axis(rest.along) }));
+  const stateAt = (old: StateId): StateId => {
+    const state = newState.get(old);
+    if (state === undefined) throw new InternalError("rewrite", `state #${old} is not live`);
+    return state;
+  };
+
+  const made = new Map<NodeId, NodeId>();
+  const at = (old: NodeId): NodeId => {
+    const node = made.get(old);
+    if (node === undefined) throw new InternalError("rewrite", `%${old} is read before it was visited`);
+    return node;
+  };
+  const operation = (node: Node): Operation => {
+    const renewed = withOperands(operationOf(node), at);
+    switch (renewed.kind) {
+      case "param": {
+        const { id: _, ...param } = graph.params[renewed.param] ?? fail(`no param #${renewed.param}`);
+        return { kind: "param", param: builder.param(param) };
+      }
+      case "prev":
+      case "continuous":
+      case "coefficient":
+        return { ...renewed, state: stateAt(renewed.state) };
+      case "conv":
+        return { ...renewed, history: stateAt(renewed.history) };
+      default:
+        return renewed;
+    }
+  };
+  const originOf = (node: Node): { spans: Node["spans"]; name?: string } =>
+    node.name === undefined ? { spans: node.spans } : { spans: node.spans, name: node.name };
+  const context: RewriteContext = {
+    graph,
+    builder,
+    at,
+    operation,
+    copy: (node) => builder.add(operation(node), originOf(node)),
+  };
+  for (const node of graph.nodes)
+    if (alive.nodes.has(node.id))
+      made.set(node.id, options.visit === undefined ? context.copy(node) : options.visit(node, context));
+
+  for (const state of graph.states) {
+    if (!alive.states.has(state.id)) continue;
+    const { equation } = state;
+    const renewed =
+      options.equation?.(state.id, equation, context) ??
+      (equation.kind === "discrete"
+        ? { kind: "discrete" as const, value: at(equation.value) }
+        : { ...equation, rhs: at(equation.rhs), value: at(equation.value) });
+    builder.define(stateAt(state.id), renewed);
+  }
+  for (const output of graph.outputs)
+    builder.output({ ...output, axes: output.axes.map(axis), value: at(output.value) });
+  return builder.finish();
+}
+
+function fail(message: string): never {
+  throw new InternalError("rewrite", message);
+}
