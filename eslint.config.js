@@ -1,0 +1,38 @@
+import tseslint from "typescript-eslint";
+
+export default tseslint.config(
+  { ignores: ["dist/", "node_modules/", ".gpu/", "**/*.cjs", "**/*.mjs", "eslint.config.js"] },
+  ...tseslint.configs.strictTypeChecked,
+  {
+    languageOptions: { parserOptions: { projectService: true } },
+    linterOptions: { reportUnusedDisableDirectives: "error" },
+    rules: {
+      "@typescript-eslint/consistent-type-imports": ["error", { fixStyle: "inline-type-imports" }],
+      "@typescript-eslint/switch-exhaustiveness-check": [
+        "error",
+        { considerDefaultExhaustiveForUnions: true },
+      ],
+      // Numbers and booleans read well in messages; anything else in a template is likely a mistake.
+      "@typescript-eslint/restrict-template-expressions": [
+        "error",
+        { allowNumber: true, allowBoolean: true },
+      ],
+      "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      eqeqeq: "error",
+      "no-console": "error",
+    },
+  },
+  {
+    // The command line, scripts, benchmarks and examples talk to a person.
+    files: ["src/cli/**", "examples/**", "bench/**", "tests/support/**"],
+    rules: { "no-console": "off" },
+  },
+  {
+    // `assert(x)` narrows in tests, and mocha's callbacks return promises that it awaits.
+    files: ["tests/**"],
+    rules: {
+      "@typescript-eslint/no-floating-promises": "error",
+      "@typescript-eslint/no-unused-expressions": "off",
+    },
+  },
+);

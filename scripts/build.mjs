@@ -1,0 +1,61 @@
+// Bundles the package into dist/: index.js (compiler), runtime.js, node.js and cli.js, as ES modules that share chunks,
+// so that a class such as KraitError is one class whichever entry a program imports. With --types, also declarations.
+import { spawnSync } from "node:child_process";
+import { chmodSync, rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+
+rmSync(root + "dist", { recursive: true, force: true });
+await build({
+  absWorkingDir: root,
+  entryPoints: {
+    index: "src/index.ts",
+    runtime: "runtime/index.ts",
+    node: "src/node/index.ts",
+    cli: "src/cli/main.ts",
+  },
+  outdir: "dist",
+  chunkNames: "chunks/[name]-[hash]",
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  sourcemap: true,
+  sourcesContent: false,
+  legalComments: "linked",
+  external: ["webgpu", "ts-morph", "@sparticuz/chromium"],
+  plugins: [builtinsForCommonJs()],
+  logLevel: "warning",
+});
+chmodSync(root + "dist/cli.js", 0o755);
+
+if (process.argv.includes("--types")) {
+  const tsc = fileURLToPath(import.meta.resolve("typescript/bin/tsc"));
+  const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
+  process.exit(status ?? 1);
+}
+
+/**
+ * A bundled CommonJS package (commander) says `require("node:fs")`, which an ES module does not have. Each builtin
+ * so required becomes a module that holds the builtin's default export, imported statically.
+ */
+function builtinsForCommonJs() {
+  return {
+    name: "builtins-for-commonjs",
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^(static:)?node:/ }, ({ kind, path }) => {
+        if (path.startsWith("static:")) return { path: path.slice("static:".length), namespace: "static" };
+        return kind === "require-call" ? { path, namespace: "required" } : { path, external: true };
+      });
+      onLoad({ filter: /.*/, namespace: "required" }, ({ path }) => ({
+        contents: `module.exports = require(${JSON.stringify(`static:${path}`)}).default;`,
+      }));
+      onLoad({ filter: /.*/, namespace: "static" }, ({ path }) => ({
+        contents: `export { default } from ${JSON.stringify(path)};`,
+      }));
+    },
+  };
+}
