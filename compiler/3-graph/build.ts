@@ -149,7 +149,8 @@ export class GraphBuilder {
     const same = this.paramTable.find(
       (p) =>
         p.scalar === param.scalar &&
-        JSON.stringify([p.sources, p.layout]) === JSON.stringify([param.sources, param.layout]),
+        JSON.stringify([p.sources, p.derived && p.name, p.layout]) ===
+          JSON.stringify([param.sources, param.derived && param.name, param.layout]),
     );
     if (same !== undefined) return same.id;
     const id = this.paramTable.length as ParamId;

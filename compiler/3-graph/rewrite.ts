@@ -1,6 +1,6 @@
 /** Rebuilding a graph node by node: how every pass makes a new graph from an old one. */
 import { InternalError } from "../diagnostics/internal-error.js";
-import { GraphBuilder } from "./build.js";
+import { GraphBuilder, type Origin } from "./build.js";
 import type { AxisId, Equation, Graph, Node, NodeId, Operation, StateId } from "./types.js";
 
 export interface RewriteContext {
@@ -8,8 +8,8 @@ export interface RewriteContext {
   readonly builder: GraphBuilder;
   /** The new node that stands for an old one; the old one must have been visited. */
   at(old: NodeId): NodeId;
-  /** The node's operation with its operands replaced by the new ones. */
-  operation(node: Node): Operation;
+  /** The node's operation with its operands replaced by the new ones, or by what `operand` gives. */
+  operation(node: Node, operand?: (old: NodeId) => NodeId): Operation;
   /** Adds the node unchanged but for its operands. */
   copy(node: Node): NodeId;
 }
@@ -87,6 +87,11 @@ export function withOperands(operation: Operation, at: (id: NodeId) => NodeId): 
   }
 }
 
+/** Where a node comes from, to give to the node that takes its place. */
+export function originOf(node: Node): Origin {
+  return node.name === undefined ? { spans: node.spans } : { spans: node.spans, name: node.name };
+}
+
 /** An operation's own fields, without what makes it a node. */
 export function operationOf(node: Node): Operation {
   const { id: _id, type: _type, spans: _spans, name: _name, ...operation } = node;
@@ -144,8 +149,8 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
     if (node === undefined) throw new InternalError("rewrite", `%${old} is read before it was visited`);
     return node;
   };
-  const operation = (node: Node): Operation => {
-    const renewed = withOperands(operationOf(node), at);
+  const operation = (node: Node, operand = at): Operation => {
+    const renewed = withOperands(operationOf(node), operand);
     switch (renewed.kind) {
       case "param": {
         const { id: _, ...param } = graph.params[renewed.param] ?? fail(`no param #${renewed.param}`);
@@ -161,8 +166,6 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
         return renewed;
     }
   };
-  const originOf = (node: Node): { spans: Node["spans"]; name?: string } =>
-    node.name === undefined ? { spans: node.spans } : { spans: node.spans, name: node.name };
   const context: RewriteContext = {
     graph,
     builder,

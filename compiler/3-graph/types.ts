@@ -198,6 +198,8 @@ export interface Param {
   readonly name: string;
   /** Full checkpoint names, tried in order. */
   readonly sources: readonly string[];
+  /** Computed by the load program from other parameters, in f32; has no sources. */
+  readonly derived?: boolean;
   /** As stored, major first. Complex parameters have a trailing (re, im) axis in the file only. */
   readonly layout: readonly ParamAxis[];
   readonly scalar: "f32" | "c64";

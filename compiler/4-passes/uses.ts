@@ -1,0 +1,32 @@
+/** Side tables about who reads what. */
+import { live, operands } from "../3-graph/rewrite.js";
+import type { Graph, NodeId } from "../3-graph/types.js";
+
+/** How often each live node is read: by nodes, state equations and outputs. */
+export function useCounts(graph: Graph): ReadonlyMap<NodeId, number> {
+  const alive = live(graph);
+  const counts = new Map<NodeId, number>();
+  const use = (id: NodeId): void => void counts.set(id, (counts.get(id) ?? 0) + 1);
+  for (const node of graph.nodes) if (alive.nodes.has(node.id)) operands(node).forEach(use);
+  for (const state of graph.states) if (alive.states.has(state.id)) use(state.equation.value);
+  for (const output of graph.outputs) use(output.value);
+  return counts;
+}
+
+/** Nodes that depend on at least one parameter and on nothing else but literals: known once weights are loaded. */
+export function parameterOnly(graph: Graph): ReadonlySet<NodeId> {
+  const constant = new Set<NodeId>();
+  const found = new Set<NodeId>();
+  for (const node of graph.nodes) {
+    const reads = operands(node);
+    const known = reads.every((id) => found.has(id) || constant.has(id));
+    const leaf = node.kind === "scalar" || node.kind === "param";
+    const carried = ["prev", "continuous", "coefficient", "input", "coordinate", "conv", "window"].includes(
+      node.kind,
+    );
+    if (carried || !known) continue;
+    if (node.kind === "param" || reads.some((id) => found.has(id))) found.add(node.id);
+    else if (leaf || reads.length > 0) constant.add(node.id);
+  }
+  return found;
+}
