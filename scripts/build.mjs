@@ -34,7 +34,10 @@ chmodSync(root + "dist/cli.js", 0o755);
 
 if (process.argv.includes("--types")) {
   const tsc = fileURLToPath(import.meta.resolve("typescript/bin/tsc"));
-  const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
+  const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], {
+    cwd: root,
+    stdio: "inherit",
+  });
   process.exit(status ?? 1);
 }
 

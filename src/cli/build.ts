@@ -1,0 +1,56 @@
+import { Command } from "commander";
+import { collect, collectSetting, type Settings } from "./arguments.js";
+import { compileModel } from "./compile-model.js";
+import { type Io, writeJson } from "./io.js";
+import { readSource } from "./model-file.js";
+import { describeModel, describeSignature, describeTarget } from "./summary.js";
+import { saveBundle } from "./save-bundle.js";
+
+interface BuildOptions {
+  readonly set?: Settings;
+  readonly target?: readonly string[];
+  readonly output: string;
+  readonly json?: boolean;
+}
+
+const HELP = `
+A bundle is a folder: model.json (the manifest), kernels/*.wgsl and the sources. It holds no
+weights; they are read when it runs. An older bundle of that name is replaced, whole, at the end.
+
+Examples:
+  $ krait build model.krait -o model.bundle
+  $ krait build model.krait --set layers=2 --set 'layer_types=["a","b"]' -o small.bundle
+  $ krait run model.bundle --weights weights.safetensors --input u=data.safetensors:u --output y.safetensors
+`;
+
+export function buildCommand(io: Io): Command {
+  return new Command("build")
+    .summary("compile a model to a bundle")
+    .description("Compiles a model to a bundle: a manifest and readable WGSL kernels.")
+    .argument("<model.krait>", "Krait source")
+    .requiredOption("-o, --output <dir>", "the bundle's folder")
+    .option("--set <name=value>", "override a constant of the model (repeatable)", collectSetting)
+    .option("--target <name>", "a target profile to compile for (repeatable; default: all)", collect)
+    .option("--json", "print what was built as JSON on standard output")
+    .addHelpText("after", HELP)
+    .action((path: string, options: BuildOptions) => build(path, options, io));
+}
+
+async function build(path: string, options: BuildOptions, io: Io): Promise<void> {
+  const compileOptions = {
+    set: options.set ?? {},
+    ...(options.target === undefined ? {} : { targets: options.target }),
+  };
+  const bundle = await compileModel(readSource(path), compileOptions, io);
+  await saveBundle(bundle, options.output);
+  if (options.json) {
+    writeJson(io, { ok: true, bundle: options.output, model: bundle.manifest.model });
+    return;
+  }
+  const lines = [
+    `${options.output}: ${describeModel(bundle.manifest)}`,
+    `  ${describeSignature(bundle.manifest)}`,
+    ...bundle.manifest.targets.map((target) => `  ${describeTarget(target)}`),
+  ];
+  io.out(`${lines.join("\n")}\n`);
+}

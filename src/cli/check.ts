@@ -1,0 +1,55 @@
+import { Command } from "commander";
+import { collectSetting, type Settings } from "./arguments.js";
+import { showDiagnostics, SourceCache } from "./compile-model.js";
+import { ModelHasErrors } from "./errors.js";
+import { type Io, writeJson } from "./io.js";
+import { readSource } from "./model-file.js";
+import { describeModel, plural } from "./summary.js";
+
+interface CheckOptions {
+  readonly set?: Settings;
+  readonly json?: boolean;
+}
+
+const HELP = `
+Reports every mistake of a run at once, each with its code, its place in the source, what was
+found and expected, and what to do. The compiler also checks its own work after every pass.
+
+Examples:
+  $ krait check model.krait
+  $ krait check model.krait --set layers=48 --set width=1024
+  $ krait check model.krait --json | jq '.diagnostics[].code'
+`;
+
+export function checkCommand(io: Io): Command {
+  return new Command("check")
+    .summary("say what is wrong with a model")
+    .description("Checks a model and reports what is wrong with it.")
+    .argument("<model.krait>", "Krait source")
+    .option("--set <name=value>", "override a constant of the model (repeatable)", collectSetting)
+    .option("--json", "print the diagnostics as JSON on standard output")
+    .addHelpText("after", HELP)
+    .action((path: string, options: CheckOptions) => check(path, options, io));
+}
+
+async function check(path: string, options: CheckOptions, io: Io): Promise<void> {
+  const source = readSource(path);
+  const sources = new SourceCache(source);
+  const { compile } = await import("../../compiler/compile.js");
+  const { bundle, diagnostics } = await compile(source, {
+    set: options.set ?? {},
+    loadSource: sources.load,
+    verify: true,
+  });
+  if (options.json) {
+    const { toJson } = await import("../../compiler/diagnostics/json.js");
+    writeJson(io, { ok: bundle !== undefined, diagnostics: toJson(diagnostics, sources.files) });
+  } else {
+    await showDiagnostics(diagnostics, sources, io);
+    if (bundle !== undefined) {
+      const found = diagnostics.length === 0 ? "no problems" : plural(diagnostics.length, "warning");
+      io.out(`${path}: ${found} (${describeModel(bundle.manifest)})\n`);
+    }
+  }
+  if (bundle === undefined) throw new ModelHasErrors();
+}

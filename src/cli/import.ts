@@ -1,0 +1,80 @@
+import { Command } from "commander";
+import type { Bundle } from "../../runtime/bundle-format.js";
+import { chooseStorage, type Config, readConfig } from "./checkpoint.js";
+import { compileModel } from "./compile-model.js";
+import { InputError } from "./errors.js";
+import { type Io, writeJson } from "./io.js";
+import { readSource } from "./model-file.js";
+import { familyPath, knownFamilies } from "./package-files.js";
+import { saveBundle } from "./save-bundle.js";
+import { describeModel, describeSignature, describeTarget } from "./summary.js";
+
+interface ImportOptions {
+  readonly output: string;
+  readonly json?: boolean;
+}
+
+const help = (): string => `
+Takes the family from "model_type" in config.json and compiles the family's Krait source
+(templates/models/<model_type>.krait) with the constants of that config. Weights stay where they
+are: 'run' reads them from the checkpoint. They are kept as stored: f32, f16 or bf16.
+
+Families: ${knownFamilies().join(", ")}
+
+Examples:
+  $ krait import ./mamba-130m-hf -o mamba.bundle
+  $ krait run mamba.bundle --weights ./mamba-130m-hf --tokens 510,5313 --max-new 16
+`;
+
+export function importCommand(io: Io): Command {
+  return new Command("import")
+    .summary("compile a checkpoint's model to a bundle")
+    .description("Compiles the model of a checkpoint in Hugging Face's layout to a bundle.")
+    .argument("<checkpoint-dir>", "the folder with config.json and model.safetensors")
+    .requiredOption("-o, --output <dir>", "the bundle's folder")
+    .option("--json", "print what was built as JSON on standard output")
+    .addHelpText("after", help)
+    .action((folder: string, options: ImportOptions) => importCheckpoint(folder, options, io));
+}
+
+async function importCheckpoint(folder: string, options: ImportOptions, io: Io): Promise<void> {
+  const config = readConfig(folder);
+  const family = familyOf(config, folder);
+  const { fileWeights } = await import("../node/index.js");
+  const weights = await fileWeights(folder);
+  let bundle: Bundle;
+  try {
+    const storage = chooseStorage(weights.tensors());
+    const source = { ...readSource(familyPath(family)), path: `${family}.krait` };
+    bundle = await compileModel(source, { config, ...storage }, io);
+  } finally {
+    await weights.close();
+  }
+  await saveBundle(bundle, options.output);
+  const { manifest } = bundle;
+  if (options.json) return writeJson(io, { ok: true, bundle: options.output, model: manifest.model, family });
+  const lines = [
+    `${options.output}: ${describeModel(manifest)}`,
+    `  ${describeSignature(manifest)}`,
+    ...manifest.targets.map((target) => `  ${describeTarget(target)}`),
+    `Try it:  krait run ${options.output} --weights ${folder} --tokens 1,2,3 --max-new 16`,
+  ];
+  io.out(`${lines.join("\n")}\n`);
+}
+
+function familyOf(config: Config, folder: string): string {
+  const family = config["model_type"];
+  const known = knownFamilies();
+  const list = `Known families: ${known.join(", ")}.`;
+  if (typeof family !== "string") {
+    throw new InputError(
+      `${folder}/config.json does not say which family it is: it has no "model_type"`,
+      list,
+    );
+  }
+  if (!known.includes(family)) {
+    const own = "For any other, write the model in Krait and compile it with 'krait build'.";
+    throw new InputError(`no model of the family "${family}" comes with Krait`, `${list}\n${own}`);
+  }
+  return family;
+}

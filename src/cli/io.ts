@@ -1,0 +1,40 @@
+/** Where a command writes. Results go to `out`, all else to `err`, so that a program may read the one and a person the other. */
+export interface Io {
+  out(text: string): void;
+  err(text: string): void;
+  /** Whether `err` shows colours. */
+  readonly color: boolean;
+}
+
+/** The process's own streams. Colours as https://no-color.org and FORCE_COLOR say, else when a terminal shows them. */
+export function processIo(): Io {
+  const { NO_COLOR: no, FORCE_COLOR: force } = process.env;
+  const color =
+    no !== undefined && no !== "" ? false : force !== undefined ? force !== "0" : process.stderr.isTTY;
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    color,
+  };
+}
+
+/** One JSON document, as `--json` promises, readable by people too. */
+export function writeJson(io: Io, value: unknown): void {
+  io.out(`${JSON.stringify(value, undefined, 2)}\n`);
+}
+
+/**
+ * Runs a short task that must not be cut in half: Ctrl-C and SIGTERM wait for its end. Outside of it they end the process at
+ * once, which leaves nothing behind, since nothing is being written.
+ */
+export async function uninterrupted<T>(task: () => Promise<T>): Promise<T> {
+  let pending: NodeJS.Signals | undefined;
+  const hold = (signal: NodeJS.Signals): void => void (pending = signal);
+  process.on("SIGINT", hold).on("SIGTERM", hold);
+  try {
+    return await task();
+  } finally {
+    process.off("SIGINT", hold).off("SIGTERM", hold);
+    if (pending !== undefined) process.kill(process.pid, pending);
+  }
+}

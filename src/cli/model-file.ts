@@ -1,0 +1,44 @@
+/** What the user named as a model: a source file, or a bundle on disk. */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import type { SourceFile } from "../../compiler/diagnostics/types.js";
+import type { Bundle } from "../../runtime/bundle-format.js";
+import { InputError } from "./errors.js";
+
+export type ModelFile =
+  | { readonly kind: "source"; readonly source: SourceFile }
+  | { readonly kind: "bundle"; readonly path: string; readonly bundle: Bundle };
+
+/** A folder, or a path to a `model.json`, is a bundle; any other file is Krait source. */
+export async function openModelFile(path: string): Promise<ModelFile> {
+  if (statSync(path).isDirectory()) return openBundle(path);
+  if (basename(path) === "model.json") return openBundle(dirname(path));
+  return { kind: "source", source: readSource(path) };
+}
+
+async function openBundle(path: string): Promise<ModelFile> {
+  if (!existsSync(join(path, "model.json"))) {
+    const hint = existsSync(join(path, "config.json"))
+      ? `It looks like a checkpoint; compile its model first:\n  krait import ${path} -o DIR`
+      : "Make a bundle with 'krait build' or 'krait import'.";
+    throw new InputError(`${path} is no bundle: it has no model.json`, hint);
+  }
+  const { readBundle } = await import("../node/index.js");
+  return { kind: "bundle", path, bundle: await readBundle(path) };
+}
+
+/** Reads a `.krait` file; `path` is what messages will show. */
+export function readSource(path: string): SourceFile {
+  if (statSync(path).isDirectory()) throw new InputError(`${path} is a folder, not a Krait source file`);
+  const bytes = readFileSync(path);
+  try {
+    return { path, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
+  } catch {
+    throw new InputError(`${path} is not a Krait source file: it is not UTF-8 text`);
+  }
+}
+
+/** Finds the files that `use … from "PATH"` names: relative to the working folder, as the compiler resolved them. */
+export function loadSource(path: string): SourceFile | undefined {
+  return existsSync(path) && statSync(path).isFile() ? readSource(path) : undefined;
+}
