@@ -2,7 +2,7 @@
  * Continuous equations become discrete ones (Gu & Dao 2023, eq. 4, and its kin): der(h) = a·h + b is brought into affine
  * form, and the rule's discrete form gets its a and b.
  */
-import { notLinear } from "../diagnostics/codes/recurrences.js";
+import { nonlinear } from "../diagnostics/codes/recurrences.js";
 import { rewrite } from "../3-graph/rewrite.js";
 import type { NodeId, StateId } from "../3-graph/types.js";
 import { affineForm, type AffineForm } from "./linear.js";
@@ -24,7 +24,11 @@ export const discretize: Pass = {
             builder: context.builder,
             at: context.at,
           });
-          if ("obstacle" in found) sink.report(notLinear(state, found.obstacle));
+          if ("obstacle" in found) {
+            const at = found.obstacle.spans[0];
+            const equation = state.spans[0];
+            if (at !== undefined && equation !== undefined) sink.report(nonlinear(at, state.name, equation));
+          }
           form = "obstacle" in found ? {} : found;
           forms.set(node.state, form);
         }

@@ -1,0 +1,107 @@
+/**
+ * What a recurrence's kernel computes besides its cycle, and whether the fast scan can run it: every state element must
+ * depend on its own past alone, and the values that others read must be contracted on chip or be as small as the state.
+ */
+import { operands } from "../3-graph/rewrite.js";
+import type { AxisId, Graph, Node, NodeId } from "../3-graph/types.js";
+import { dependents } from "./linear.js";
+import type { Recurrence } from "./recurrences.js";
+
+export interface Attached {
+  readonly recurrence: Recurrence;
+  readonly kind: "scan" | "sequential";
+  readonly inner: readonly AxisId[];
+  readonly members: readonly NodeId[];
+  /** Axes of the values that leave the kernel: the states' axes less `inner`, and time. */
+  readonly domain: readonly AxisId[];
+}
+
+export function attach(graph: Graph, recurrence: Recurrence): Attached {
+  const first = graph.states[recurrence.states[0] ?? 0];
+  const stateAxes = new Set(recurrence.states.flatMap((id) => graph.states[id]?.axes ?? []));
+  const time = first?.along;
+  const domain = [...graph.axes.keys()].filter((axis) => stateAxes.has(axis) || axis === time);
+  const cycle = new Set(recurrence.members);
+  const elementwise = recurrence.members.every((id) => isElementwise(graph.nodes[id]));
+  const sequential = (): Attached => ({
+    recurrence,
+    kind: "sequential",
+    inner: [],
+    members: [...cycle, ...readersUpToContraction(graph, cycle)],
+    domain: canonical(graph, domain),
+  });
+  if (!elementwise) return sequential();
+
+  const readers = contractedReaders(graph, cycle, domain);
+  if (readers === undefined)
+    return { kind: "scan", inner: [], members: [...cycle], domain: canonical(graph, domain) };
+  return {
+    kind: "scan",
+    inner: readers.inner,
+    members: [...cycle, ...readers.members],
+    domain: canonical(
+      graph,
+      domain.filter((axis) => !readers.inner.includes(axis)),
+    ),
+  };
+}
+
+function isElementwise(node: Node | undefined): boolean {
+  return node?.kind === "map" || node?.kind === "prev";
+}
+
+function canonical(graph: Graph, axes: readonly AxisId[]): readonly AxisId[] {
+  const rank = (id: AxisId): number => {
+    const role = graph.axes.get(id)?.role;
+    return role === "batch" ? 0 : role === "time" ? 1 : 2;
+  };
+  return [...axes].sort((p, q) => rank(p) - rank(q));
+}
+
+/** The elementwise readers of the cycle and the contractions that end them, if all contract the same axes and nothing escapes uncontracted. */
+function contractedReaders(
+  graph: Graph,
+  cycle: ReadonlySet<NodeId>,
+  domain: readonly AxisId[],
+): { readonly inner: readonly AxisId[]; readonly members: readonly NodeId[] } | undefined {
+  const open = new Set(cycle);
+  const later = dependents(graph, (node) => cycle.has(node.id));
+  const members: NodeId[] = [];
+  let inner: readonly AxisId[] | undefined;
+  for (const node of graph.nodes) {
+    if (cycle.has(node.id) || !operands(node).some((id) => open.has(id))) continue;
+    if (operands(node).some((id) => later.has(id) && !open.has(id))) return undefined;
+    members.push(node.id);
+    if (node.kind === "map" && node.type.axes.every((axis) => domain.includes(axis))) {
+      open.add(node.id);
+      continue;
+    }
+    const over =
+      node.kind === "dot" || (node.kind === "reduce" && node.where === undefined) ? node.over : undefined;
+    if (over === undefined || (inner !== undefined && inner.join() !== over.join())) return undefined;
+    inner = over;
+    const rest = domain.filter((axis) => !over.includes(axis));
+    if (node.type.axes.length !== rest.length || !node.type.axes.every((axis) => rest.includes(axis)))
+      return undefined;
+  }
+  if (inner === undefined) return undefined;
+  for (const output of graph.outputs) if (open.has(output.value)) return undefined;
+  for (const state of graph.states)
+    if (open.has(state.equation.value) && !cycle.has(state.equation.value)) return undefined;
+  return { inner, members };
+}
+
+/** For the sequential kernel: everything that reads uncontracted state, up to and with the contraction. */
+function readersUpToContraction(graph: Graph, cycle: ReadonlySet<NodeId>): readonly NodeId[] {
+  const open = new Set(cycle);
+  const later = dependents(graph, (node) => cycle.has(node.id));
+  const members: NodeId[] = [];
+  for (const node of graph.nodes) {
+    if (cycle.has(node.id) || !operands(node).some((id) => open.has(id))) continue;
+    if (node.kind !== "map" && node.kind !== "dot" && node.kind !== "reduce") continue;
+    if (operands(node).some((id) => later.has(id) && !open.has(id))) continue;
+    members.push(node.id);
+    if (node.kind === "map") open.add(node.id);
+  }
+  return members;
+}

@@ -1,0 +1,359 @@
+/**
+ * Fusion: which values are stored in memory, and which kernel computes what (SPEC.md § Fusion).
+ *
+ * Anchors (contractions, reductions, convolutions, gathers, recurrences) start a group, which becomes one kernel.
+ * An elementwise value joins the group of an operand when it has that group's domain and everything else that it reads
+ * was stored before (an epilogue). Every other elementwise value or view is *virtual*: each reader computes it anew from
+ * what is stored (a prologue).
+ */
+import { InternalError } from "../diagnostics/internal-error.js";
+import { operands } from "../3-graph/rewrite.js";
+import type { AxisId, Graph, Node, NodeId, StateId } from "../3-graph/types.js";
+import { executionOrder } from "./order.js";
+import { recurrences, type Recurrence } from "./recurrences.js";
+import { attach, type Attached } from "./attach.js";
+
+export type GroupKind = "map" | "reduce" | "contract" | "scan" | "sequential";
+
+export interface Group {
+  readonly kind: GroupKind;
+  /** The anchor; for a recurrence its last member. */
+  readonly root: NodeId;
+  readonly recurrence?: Recurrence;
+  /** scan: the axes that the outputs contract; the state is split over lanes along them. */
+  readonly inner: readonly AxisId[];
+  /** Values computed inside: the anchor, its epilogue; for a recurrence the cycle and what is attached to it. */
+  readonly members: ReadonlySet<NodeId>;
+  /** Coordinates of a stored value, in canonical order. */
+  readonly domain: readonly AxisId[];
+  /** Members that other groups, outputs or states read: what goes to memory. */
+  readonly stores: readonly NodeId[];
+  /** Outputs (by name) that this group writes. */
+  readonly outputs: readonly string[];
+  /** States off any cycle whose carried value this group writes. */
+  readonly carries: readonly StateId[];
+  /** contract: reductions over the same axis that are summed alongside the product. */
+  readonly alongside: readonly NodeId[];
+}
+
+export interface Fusion {
+  /** In an order in which each group reads only what earlier ones stored. */
+  readonly groups: readonly Group[];
+  /** The group that computes a value; absent: leaf or virtual. */
+  readonly home: ReadonlyMap<NodeId, number>;
+}
+
+export interface FusionOptions {
+  /** Products with a parameter over an axis up to this long are computed by their reader. 0: never. */
+  readonly inlineDots: number;
+  /** Whether contractions can sum reductions alongside (few rows: the `rows` schedule). */
+  readonly alongside: boolean;
+}
+
+interface Draft {
+  kind: GroupKind;
+  root: NodeId;
+  recurrence?: Recurrence;
+  inner: readonly AxisId[];
+  members: Set<NodeId>;
+  domain: readonly AxisId[];
+  outputs: string[];
+  carries: StateId[];
+  alongside: NodeId[];
+}
+
+export function fuse(graph: Graph, options: FusionOptions): Fusion {
+  const fusion = new Fuser(graph, options);
+  fusion.place();
+  fusion.placeOutputs();
+  fusion.placeCarries();
+  if (options.alongside) fusion.mergeReductions();
+  return fusion.finish();
+}
+
+const sameAxes = (p: readonly AxisId[], q: readonly AxisId[]): boolean =>
+  p.length === q.length && p.every((axis) => q.includes(axis));
+
+class Fuser {
+  private readonly drafts: Draft[] = [];
+  private readonly home = new Map<NodeId, number>();
+  /** The last group that must have run before a value can be read; −1: none. */
+  private readonly ready = new Map<NodeId, number>();
+  private readonly cyclic = new Set<StateId>();
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly options: FusionOptions,
+  ) {}
+
+  place(): void {
+    const found = recurrences(this.graph);
+    for (const recurrence of found) recurrence.states.forEach((state) => this.cyclic.add(state));
+    for (const item of executionOrder(
+      this.graph,
+      found.map((recurrence) => attach(this.graph, recurrence)),
+    )) {
+      if (typeof item !== "number") this.placeRecurrence(item);
+      else if (!this.home.has(item)) this.placeNode(this.node(item));
+    }
+  }
+
+  private node(id: NodeId): Node {
+    const node = this.graph.nodes[id];
+    if (node === undefined) throw new InternalError("fuse", `no node %${id}`);
+    return node;
+  }
+
+  private readyAt(id: NodeId): number {
+    return this.ready.get(id) ?? -1;
+  }
+
+  private start(
+    draft: Omit<Draft, "outputs" | "carries" | "alongside" | "members">,
+    members: Iterable<NodeId>,
+  ): number {
+    const index = this.drafts.length;
+    this.drafts.push({ ...draft, members: new Set(members), outputs: [], carries: [], alongside: [] });
+    for (const id of this.drafts[index]?.members ?? []) {
+      this.home.set(id, index);
+      this.ready.set(id, index);
+    }
+    return index;
+  }
+
+  private placeRecurrence({ recurrence, kind, inner, members, domain }: Attached): void {
+    const root = recurrence.members.at(-1);
+    if (root === undefined) throw new InternalError("fuse", "a recurrence without members");
+    this.start({ kind, root, recurrence, inner, domain }, members);
+  }
+
+  private placeNode(node: Node): void {
+    const anchor = this.anchorKind(node);
+    if (anchor !== undefined) {
+      this.start({ kind: anchor, root: node.id, inner: [], domain: node.type.axes }, [node.id]);
+      return;
+    }
+    const reads =
+      node.kind === "prev" ? [this.graph.states[node.state]?.equation.value ?? node.id] : operands(node);
+    const latest = Math.max(-1, ...reads.map((id) => this.readyAt(id)));
+    this.ready.set(node.id, latest);
+    if (node.kind === "map" && this.joins(node, latest)) {
+      this.drafts[latest]?.members.add(node.id);
+      this.home.set(node.id, latest);
+    }
+  }
+
+  /** Whether an elementwise node can be computed by group `g`, right after the values that it reads there. */
+  private joins(node: Node & { kind: "map" }, g: number): boolean {
+    const draft = this.drafts[g];
+    return (
+      draft !== undefined &&
+      sameAxes(node.type.axes, draft.domain) &&
+      node.args.every((id) => this.home.get(id) === g || this.readyAt(id) < g)
+    );
+  }
+
+  private anchorKind(node: Node): GroupKind | undefined {
+    switch (node.kind) {
+      case "dot":
+        return this.inlines(node) ? undefined : "contract";
+      case "reduce":
+        return "reduce";
+      case "conv":
+      case "gather":
+        return "map";
+      default:
+        return undefined;
+    }
+  }
+
+  /** A short product with a parameter whose readers can as well compute it themselves. */
+  private inlines(node: Node & { kind: "dot" }): boolean {
+    const size = node.over.reduce((product, axis) => {
+      const extent = this.graph.axes.get(axis)?.size;
+      return product * (typeof extent === "number" ? extent : Infinity);
+    }, 1);
+    const readers = this.graph.nodes.filter((n) => operands(n).includes(node.id));
+    return size <= this.options.inlineDots && readers.length === 1 && readers[0]?.kind === "map";
+  }
+
+  /** Outputs are stored by the group that computes them, or by one that only copies. */
+  placeOutputs(): void {
+    for (const output of this.graph.outputs) {
+      const home = this.home.get(output.value);
+      const draft = home === undefined ? undefined : this.drafts[home];
+      if (draft !== undefined && sameAxes(draft.domain, output.axes) && this.isResult(draft, output.value)) {
+        draft.outputs.push(output.name);
+        continue;
+      }
+      const node = this.node(output.value);
+      const index = this.drafts.length;
+      const copy: Draft = {
+        kind: "map",
+        root: node.id,
+        inner: [],
+        members: new Set(),
+        domain: node.type.axes,
+        outputs: [output.name],
+        carries: [],
+        alongside: [],
+      };
+      this.drafts.push(copy);
+      if (home === undefined) {
+        copy.members.add(node.id);
+        this.home.set(node.id, index);
+      }
+    }
+  }
+
+  /** Whether a member has a value for each point of the domain (and not for each point of an inner axis too). */
+  private isResult(draft: Draft, id: NodeId): boolean {
+    return sameAxes(this.node(id).type.axes, draft.domain);
+  }
+
+  /** States on no cycle (delays, histories) are written by the kernel that reads them, or by one of their own. */
+  placeCarries(): void {
+    for (const state of this.graph.states) {
+      if (this.cyclic.has(state.id)) continue;
+      const value = state.equation.value;
+      const spread = [...this.node(value).type.axes];
+      const host = this.drafts.find(
+        (draft, g) =>
+          draft.kind === "map" &&
+          [...draft.members].some((id) => this.reads(id, state.id)) &&
+          sameAxes(draft.domain, spread) &&
+          (this.home.get(value) === g || this.readyAt(value) < g),
+      );
+      if (host !== undefined) {
+        host.carries.push(state.id);
+        continue;
+      }
+      const index = this.drafts.length;
+      this.start({ kind: "map", root: value, inner: [], domain: state.axes }, []);
+      this.drafts[index]?.carries.push(state.id);
+    }
+  }
+
+  private reads(id: NodeId, state: StateId): boolean {
+    const node = this.node(id);
+    return (node.kind === "conv" && node.history === state) || (node.kind === "prev" && node.state === state);
+  }
+
+  /** A sum over the contracted axis that only this contraction's epilogue reads is computed in the same loop. */
+  mergeReductions(): void {
+    for (const [g, draft] of this.drafts.entries()) {
+      const root = this.node(draft.root);
+      if (draft.kind !== "reduce" || root.kind !== "reduce" || root.fn !== "sum" || root.where !== undefined)
+        continue;
+      const readers = new Set<number>();
+      for (const id of draft.members) for (const reader of this.groupsReading(id, g)) readers.add(reader);
+      const [only] = readers;
+      const target = only === undefined ? undefined : this.drafts[only];
+      if (readers.size !== 1 || target?.kind !== "contract" || draft.outputs.length > 0) continue;
+      const product = this.node(target.root);
+      if (product.kind !== "dot" || !sameAxes(product.over, root.over)) continue;
+      if (!draft.domain.every((axis) => target.domain.includes(axis))) continue;
+      if (![...draft.members].every((id) => this.readByMembersAlone(id, target, draft))) continue;
+      for (const id of draft.members) {
+        target.members.add(id);
+        this.home.set(id, only ?? g);
+      }
+      target.alongside.push(draft.root);
+      draft.members.clear();
+    }
+  }
+
+  private readByMembersAlone(id: NodeId, target: Draft, draft: Draft): boolean {
+    return this.graph.nodes.every(
+      (n) => !operands(n).includes(id) || target.members.has(n.id) || draft.members.has(n.id),
+    );
+  }
+
+  /** Groups other than `except` that read a value, directly or through virtual nodes. */
+  private groupsReading(id: NodeId, except: number): readonly number[] {
+    const found = new Set<number>();
+    const seen = new Set<NodeId>([id]);
+    const pending = [id];
+    for (let value = pending.pop(); value !== undefined; value = pending.pop())
+      for (const reader of this.readers().get(value) ?? []) {
+        const home = this.home.get(reader);
+        if (home !== undefined && home !== except) found.add(home);
+        if (home === undefined && !seen.has(reader)) {
+          seen.add(reader);
+          pending.push(reader);
+        }
+      }
+    return [...found];
+  }
+
+  private readerTable: ReadonlyMap<NodeId, readonly NodeId[]> | undefined;
+  private readers(): ReadonlyMap<NodeId, readonly NodeId[]> {
+    if (this.readerTable !== undefined) return this.readerTable;
+    const table = new Map<NodeId, NodeId[]>();
+    const add = (value: NodeId, reader: NodeId): void => {
+      const list = table.get(value);
+      if (list === undefined) table.set(value, [reader]);
+      else list.push(reader);
+    };
+    for (const node of this.graph.nodes) {
+      for (const id of operands(node)) add(id, node.id);
+      const value = node.kind === "prev" ? this.graph.states[node.state]?.equation.value : undefined;
+      if (value !== undefined) add(value, node.id);
+    }
+    this.readerTable = table;
+    return table;
+  }
+
+  finish(): Fusion {
+    const kept = this.drafts.map((_, g) => g).filter((g) => this.keeps(g));
+    const renumbered = new Map(kept.map((g, k) => [g, k]));
+    const stored = this.storedValues();
+    const groups = kept.map((g): Group => {
+      const draft = this.drafts[g];
+      if (draft === undefined) throw new InternalError("fuse", `no group ${g}`);
+      return { ...draft, stores: [...draft.members].filter((id) => stored.has(id)).sort((p, q) => p - q) };
+    });
+    const home = new Map<NodeId, number>();
+    for (const [id, g] of this.home) {
+      const k = renumbered.get(g);
+      if (k !== undefined) home.set(id, k);
+    }
+    return { groups, home };
+  }
+
+  private keeps(g: number): boolean {
+    const draft = this.drafts[g];
+    return (
+      draft !== undefined && (draft.members.size > 0 || draft.outputs.length > 0 || draft.carries.length > 0)
+    );
+  }
+
+  /** Members read from outside their group: by another group's members, through virtual nodes, as copied outputs or as carried states. */
+  private storedValues(): ReadonlySet<NodeId> {
+    const stored = new Set<NodeId>();
+    for (const [id, g] of this.home) if (this.groupsReading(id, g).length > 0) stored.add(id);
+    for (const [g, draft] of this.drafts.entries()) {
+      const outside = (id: NodeId): void => {
+        for (const leaf of this.leaves(id)) if (this.home.get(leaf) !== g) stored.add(leaf);
+      };
+      for (const name of draft.outputs) {
+        const output = this.graph.outputs.find((o) => o.name === name);
+        if (output !== undefined) outside(output.value);
+      }
+      for (const state of draft.carries) {
+        const value = this.graph.states[state]?.equation.value;
+        if (value !== undefined) outside(value);
+      }
+    }
+    return stored;
+  }
+
+  /** The placed values that a value is computed from, itself if it is placed. */
+  private leaves(id: NodeId): readonly NodeId[] {
+    if (this.home.has(id)) return [id];
+    const node = this.node(id);
+    const reads =
+      node.kind === "prev" ? [this.graph.states[node.state]?.equation.value ?? id] : operands(node);
+    return node.kind === "prev" && reads[0] === id ? [] : reads.flatMap((arg) => this.leaves(arg));
+  }
+}
