@@ -1,0 +1,47 @@
+/** What a run hands to the next: states, histories and how far time has come. */
+import { InternalError } from "../diagnostics/internal-error.js";
+import type { Graph, State } from "../3-graph/types.js";
+import { copier } from "./nest.js";
+import type { Scope } from "./operations.js";
+import type { Tensor } from "./types.js";
+import { toTensor } from "./values.js";
+import { allocate, at } from "./view.js";
+
+/** What the state holds after the last step, in the order that callers see. */
+export function carried(state: State, scope: Scope): Tensor {
+  const { sizeOf } = scope;
+  const { along, axes } = state;
+  const steps = sizeOf(along);
+  const value = scope.view(state.equation.value);
+  const before = scope.initial(state.id);
+  if (state.kind !== "history")
+    return toTensor(steps === 0 ? before : at(value, along, steps - 1), axes, state.scalar, sizeOf);
+
+  // The last taps of what was carried in, followed by every x.
+  const taps = axes.at(-1);
+  if (taps === undefined) throw new InternalError("interpret", `history ${state.name} has no axes`);
+  const count = sizeOf(taps);
+  const lead = axes.slice(0, -1);
+  const out = allocate(axes, state.scalar, sizeOf);
+  for (let tap = 0; tap < count; tap++) {
+    const step = steps - count + tap;
+    const source = step >= 0 ? at(value, along, step) : at(before, taps, count + step);
+    copier(lead, at(out, taps, tap), source, sizeOf)(0);
+  }
+  return { scalar: state.scalar, axes, shape: axes.map(sizeOf), data: out.data };
+}
+
+/** Positions after the run: every run-time time axis moves by its size. */
+export function advance(
+  graph: Graph,
+  positions: Readonly<Record<string, number>>,
+  numbers: ReadonlyMap<string, number>,
+): Readonly<Record<string, number>> {
+  const moved = { ...positions };
+  for (const { role, size } of graph.axes.values()) {
+    if (role !== "time" || typeof size !== "object") continue;
+    const steps = numbers.get(size.runtime);
+    if (steps !== undefined) moved[size.runtime] = (positions[size.runtime] ?? 0) + steps;
+  }
+  return moved;
+}

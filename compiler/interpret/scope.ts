@@ -1,0 +1,77 @@
+/** What a run is given, found by name when a node asks for it. */
+import { InternalError } from "../diagnostics/internal-error.js";
+import type { AxisId, Graph, Input, NodeId, ParamId, State, StateId } from "../3-graph/types.js";
+import { probeOf } from "./linearity.js";
+import type { Scope } from "./operations.js";
+import type { Sizes } from "./sizes.js";
+import type { InterpretOptions } from "./types.js";
+import { fromValues } from "./values.js";
+import { constant, type SizeOf, type View } from "./view.js";
+
+export function makeScope(
+  graph: Graph,
+  options: InterpretOptions,
+  { sizeOf, numbers }: Sizes,
+  views: ReadonlyMap<NodeId, View>,
+): Scope {
+  const initial = graph.states.map((state) => initialOf(state, options, sizeOf));
+  const params = new Map<ParamId, View>();
+  return {
+    graph,
+    sizeOf,
+    number: (name) => numbers.get(name) ?? missing(`the run-time number \`${name}\``),
+    start: (axis) => {
+      const size = graph.axes.get(axis)?.size;
+      return typeof size === "object" ? (options.positions?.[size.runtime] ?? 0) : 0;
+    },
+    input: (name) => inputOf(graph.inputs, name, options, sizeOf),
+    param: (id) => {
+      const view = params.get(id) ?? paramOf(graph, id, options);
+      params.set(id, view);
+      return view;
+    },
+    initial: (id) => initial[id] ?? absent(`state #${id}`),
+    probe: (id) => probeOf(stateOf(graph, id), sizeOf),
+    view: (id) => views.get(id) ?? absent(`value of %${id}`),
+  };
+}
+
+function inputOf(inputs: readonly Input[], name: string, options: InterpretOptions, sizeOf: SizeOf): View {
+  const input = inputs.find((i) => i.name === name) ?? absent(`input \`${name}\``);
+  const values = options.inputs?.[name] ?? missing(`input \`${name}\``);
+  return fromValues(values, withSizes(input.axes, sizeOf), input.scalar, `input \`${name}\``);
+}
+
+function paramOf(graph: Graph, id: ParamId, options: InterpretOptions): View {
+  const param = graph.params[id] ?? absent(`parameter #${id}`);
+  const [values] = [param.name, ...param.sources].flatMap((name) => options.params?.[name] ?? []);
+  const what = `parameter \`${param.name}\``;
+  return fromValues(values ?? missing(what), param.layout, param.scalar, what);
+}
+
+function initialOf(state: State, options: InterpretOptions, sizeOf: SizeOf): View {
+  const values = options.states?.[state.name];
+  if (values === undefined) return constant(state.init, state.scalar);
+  return fromValues(values, withSizes(state.axes, sizeOf), state.scalar, `state \`${state.name}\``);
+}
+
+function withSizes(
+  axes: readonly AxisId[],
+  sizeOf: SizeOf,
+): readonly { readonly axis: AxisId; readonly size: number }[] {
+  return axes.map((axis) => ({ axis, size: sizeOf(axis) }));
+}
+
+function stateOf(graph: Graph, id: StateId): State {
+  return graph.states[id] ?? absent(`state #${id}`);
+}
+
+/** The caller's mistake. */
+function missing(what: string): never {
+  throw new Error(`interpret: ${what} is missing`);
+}
+
+/** The graph's mistake. */
+function absent(what: string): never {
+  throw new InternalError("interpret", `no ${what}`);
+}
