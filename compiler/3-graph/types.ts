@@ -178,11 +178,22 @@ export interface State {
   readonly scalar: "f32" | "c64";
   /** All axes but time: the ambient ones first (batch), then as declared. This is the order callers see. */
   readonly axes: readonly AxisId[];
+  /** How `axes` are grouped for callers, where it is not one axis a dimension. */
+  readonly dimensions?: readonly Dimension[];
   /** The time axis it steps along; `prev` of it has this axis too. */
   readonly along: AxisId;
   readonly init: number;
   readonly equation: Equation;
   readonly spans: readonly Span[];
+}
+
+/**
+ * One dimension of a tensor as the source declares it, `d` of `x[b, t, d]`, which covers the next `primes` axes of the
+ * tensor's list: none for a literal 1, several for a product.
+ */
+export interface Dimension {
+  readonly name: string;
+  readonly primes: number;
 }
 
 export interface ParamAxis {
@@ -202,6 +213,8 @@ export interface Param {
   readonly derived?: boolean;
   /** As stored, major first. Complex parameters have a trailing (re, im) axis in the file only. */
   readonly layout: readonly ParamAxis[];
+  /** The file's shape, where products or stacking inside a product make it differ from the sizes of `layout`. */
+  readonly shape?: readonly number[];
   readonly scalar: "f32" | "c64";
   readonly spans: readonly Span[];
 }
@@ -213,6 +226,8 @@ export interface Input {
   readonly bound?: number;
   /** In the caller's order, major first. */
   readonly axes: readonly AxisId[];
+  /** How `axes` are grouped for callers, where it is not one axis a dimension. */
+  readonly dimensions?: readonly Dimension[];
   readonly spans: readonly Span[];
   readonly doc?: string;
 }
@@ -221,6 +236,8 @@ export interface Output {
   readonly name: string;
   /** In the caller's order, major first. */
   readonly axes: readonly AxisId[];
+  /** How `axes` are grouped for callers, where it is not one axis a dimension. */
+  readonly dimensions?: readonly Dimension[];
   readonly value: NodeId;
   readonly spans: readonly Span[];
   readonly doc?: string;
