@@ -36,9 +36,9 @@ module.exports = {
     },
     {
       name: "portable",
-      comment: "Compiler, runtime and templates also run in a browser.",
+      comment: "The runtime also runs in a browser.",
       severity: "error",
-      from: { path: "^(compiler|runtime|templates)/|^src/index\\.ts$" },
+      from: { path: "^(runtime|templates)/" },
       to: { dependencyTypes: ["core"] },
     },
     {

@@ -1,5 +1,6 @@
 // Bundles the package into dist/: index.js (compiler), runtime.js, node.js and cli.js, as ES modules that share chunks,
-// so that a class such as KraitError is one class whichever entry a program imports. With --types, also declarations.
+// so that a class such as KraitError is one class whichever entry a program imports. All stand in dist/ itself: the
+// compiler finds ../templates from there. With --types, also declarations.
 import { spawnSync } from "node:child_process";
 import { chmodSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -17,7 +18,6 @@ await build({
     cli: "src/cli/main.ts",
   },
   outdir: "dist",
-  chunkNames: "chunks/[name]-[hash]",
   bundle: true,
   splitting: true,
   format: "esm",
