@@ -101,7 +101,7 @@ export class GraphBuilder {
       id,
       type,
       spans: origin.spans,
-      ...(origin.name === undefined ? {} : { name: origin.name }),
+      ...(origin.name === undefined || operation.kind === "input" ? {} : { name: origin.name }),
     });
     this.known.set(key, id);
     return id;

@@ -95,7 +95,8 @@ export function originOf(node: Node): Origin {
 /** An operation's own fields, without what makes it a node. */
 export function operationOf(node: Node): Operation {
   const { id: _id, type: _type, spans: _spans, name: _name, ...operation } = node;
-  return operation as Operation;
+  // An input's `name` is the operation's own: it says which input.
+  return node.kind === "input" ? { kind: "input", name: node.name } : (operation as Operation);
 }
 
 /** The nodes that outputs and state equations read, directly or not. Unused states go too. */
