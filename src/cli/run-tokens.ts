@@ -1,0 +1,53 @@
+/** Greedy decoding: the token of the largest logit, again and again. */
+import type { InputEntry, Manifest } from "../../runtime/bundle-format.js";
+import type { Session } from "../../runtime/index.js";
+import { InputError } from "./errors.js";
+import type { Outputs } from "./run-sequence.js";
+import type { TensorData } from "./tensors.js";
+
+/** How tokens go round: out of which output, into which input, beside which inputs that stay as they are. */
+export interface Choice {
+  readonly input: string;
+  readonly output: string;
+  readonly fixed: Readonly<Record<string, TensorData>>;
+}
+
+/**
+ * Goes on from `outputs`, those of the prompt's last position, and yields each token as it is chosen. The last token is
+ * not run through the model, so that the session has seen all tokens but that one.
+ */
+export async function* generate(
+  session: Session,
+  { input, output, fixed }: Choice,
+  outputs: Outputs,
+  count: number,
+): AsyncGenerator<number> {
+  let current = outputs;
+  for (let i = 0; i < count; i++) {
+    const logits = current[output];
+    if (logits === undefined) throw new Error(`the session returned no output '${output}'`);
+    const token = argmax(logits.data);
+    yield token;
+    if (i < count - 1) current = await session.step({ ...fixed, [input]: Uint32Array.of(token) });
+  }
+}
+
+/** The output to choose from: the one over the input's vocabulary, last of its axes. */
+export function logitsOutput(manifest: Manifest, input: InputEntry): string {
+  const found = manifest.outputs.filter(
+    ({ axes, time }) => time !== undefined && axes.at(-1)?.size === input.bound,
+  );
+  const [only, ...others] = found;
+  if (only === undefined || others.length > 0) {
+    throw new InputError(
+      "--max-new is for language models: a model with one output of logits such as logits[b, t, v]",
+      `Its outputs: ${manifest.outputs.map(({ name }) => name).join(", ")}.`,
+    );
+  }
+  return only.name;
+}
+
+/** Where the largest value stands; of equal ones, the first. */
+export function argmax(values: Float32Array): number {
+  return values.reduce((best, value, i) => (value > (values[best] ?? -Infinity) ? i : best), 0);
+}

@@ -1,0 +1,219 @@
+import { Command, InvalidArgumentError } from "commander";
+import type { Bundle } from "../../runtime/bundle-format.js";
+import type { Model, Session } from "../../runtime/index.js";
+import type { AdapterName } from "../node/index.js";
+import {
+  collectSetting,
+  collectTensor,
+  parseCount,
+  parseTensorReference,
+  parseTokens,
+  type Settings,
+  type TensorReference,
+} from "./arguments.js";
+import { compileModel } from "./compile-model.js";
+import { InputError, UsageError } from "./errors.js";
+import { type Io, uninterrupted, writeJson } from "./io.js";
+import { openModelFile } from "./model-file.js";
+import { loadInputs, type RunInputs, tokenInput } from "./run-inputs.js";
+import { type Outputs, runSequence } from "./run-sequence.js";
+import { allStates, loadStates, saveStates } from "./run-states.js";
+import { generate, logitsOutput } from "./run-tokens.js";
+
+interface RunOptions {
+  readonly set?: Settings;
+  readonly weights?: string;
+  readonly input?: readonly TensorReference[];
+  readonly tokens?: readonly number[];
+  readonly maxNew?: number;
+  readonly output?: string;
+  readonly all?: boolean;
+  readonly byStep?: boolean;
+  readonly stateIn?: readonly StateSource[];
+  readonly stateOut?: string;
+  readonly adapter?: AdapterName;
+  readonly json?: boolean;
+}
+
+/** One state from a tensor, or all of a state file. */
+type StateSource = TensorReference | { readonly file: string };
+
+const HELP = `
+Inputs and states are tensors of safetensors files; outputs are written to one, under their names,
+for the last position, or with --all for every one. States are named as 'krait inspect --json' and
+the state file name them, and stored as [batch, axes of the state]; the state file also holds what
+convolutions and prev remember, and pos, the steps seen so far.
+
+With --tokens, a language model continues the tokens greedily and prints ids, one a line, as they come.
+
+Examples:
+  $ krait run mamba.bundle --weights ./mamba-130m-hf --tokens 510,5313 --max-new 16
+  $ krait run ema.krait --input x=data.safetensors:x --output y.safetensors --all
+  $ krait run scan.krait --weights w.safetensors --input u=d.safetensors:u --output y.safetensors \\
+      --state-in h=d.safetensors:h0 --state-out after.safetensors
+  $ krait run scan.krait --weights w.safetensors --input u=more.safetensors:u --output y2.safetensors \\
+      --state-in after.safetensors                    go on where that run ended
+`;
+
+export function runCommand(io: Io): Command {
+  return new Command("run")
+    .summary("run a model on the GPU")
+    .description("Runs a bundle, or a source compiled in memory, on a WebGPU adapter.")
+    .argument("<bundle-or-source>", "a bundle's folder, or Krait source")
+    .option("--weights <dir-or-file>", "a checkpoint's folder, or a safetensors file")
+    .option("--input <name=file.safetensors:tensor>", "an input of the model (repeatable)", collectTensor)
+    .option("--output <file.safetensors>", "where the outputs go")
+    .option("--all", "outputs of all positions, not of the last alone")
+    .option("--by-step", "run one step a position, in place of a prefill")
+    .option(
+      "--state-in <name=file:tensor>",
+      "start from this state, or from a state file (repeatable)",
+      collectState,
+    )
+    .option("--state-out <file>", "write all states after the run")
+    .option("--tokens <ids>", "token ids with commas between, in place of --input", parseTokens)
+    .option(
+      "--max-new <count>",
+      "how many tokens to continue with (default: 16 without --output)",
+      parseCount,
+    )
+    .option("--adapter <name>", "gpu, software or null (see 'krait adapters')", process.env["KRAIT_ADAPTER"])
+    .option("--set <name=value>", "override a constant of a source (repeatable)", collectSetting)
+    .option("--json", "print what was done as JSON on standard output, in place of ids")
+    .addHelpText("after", HELP)
+    .action((path: string, options: RunOptions) => run(path, options, io));
+}
+
+function collectState(text: string, earlier: readonly StateSource[] = []): readonly StateSource[] {
+  if (!text.includes("=")) {
+    if (!text.endsWith(".safetensors")) {
+      throw new InvalidArgumentError("expected NAME=FILE:TENSOR, or the .safetensors file of --state-out.");
+    }
+    return [...earlier, { file: text }];
+  }
+  return [...earlier, parseTensorReference(text)];
+}
+
+async function run(path: string, options: RunOptions, io: Io): Promise<void> {
+  checkOptions(options);
+  const file = await openModelFile(path);
+  if (file.kind === "bundle" && options.set !== undefined) {
+    throw new UsageError("--set is for sources; a bundle's constants were fixed when it was built");
+  }
+  const bundle =
+    file.kind === "bundle" ? file.bundle : await compileModel(file.source, { set: options.set ?? {} }, io);
+  // Inputs are read and checked before the GPU is looked for: their mistakes are the likelier ones.
+  const inputs = await loadInputs(bundle.manifest, options.input ?? [], options.tokens);
+  const { requestDevice } = await import("../node/index.js");
+  const device = await requestDevice({
+    bundle,
+    ...(options.adapter === undefined ? {} : { adapter: options.adapter }),
+  });
+  try {
+    const model = await openModel(bundle, device, options);
+    await runModel(model, bundle, inputs, options, io);
+  } finally {
+    device.destroy();
+  }
+}
+
+function checkOptions({ output, stateOut, tokens, maxNew }: RunOptions): void {
+  if (maxNew !== undefined && tokens === undefined) {
+    throw new UsageError("--max-new continues the tokens of --tokens, which is missing");
+  }
+  if (maxNew !== undefined && output !== undefined) {
+    throw new UsageError("--output keeps what the model says of given tokens; it does not go with --max-new");
+  }
+  if (output === undefined && stateOut === undefined && tokens === undefined) {
+    throw new UsageError("say where the outputs go: --output FILE.safetensors");
+  }
+}
+
+async function openModel(bundle: Bundle, device: GPUDevice, { weights }: RunOptions): Promise<Model> {
+  const { open } = await import("../../runtime/index.js");
+  if (weights === undefined) {
+    const [first] = bundle.manifest.params;
+    if (first !== undefined) {
+      throw new InputError(
+        `the model has ${bundle.manifest.params.length} weight tensors, '${first.name}' and so on, and no weights are given`,
+        "Name a checkpoint's folder or a safetensors file with --weights.",
+      );
+    }
+    return open(bundle, { device });
+  }
+  const { fileWeights } = await import("../node/index.js");
+  const checkpoint = await fileWeights(weights);
+  try {
+    return await open(bundle, { device, weights: checkpoint });
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+async function runModel(
+  model: Model,
+  bundle: Bundle,
+  inputs: RunInputs,
+  options: RunOptions,
+  io: Io,
+): Promise<void> {
+  const { manifest } = bundle;
+  const batch = batchSize(bundle, inputs);
+  const session = model.session({ batch });
+  const states = (options.stateIn ?? []).flatMap((source) =>
+    "name" in source ? [source] : allStates(source.file, manifest),
+  );
+  await loadStates(session, manifest, states, batch);
+  const continues = options.tokens !== undefined && options.output === undefined;
+  const sequence = { all: !continues && options.all === true, byStep: options.byStep === true };
+  const outputs = await runSequence(session, manifest, inputs, sequence);
+  if (options.output !== undefined) await saveOutputs(outputs, options.output);
+  const generated = continues ? await printTokens(session, bundle, inputs, outputs, options, io) : undefined;
+  if (options.stateOut !== undefined) await saveStates(session, options.stateOut);
+  if (options.json)
+    writeJson(io, { ok: true, ...summary(outputs, options), ...(generated && { generated }) });
+}
+
+/** The run-time size that is not time; 1 for a model without a batch axis. */
+function batchSize({ manifest }: Bundle, { sizes }: RunInputs): number {
+  const time = new Set(
+    manifest.inputs
+      .flatMap(({ axes, time }) => axes.filter(({ name }) => name === time))
+      .map(({ size }) => size),
+  );
+  const [batch = 1] = Object.entries(sizes)
+    .filter(([name]) => !time.has(name))
+    .map(([, size]) => size);
+  return batch;
+}
+
+async function saveOutputs(outputs: Outputs, file: string): Promise<void> {
+  const { writeSafetensors } = await import("../node/index.js");
+  await uninterrupted(() => writeSafetensors(file, outputs));
+}
+
+async function printTokens(
+  session: Session,
+  { manifest }: Bundle,
+  { tensors }: RunInputs,
+  outputs: Outputs,
+  { maxNew = 16, json = false }: RunOptions,
+  io: Io,
+): Promise<readonly number[]> {
+  const input = tokenInput(manifest);
+  const fixed = Object.fromEntries(
+    [...tensors].filter(([name]) => name !== input.name).map(([name, { data }]) => [name, data]),
+  );
+  const choice = { input: input.name, output: logitsOutput(manifest, input), fixed };
+  const generated: number[] = [];
+  for await (const token of generate(session, choice, outputs, maxNew)) {
+    if (!json) io.out(`${token}\n`);
+    generated.push(token);
+  }
+  return generated;
+}
+
+function summary(outputs: Outputs, { output, stateOut }: RunOptions): object {
+  const shapes = Object.fromEntries(Object.entries(outputs).map(([name, { shape }]) => [name, shape]));
+  return { ...(output && { output, shapes }), ...(stateOut && { stateOut }) };
+}

@@ -1,0 +1,21 @@
+/**
+ * Krait's compiler as a library: `compile` turns Krait source into a bundle of WGSL kernels, which `krait/runtime`
+ * opens on a WebGPU device. `krait/node` has what Node.js adds: adapters, and bundles and weights on disk.
+ *
+ * @example
+ * const { bundle, diagnostics } = await compile({ path: "model.krait", text });
+ * if (bundle === undefined) console.error(renderAll(diagnostics, sources));
+ * @packageDocumentation
+ */
+export {
+  compile,
+  type CompileOptions,
+  type CompileResult,
+  inspect,
+  stageNames,
+} from "../compiler/compile.js";
+export type { Diagnostic, RelatedSpan, Severity, SourceFile, Span } from "../compiler/diagnostics/types.js";
+export { InternalError } from "../compiler/diagnostics/internal-error.js";
+export { type JsonDiagnostic, toJson } from "../compiler/diagnostics/json.js";
+export { render, renderAll, type RenderOptions } from "../compiler/diagnostics/render.js";
+export type { Bundle, ConstantValue, Manifest, Storage } from "../runtime/bundle-format.js";
