@@ -4,7 +4,7 @@ import type { Graph, State } from "../3-graph/types.js";
 import { copier } from "./nest.js";
 import type { Scope } from "./operations.js";
 import type { Tensor } from "./types.js";
-import { toTensor } from "./values.js";
+import { shapeOf, toTensor } from "./values.js";
 import { allocate, at } from "./view.js";
 
 /** What the state holds after the last step, in the order that callers see. */
@@ -14,8 +14,11 @@ export function carried(state: State, scope: Scope): Tensor {
   const steps = sizeOf(along);
   const value = scope.view(state.equation.value);
   const before = scope.initial(state.id);
-  if (state.kind !== "history")
-    return toTensor(steps === 0 ? before : at(value, along, steps - 1), axes, state.scalar, sizeOf);
+  const shape = shapeOf(state, sizeOf);
+  if (state.kind !== "history") {
+    const last = steps === 0 ? before : at(value, along, steps - 1);
+    return { ...toTensor(last, axes, state.scalar, sizeOf), shape };
+  }
 
   // The last taps of what was carried in, followed by every x.
   const taps = axes.at(-1);
@@ -28,7 +31,7 @@ export function carried(state: State, scope: Scope): Tensor {
     const source = step >= 0 ? at(value, along, step) : at(before, taps, count + step);
     copier(lead, at(out, taps, tap), source, sizeOf)(0);
   }
-  return { scalar: state.scalar, axes, shape: axes.map(sizeOf), data: out.data };
+  return { scalar: state.scalar, axes, shape, data: out.data };
 }
 
 /** Positions after the run: every run-time time axis moves by its size. */

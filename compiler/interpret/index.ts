@@ -15,7 +15,7 @@ import { makePlan } from "./plan.js";
 import { makeScope } from "./scope.js";
 import { resolveSizes } from "./sizes.js";
 import type { Interpretation, InterpretOptions } from "./types.js";
-import { toTensor } from "./values.js";
+import { shapeOf, toTensor } from "./values.js";
 import type { View } from "./view.js";
 
 export type { Interpretation, InterpretOptions, Tensor, Values } from "./types.js";
@@ -43,7 +43,8 @@ export function interpret(graph: Graph, options: InterpretOptions): Interpretati
     graph.outputs.map((output) => {
       const value = scope.view(output.value);
       const scalar = plan.items.get(output.value)?.type.scalar ?? "f32";
-      return [output.name, toTensor(value, output.axes, scalar, sizes.sizeOf)];
+      const tensor = toTensor(value, output.axes, scalar, sizes.sizeOf);
+      return [output.name, { ...tensor, shape: shapeOf(output, sizes.sizeOf) }];
     }),
   );
   const states = Object.fromEntries(graph.states.map((state) => [state.name, carried(state, scope)]));

@@ -1,11 +1,11 @@
 /** What a run is given, found by name when a node asks for it. */
 import { InternalError } from "../diagnostics/internal-error.js";
-import type { AxisId, Graph, Input, NodeId, ParamId, State, StateId } from "../3-graph/types.js";
+import type { Graph, Input, NodeId, ParamId, State, StateId } from "../3-graph/types.js";
 import { probeOf } from "./linearity.js";
 import type { Scope } from "./operations.js";
 import type { Sizes } from "./sizes.js";
 import type { InterpretOptions } from "./types.js";
-import { fromValues } from "./values.js";
+import { fromValues, shapeOf, type Layout } from "./values.js";
 import { constant, type SizeOf, type View } from "./view.js";
 
 export function makeScope(
@@ -39,27 +39,28 @@ export function makeScope(
 function inputOf(inputs: readonly Input[], name: string, options: InterpretOptions, sizeOf: SizeOf): View {
   const input = inputs.find((i) => i.name === name) ?? absent(`input \`${name}\``);
   const values = options.inputs?.[name] ?? missing(`input \`${name}\``);
-  return fromValues(values, withSizes(input.axes, sizeOf), input.scalar, `input \`${name}\``);
+  return fromValues(values, { ...layoutOf(input, sizeOf), scalar: input.scalar }, `input \`${name}\``);
 }
 
 function paramOf(graph: Graph, id: ParamId, options: InterpretOptions): View {
   const param = graph.params[id] ?? absent(`parameter #${id}`);
   const [values] = [param.name, ...param.sources].flatMap((name) => options.params?.[name] ?? []);
   const what = `parameter \`${param.name}\``;
-  return fromValues(values ?? missing(what), param.layout, param.scalar, what);
+  const shape = param.shape ?? param.layout.map((slot) => slot.size);
+  return fromValues(values ?? missing(what), { slots: param.layout, shape, scalar: param.scalar }, what);
 }
 
 function initialOf(state: State, options: InterpretOptions, sizeOf: SizeOf): View {
   const values = options.states?.[state.name];
   if (values === undefined) return constant(state.init, state.scalar);
-  return fromValues(values, withSizes(state.axes, sizeOf), state.scalar, `state \`${state.name}\``);
+  return fromValues(values, { ...layoutOf(state, sizeOf), scalar: state.scalar }, `state \`${state.name}\``);
 }
 
-function withSizes(
-  axes: readonly AxisId[],
-  sizeOf: SizeOf,
-): readonly { readonly axis: AxisId; readonly size: number }[] {
-  return axes.map((axis) => ({ axis, size: sizeOf(axis) }));
+function layoutOf(entry: Input | State, sizeOf: SizeOf): Pick<Layout, "slots" | "shape"> {
+  return {
+    slots: entry.axes.map((axis) => ({ axis, size: sizeOf(axis) })),
+    shape: shapeOf(entry, sizeOf),
+  };
 }
 
 function stateOf(graph: Graph, id: StateId): State {

@@ -1,5 +1,5 @@
 /** The size of every axis in one run: what the graph fixes, what the caller says, what inputs show. */
-import type { AxisId, Graph } from "../3-graph/types.js";
+import type { AxisId, Dimension, Graph } from "../3-graph/types.js";
 
 export interface Sizes {
   /** Throws for a run-time axis whose size nobody gave. */
@@ -18,16 +18,18 @@ export function resolveSizes(
   for (const input of graph.inputs) {
     const shape = inputs[input.name]?.shape;
     if (shape === undefined) continue;
-    input.axes.forEach((axis, k) => {
-      const size = graph.axes.get(axis)?.size;
+    dimensionsOf(input).forEach((axes, k) => {
       const shown = shape[k];
-      if (typeof size !== "object" || shown === undefined) return;
-      const known = numbers.get(size.runtime);
-      if (known !== undefined && known !== shown)
+      const open = axes.flatMap((axis) => runtimeName(graph, axis) ?? []);
+      const [name] = open;
+      if (shown === undefined || name === undefined || open.length > 1) return;
+      const fixed = axes.reduce((product, axis) => product * (fixedSize(graph, axis) ?? 1), 1);
+      const known = numbers.get(name);
+      if (known !== undefined && known * fixed !== shown)
         throw new Error(
-          `interpret: input \`${input.name}\` says that \`${size.runtime}\` is ${shown}; it is ${known}`,
+          `interpret: input \`${input.name}\` says that \`${name}\` is ${shown / fixed}; it is ${known}`,
         );
-      numbers.set(size.runtime, shown);
+      numbers.set(name, shown / fixed);
     });
   }
   const sizeOf = (axis: AxisId): number => {
@@ -40,4 +42,27 @@ export function resolveSizes(
     return known;
   };
   return { sizeOf, numbers };
+}
+
+/** The axes of each dimension as callers see them: `d` of x[b, t, d] may stand for several. */
+export function dimensionsOf(entry: {
+  readonly axes: readonly AxisId[];
+  readonly dimensions?: readonly Dimension[];
+}): readonly (readonly AxisId[])[] {
+  if (entry.dimensions === undefined) return entry.axes.map((axis) => [axis]);
+  let next = 0;
+  return entry.dimensions.map(({ primes }) => {
+    next += primes;
+    return entry.axes.slice(next - primes, next);
+  });
+}
+
+function runtimeName(graph: Graph, axis: AxisId): string | undefined {
+  const size = graph.axes.get(axis)?.size;
+  return typeof size === "object" ? size.runtime : undefined;
+}
+
+function fixedSize(graph: Graph, axis: AxisId): number | undefined {
+  const size = graph.axes.get(axis)?.size;
+  return typeof size === "number" ? size : undefined;
 }

@@ -7,7 +7,10 @@ export interface Values {
   readonly data: ArrayLike<number>;
 }
 
-/** A result: contiguous and row-major over `axes`. Complex elements are (re, im) pairs in `data`, which `shape` does not count. */
+/**
+ * A result: contiguous and row-major over `axes`. `shape` is as callers see it: a product of axes is one dimension.
+ * Complex elements are (re, im) pairs in `data`, which `shape` does not count.
+ */
 export interface Tensor {
   readonly scalar: ScalarType;
   readonly axes: readonly AxisId[];

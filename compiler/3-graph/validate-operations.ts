@@ -1,0 +1,262 @@
+/** For every operation: what its operands must be, and the type that it then has. */
+import type { Axis, AxisId, MapFn, Node, NodeId, ScalarType, TensorType } from "./types.js";
+import { describe, type Validation } from "./validate-context.js";
+
+/** Throws unless the operation is well typed; gives its type, its axes in any order. */
+export function checkOperation(node: Node, validation: Validation): TensorType {
+  const { graph, axis, state, fail } = validation;
+  const what = describe(node);
+  const typeOf = (id: NodeId): TensorType => validation.node(id, what).type;
+  const need = (ok: boolean, detail: string): void => {
+    if (!ok) fail(what, detail);
+  };
+  const needAxis = (id: NodeId, a: AxisId): void => {
+    axis(a, what);
+    need(typeOf(id).axes.includes(a), `%${id} has no axis ${a}`);
+  };
+  const needFresh = (id: NodeId, gone: readonly AxisId[], come: readonly AxisId[]): void => {
+    const kept = typeOf(id).axes.filter((a) => !gone.includes(a));
+    need(new Set([...kept, ...come]).size === kept.length + come.length, `an axis would be there twice`);
+  };
+  switch (node.kind) {
+    case "scalar":
+      need(!Number.isNaN(node.value), "is not a number");
+      return { scalar: "f32", axes: [] };
+    case "input": {
+      const input = graph.inputs.find((i) => i.name === node.name) ?? fail(what, `no input ${node.name}`);
+      return { scalar: input.scalar, axes: input.axes };
+    }
+    case "param": {
+      const param = graph.params[node.param] ?? fail(what, `no param #${node.param}`);
+      return { scalar: param.scalar, axes: param.layout.flatMap((slot) => slot.axis ?? []) };
+    }
+    case "coordinate":
+      axis(node.axis, what);
+      return { scalar: "index", axes: [node.axis] };
+    case "map":
+      return {
+        scalar: mapScalar(
+          node.fn,
+          node.args.map((id) => typeOf(id).scalar),
+          (detail) => fail(what, detail),
+        ),
+        axes: node.args.flatMap((id) => typeOf(id).axes),
+      };
+    case "reduce": {
+      const arg = typeOf(node.arg);
+      need(node.over.length > 0, "reduces over nothing");
+      for (const a of node.over) needAxis(node.arg, a);
+      need(arg.scalar !== "bool", "of truths");
+      need(node.fn === "sum" || arg.scalar !== "c64", `${node.fn} of complex numbers`);
+      const where = node.where === undefined ? undefined : typeOf(node.where);
+      need(where === undefined || where.scalar === "bool", "its mask is not a truth");
+      return {
+        scalar: arg.scalar,
+        axes: [...arg.axes, ...(where?.axes ?? [])].filter((a) => !node.over.includes(a)),
+      };
+    }
+    case "dot": {
+      const [lhs, rhs] = [typeOf(node.lhs), typeOf(node.rhs)];
+      const axes = [...lhs.axes, ...rhs.axes];
+      need(node.over.length > 0, "contracts nothing");
+      for (const a of node.over) need(axes.includes(a), `neither side has axis ${a}`);
+      return {
+        scalar: productScalar(lhs.scalar, rhs.scalar, (detail) => fail(what, detail)),
+        axes: axes.filter((a) => !node.over.includes(a)),
+      };
+    }
+    case "gather": {
+      const [table, index] = [typeOf(node.table), typeOf(node.index)];
+      needAxis(node.table, node.axis);
+      need(index.scalar === "index", `its index is ${index.scalar}`);
+      return {
+        scalar: table.scalar,
+        axes: [...table.axes.filter((a) => a !== node.axis), ...index.axes],
+      };
+    }
+    case "conv": {
+      const [x, w] = [typeOf(node.x), typeOf(node.w)];
+      needAxis(node.x, node.along);
+      needAxis(node.w, node.over);
+      need(axis(node.along, what).role === "time", `goes along ${node.along}, which is not time`);
+      need(typeof axis(node.over, what).size === "number", `${node.over} has a run-time size`);
+      need(!x.axes.includes(node.over), `x has the taps ${node.over}`);
+      need(!w.axes.includes(node.along), `w has the time axis ${node.along}`);
+      return {
+        scalar: productScalar(x.scalar, w.scalar, (detail) => fail(what, detail)),
+        axes: [...x.axes, ...w.axes].filter((a) => a !== node.over),
+      };
+    }
+    case "rename": {
+      const arg = typeOf(node.arg);
+      for (const { from, to } of node.axes) {
+        needAxis(node.arg, from);
+        axis(to, what);
+        need(validation.sameSize(from, to), `${from} and ${to} differ in size`);
+      }
+      const to = new Map(node.axes.map((pair) => [pair.from, pair.to]));
+      needFresh(node.arg, [...to.keys()], [...to.values()]);
+      return { scalar: arg.scalar, axes: arg.axes.map((a) => to.get(a) ?? a) };
+    }
+    case "slice": {
+      const arg = typeOf(node.arg);
+      needAxis(node.arg, node.axis);
+      const size = numeric(axis(node.axis, what));
+      const taken = node.to.reduce((product, a) => product * numeric(axis(a, what)), 1);
+      need(
+        Number.isInteger(node.start) && node.start >= 0 && node.start + taken <= size,
+        `takes ${node.start}..${node.start + taken} of ${size}`,
+      );
+      needFresh(node.arg, [node.axis], node.to);
+      return { scalar: arg.scalar, axes: [...arg.axes.filter((a) => a !== node.axis), ...node.to] };
+    }
+    case "concat": {
+      const parts = axis(node.axis, what).parts ?? fail(what, `${node.axis} has no parts`);
+      need(parts.length === node.parts.length, `${node.parts.length} parts of ${parts.length}`);
+      const types = node.parts.map(typeOf);
+      types.forEach(({ axes }) => {
+        need(!axes.includes(node.axis), `a part has the axis ${node.axis} itself`);
+      });
+      return {
+        scalar: types
+          .map(({ scalar }) => scalar)
+          .reduce((p, q) => sumScalar(p, q, (detail) => fail(what, detail))),
+        axes: [
+          ...types.flatMap(({ axes }, k) => axes.filter((a) => parts[k]?.axes.includes(a) !== true)),
+          node.axis,
+        ],
+      };
+    }
+    case "flip":
+      needAxis(node.arg, node.axis);
+      return typeOf(node.arg);
+    case "window": {
+      const arg = typeOf(node.arg);
+      needAxis(node.arg, node.from);
+      for (const a of [node.from, node.to])
+        need(typeof axis(a, what).size === "object", `${a} is no run-time axis`);
+      needFresh(node.arg, [node.from], [node.to]);
+      return { scalar: arg.scalar, axes: arg.axes.map((a) => (a === node.from ? node.to : a)) };
+    }
+    case "prev":
+    case "continuous":
+    case "coefficient": {
+      const owner = state(node.state, what);
+      need(owner.kind !== "history" || node.kind !== "prev", "reads a convolution's history");
+      return { scalar: owner.scalar, axes: [...owner.axes, owner.along] };
+    }
+  }
+}
+
+function numeric({ size }: Axis): number {
+  return typeof size === "number" ? size : NaN;
+}
+
+type Fail = (detail: string) => never;
+
+/** Arguments a function takes and what kinds of numbers: `real` f32 or index, `any` also complex, `truth` bool. */
+const SIGNATURES: {
+  readonly [F in MapFn]: { readonly args: number; readonly of: "real" | "any" | "truth" | "free" };
+} = {
+  add: { args: 2, of: "any" },
+  sub: { args: 2, of: "any" },
+  mul: { args: 2, of: "any" },
+  div: { args: 2, of: "any" },
+  mod: { args: 2, of: "real" },
+  pow: { args: 2, of: "any" },
+  min: { args: 2, of: "real" },
+  max: { args: 2, of: "real" },
+  neg: { args: 1, of: "any" },
+  abs: { args: 1, of: "any" },
+  sign: { args: 1, of: "real" },
+  floor: { args: 1, of: "real" },
+  ceil: { args: 1, of: "real" },
+  round: { args: 1, of: "real" },
+  sqrt: { args: 1, of: "any" },
+  rsqrt: { args: 1, of: "any" },
+  recip: { args: 1, of: "any" },
+  exp: { args: 1, of: "any" },
+  exp2: { args: 1, of: "any" },
+  expm1: { args: 1, of: "any" },
+  log: { args: 1, of: "any" },
+  log1p: { args: 1, of: "any" },
+  sin: { args: 1, of: "any" },
+  cos: { args: 1, of: "any" },
+  tanh: { args: 1, of: "any" },
+  erf: { args: 1, of: "real" },
+  phi: { args: 1, of: "any" },
+  eq: { args: 2, of: "free" },
+  ne: { args: 2, of: "free" },
+  lt: { args: 2, of: "real" },
+  le: { args: 2, of: "real" },
+  gt: { args: 2, of: "real" },
+  ge: { args: 2, of: "real" },
+  and: { args: 2, of: "truth" },
+  or: { args: 2, of: "truth" },
+  not: { args: 1, of: "truth" },
+  select: { args: 3, of: "free" },
+  complex: { args: 2, of: "real" },
+  re: { args: 1, of: "any" },
+  im: { args: 1, of: "any" },
+  conj: { args: 1, of: "any" },
+  float: { args: 1, of: "free" },
+};
+
+const KINDS: { readonly [K in "real" | "any" | "truth" | "free"]: readonly ScalarType[] } = {
+  real: ["f32", "index"],
+  any: ["f32", "index", "c64"],
+  truth: ["bool"],
+  free: ["f32", "index", "c64", "bool"],
+};
+
+/** Functions of whole numbers that give a whole number. */
+const WHOLE: ReadonlySet<MapFn> = new Set(["add", "sub", "mul", "mod", "min", "max"]);
+
+function mapScalar(fn: MapFn, args: readonly ScalarType[], fail: Fail): ScalarType {
+  const signature = SIGNATURES[fn];
+  if (args.length !== signature.args) return fail(`${fn} of ${args.length} arguments`);
+  const wrong = args.find((scalar) => !KINDS[signature.of].includes(scalar));
+  if (wrong !== undefined) return fail(`${fn} of ${wrong}`);
+  switch (fn) {
+    case "eq":
+    case "ne":
+    case "lt":
+    case "le":
+    case "gt":
+    case "ge":
+    case "and":
+    case "or":
+    case "not":
+      if ((fn === "eq" || fn === "ne") && args.includes("bool") && args[0] !== args[1])
+        return fail(`${fn} of ${args.join(" and ")}`);
+      return "bool";
+    case "re":
+    case "im":
+    case "abs":
+      return "f32";
+    case "float":
+      return args[0] === "c64" ? fail("float of a complex number") : "f32";
+    case "complex":
+      return "c64";
+    case "select": {
+      const [condition, ifTrue = "f32", ifFalse = "f32"] = args;
+      if (condition !== "bool") return fail(`select on ${condition ?? "nothing"}`);
+      return sumScalar(ifTrue, ifFalse, fail);
+    }
+    default:
+      if (args.includes("c64")) return "c64";
+      return WHOLE.has(fn) && args.every((scalar) => scalar === "index") ? "index" : "f32";
+  }
+}
+
+/** Either of the two: complex wins, truths stay among themselves. */
+function sumScalar(p: ScalarType, q: ScalarType, fail: Fail): ScalarType {
+  if (p === q) return p;
+  if (p === "bool" || q === "bool") return fail(`${p} beside ${q}`);
+  return p === "c64" || q === "c64" ? "c64" : "f32";
+}
+
+function productScalar(p: ScalarType, q: ScalarType, fail: Fail): ScalarType {
+  if (p === "bool" || q === "bool") return fail(`a product of ${p} and ${q}`);
+  return sumScalar(p, q, fail);
+}
