@@ -34,8 +34,9 @@ export function attach(graph: Graph, recurrence: Recurrence): Attached {
 
   const readers = contractedReaders(graph, cycle, domain);
   if (readers === undefined)
-    return { kind: "scan", inner: [], members: [...cycle], domain: canonical(graph, domain) };
+    return { recurrence, kind: "scan", inner: [], members: [...cycle], domain: canonical(graph, domain) };
   return {
+    recurrence,
     kind: "scan",
     inner: readers.inner,
     members: [...cycle, ...readers.members],

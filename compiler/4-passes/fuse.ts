@@ -156,9 +156,10 @@ class Fuser {
   private anchorKind(node: Node): GroupKind | undefined {
     switch (node.kind) {
       case "dot":
+        if (node.type.scalar === "c64") return "map";
         return this.inlines(node) ? undefined : "contract";
       case "reduce":
-        return "reduce";
+        return node.type.scalar === "f32" ? "reduce" : "map";
       case "conv":
       case "gather":
         return "map";

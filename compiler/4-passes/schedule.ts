@@ -1,0 +1,126 @@
+/**
+ * Schedules: how each skeleton is cut for a target. Data, chosen by shape; nothing here changes what is computed.
+ * Figures behind the choices: bench/RESULTS.md.
+ */
+import type { ScanKernel, TiledSchedule, RowsSchedule } from "../5-kernel/types.js";
+import type { Dim } from "../../runtime/bundle-format.js";
+
+/** What a device must offer to run kernels built for a target. */
+export interface Target {
+  readonly name: string;
+  readonly features: readonly GPUFeatureName[];
+  /** WebGPU's names; also the bounds that schedules keep to. */
+  readonly limits: {
+    readonly maxStorageBuffersPerShaderStage: number;
+    readonly maxComputeWorkgroupStorageSize: number;
+    readonly maxComputeInvocationsPerWorkgroup: number;
+  };
+}
+
+/** `baseline` keeps to WebGPU's default limits and runs everywhere. */
+export const TARGETS: readonly Target[] = [
+  {
+    name: "baseline",
+    features: [],
+    limits: {
+      maxStorageBuffersPerShaderStage: 8,
+      maxComputeWorkgroupStorageSize: 16384,
+      maxComputeInvocationsPerWorkgroup: 256,
+    },
+  },
+];
+
+export interface ScanShape {
+  readonly channels: number;
+  readonly inner: number;
+  /** Values staged per step and channel, and per step and inner coordinate. */
+  readonly stagedChannel: number;
+  readonly stagedInner: number;
+  readonly reductions: number;
+}
+
+export interface Chunking {
+  readonly when: Dim;
+  /** Steps a chunk, and chunks, over the run-time numbers. */
+  readonly steps: Dim;
+  readonly chunks: Dim;
+}
+
+export interface Schedules {
+  readonly maxBindings: number;
+  map(): { readonly workgroup: number };
+  reduce(depth: Dim): { readonly workgroup: number };
+  tiled(shape: { readonly rows: Dim; readonly cols: Dim; readonly depth: Dim }): TiledSchedule;
+  rows(shape: { readonly cols: Dim; readonly depth: Dim }): RowsSchedule;
+  /** Up to how many rows the `rows` schedule is taken. */
+  readonly fewRows: number;
+  scan(shape: ScanShape): ScanKernel["schedule"];
+  /** Whether and how a scan is cut in time; undefined: never. */
+  chunking(shape: ScanShape, leads: Dim, steps: Dim): Chunking | undefined;
+  sequential(): { readonly workgroup: number };
+}
+
+/** Options that tests and tuning may set. */
+export interface ScheduleOptions {
+  /** Scans with fewer channels in flight than this are cut in time. */
+  readonly chunkBelow?: number;
+  /** Shorter sequences are never cut. */
+  readonly chunkFrom?: number;
+}
+
+const CHANNELS_IN_FLIGHT = 12_000;
+const LONGEST_UNCUT = 256;
+const CHUNKED_CHANNELS = 49_152;
+const MOST_CHUNKS = 64;
+const STEPS_PER_TILE = 16;
+
+export function schedulesFor(target: Target, options: ScheduleOptions = {}): Schedules {
+  const { maxComputeWorkgroupStorageSize: onChip, maxStorageBuffersPerShaderStage: maxBindings } =
+    target.limits;
+  const chunkBelow = options.chunkBelow ?? CHANNELS_IN_FLIGHT;
+  const chunkFrom = options.chunkFrom ?? LONGEST_UNCUT;
+  return {
+    maxBindings,
+    map: () => ({ workgroup: 64 }),
+    reduce: (depth) => ({ workgroup: typeof depth === "number" && depth <= 64 ? 32 : 128 }),
+    tiled: ({ cols, depth }) => tiledSchedule(cols, depth),
+    rows: ({ depth }) => ({
+      kind: "rows",
+      lanes: typeof depth === "number" && depth <= 64 ? 16 : 32,
+      cols: 4,
+    }),
+    fewRows: 8,
+    scan: (shape) => scanSchedule(shape, onChip),
+    chunking(shape, leads, steps) {
+      const channels: Dim = ["*", leads, shape.channels];
+      const wanted: Dim = ["min", ["^/", CHUNKED_CHANNELS, channels], MOST_CHUNKS];
+      const length: Dim = ["*", ["^/", ["^/", steps, wanted], STEPS_PER_TILE], STEPS_PER_TILE];
+      const few: Dim = ["<", channels, chunkBelow];
+      return { when: ["&", few, ["<=", chunkFrom, steps]], steps: length, chunks: ["^/", steps, length] };
+    },
+    sequential: () => ({ workgroup: 64 }),
+  };
+}
+
+function tiledSchedule(cols: Dim, depth: Dim): TiledSchedule {
+  const wide = typeof cols === "number" && cols >= 512 && typeof depth === "number" && depth >= 128;
+  return wide
+    ? { kind: "tiled", tileRows: 64, tileCols: 64, tileDepth: 16, threadRows: 4, threadCols: 4 }
+    : { kind: "tiled", tileRows: 32, tileCols: 32, tileDepth: 16, threadRows: 2, threadCols: 4 };
+}
+
+/** Fewer channels or steps a workgroup until the tiles fit on chip. */
+function scanSchedule(shape: ScanShape, onChip: number): ScanKernel["schedule"] {
+  const lanes = shape.inner >= 8 ? 4 : shape.inner >= 4 ? 2 : 1;
+  const bytes = (channels: number, steps: number): number =>
+    4 *
+    steps *
+    ((shape.stagedChannel + shape.reductions * lanes) * channels + shape.stagedInner * shape.inner);
+  let channels = 32;
+  let steps = STEPS_PER_TILE;
+  while (steps > 1 && bytes(channels, steps) > onChip) {
+    if (channels > 16) channels /= 2;
+    else steps /= 2;
+  }
+  return { channels, lanes, steps };
+}

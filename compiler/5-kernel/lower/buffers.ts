@@ -1,0 +1,179 @@
+/** What a kernel's bindings stand for, before memory is planned: tensors with a layout. */
+import type { Dim, Storage } from "../../../runtime/bundle-format.js";
+import { InternalError } from "../../diagnostics/internal-error.js";
+import type { AxisId, Graph, NodeId, Size, StateId } from "../../3-graph/types.js";
+
+/** One dimension of a layout: an axis, or a literal size that no axis names. */
+export interface Extent {
+  readonly axis?: AxisId;
+  readonly size: Dim;
+}
+
+export type BufferRef =
+  | { readonly kind: "param"; readonly name: string }
+  /** A value stored between kernels of one program. */
+  | { readonly kind: "value"; readonly node: NodeId }
+  /** What a chunked scan keeps between its kernels. */
+  | { readonly kind: "chunk"; readonly id: string }
+  | { readonly kind: "input"; readonly name: string }
+  | { readonly kind: "output"; readonly name: string }
+  | { readonly kind: "state"; readonly state: string }
+  | { readonly kind: "next"; readonly state: string };
+
+/** A tensor in memory: row-major in the order of `layout`; complex elements take two places. */
+export interface Tensor {
+  readonly ref: BufferRef;
+  /** A WGSL-safe name from the source, without layer numbers. */
+  readonly name: string;
+  readonly layout: readonly Extent[];
+  readonly complex: boolean;
+  readonly element: Storage | "u32";
+}
+
+export const refKey = (ref: BufferRef): string => JSON.stringify(ref);
+
+export const dimOf = (size: Size): Dim => (typeof size === "number" ? size : size.runtime);
+
+export function axisSize(graph: Graph, axis: AxisId): Dim {
+  const found = graph.axes.get(axis);
+  if (found === undefined) throw new InternalError("lower", `no axis ${axis}`);
+  return dimOf(found.size);
+}
+
+export function constantSize(graph: Graph, axis: AxisId): number {
+  const size = axisSize(graph, axis);
+  if (typeof size !== "number") throw new InternalError("lower", `axis ${axis} has a run-time size`);
+  return size;
+}
+
+/** The product of dims, with constants folded into one factor. */
+export function product(dims: readonly Dim[]): Dim {
+  const constant = dims.reduce<number>((p, d) => (typeof d === "number" ? p * d : p), 1);
+  const runtime = dims.filter((d) => typeof d !== "number");
+  const [first, ...rest] = constant === 1 && runtime.length > 0 ? runtime : [...runtime, constant];
+  return rest.reduce<Dim>((p, d) => ["*", p, d], first ?? 1);
+}
+
+/** Elements of a tensor, complex counted twice. */
+export function elements(tensor: Tensor): Dim {
+  return product([...tensor.layout.map((extent) => extent.size), tensor.complex ? 2 : 1]);
+}
+
+/** Bytes of a tensor; packed storage is rounded up to whole words. */
+export function bytes(tensor: Tensor): Dim {
+  const count = elements(tensor);
+  if (tensor.element === "f32" || tensor.element === "u32") return product([count, 4]);
+  return product([typeof count === "number" ? Math.ceil(count / 2) : ["^/", count, 2], 4]);
+}
+
+/** The tensors of a graph: where every value, parameter, input, output and state lies, if it is in memory. */
+export class Tensors {
+  constructor(
+    private readonly graph: Graph,
+    private readonly storage: (param: string) => Storage,
+  ) {}
+
+  private extents(axes: readonly AxisId[]): readonly Extent[] {
+    return axes.map((axis) => ({ axis, size: axisSize(this.graph, axis) }));
+  }
+
+  value(id: NodeId): Tensor {
+    const node = this.graph.nodes[id];
+    if (node === undefined) throw new InternalError("lower", `no node %${id}`);
+    return {
+      ref: { kind: "value", node: id },
+      name: identifier(node.name ?? node.kind),
+      layout: this.extents(node.type.axes),
+      complex: node.type.scalar === "c64",
+      element: node.type.scalar === "index" || node.type.scalar === "bool" ? "u32" : "f32",
+    };
+  }
+
+  param(index: number): Tensor {
+    const param = this.graph.params[index];
+    if (param === undefined) throw new InternalError("lower", `no param #${index}`);
+    return {
+      ref: { kind: "param", name: param.name },
+      name: identifier(param.name, 2),
+      layout: param.layout.map((slot) => ({ ...(slot.axis && { axis: slot.axis }), size: slot.size })),
+      complex: param.scalar === "c64",
+      element: param.derived === true ? "f32" : this.storage(param.name),
+    };
+  }
+
+  input(name: string): Tensor {
+    const input = this.graph.inputs.find((i) => i.name === name);
+    if (input === undefined) throw new InternalError("lower", `no input ${name}`);
+    return {
+      ref: { kind: "input", name },
+      name: identifier(name),
+      layout: this.extents(input.axes),
+      complex: false,
+      element: input.scalar === "index" ? "u32" : "f32",
+    };
+  }
+
+  output(name: string): Tensor {
+    const output = this.graph.outputs.find((o) => o.name === name);
+    if (output === undefined) throw new InternalError("lower", `no output ${name}`);
+    const complex = this.graph.nodes[output.value]?.type.scalar === "c64";
+    return {
+      ref: { kind: "output", name },
+      name: identifier(name),
+      layout: this.extents(output.axes),
+      complex,
+      element: "f32",
+    };
+  }
+
+  state(id: StateId, which: "state" | "next"): Tensor {
+    const state = this.graph.states[id];
+    if (state === undefined) throw new InternalError("lower", `no state #${id}`);
+    const name = identifier(state.name);
+    return {
+      ref: { kind: which, state: state.name },
+      name: which === "state" ? `${name}_before` : `${name}_after`,
+      layout: this.extents(state.axes),
+      complex: state.scalar === "c64",
+      element: "f32",
+    };
+  }
+}
+
+const RESERVED = new Set([
+  "in",
+  "as",
+  "at",
+  "if",
+  "for",
+  "var",
+  "let",
+  "fn",
+  "loop",
+  "input",
+  "output",
+  "main",
+  "numbers",
+  "row",
+  "col",
+  "k",
+  "n",
+  "t",
+  "acc",
+  "lead",
+  "channel",
+  "batch",
+  "step",
+  "value",
+]);
+
+/** A WGSL identifier from the last parts of a dotted name; parts that are numbers (a layer's) are left out. */
+export function identifier(name: string, parts = 1): string {
+  const words = name.split(/[./]/).filter((part) => part !== "" && !/^\d+$/.test(part));
+  const safe = words
+    .slice(-parts)
+    .join("_")
+    .replace(/[^A-Za-z0-9_]/g, "_")
+    .replace(/^(?=[0-9_])/, "v");
+  return RESERVED.has(safe) || safe === "" ? `${safe}_` : safe;
+}

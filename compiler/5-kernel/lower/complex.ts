@@ -1,0 +1,131 @@
+/** Elementwise functions on values that may be complex, as expressions on their parts. */
+import { InternalError } from "../../diagnostics/internal-error.js";
+import type { MapFn } from "../../3-graph/types.js";
+import type { ExprBuilder } from "../expr.js";
+import type { Expr, ExprOp } from "../types.js";
+import type { Value } from "./scope.js";
+
+const PLAIN: Partial<Record<MapFn, ExprOp>> = {
+  add: "add",
+  sub: "sub",
+  mul: "mul",
+  div: "div",
+  mod: "mod",
+  pow: "pow",
+  min: "min",
+  max: "max",
+  neg: "neg",
+  abs: "abs",
+  sign: "sign",
+  floor: "floor",
+  ceil: "ceil",
+  round: "round",
+  sqrt: "sqrt",
+  rsqrt: "rsqrt",
+  recip: "recip",
+  exp: "exp",
+  exp2: "exp2",
+  expm1: "expm1",
+  log: "log",
+  log1p: "log1p",
+  sin: "sin",
+  cos: "cos",
+  tanh: "tanh",
+  erf: "erf",
+  phi: "phi",
+  eq: "eq",
+  ne: "ne",
+  lt: "lt",
+  le: "le",
+  gt: "gt",
+  ge: "ge",
+  and: "and",
+  or: "or",
+  not: "not",
+};
+
+/** fn(args) on scalars. Whole numbers that meet a signed one become signed. */
+export function applyMap(e: ExprBuilder, fn: MapFn, args: readonly Value[]): Value {
+  const [x, y, z] = args;
+  if (x === undefined) throw new InternalError("lower", `${fn} without arguments`);
+  if (fn === "complex" && y !== undefined) return { re: real(e, x), im: real(e, y) };
+  if (fn === "re") return { re: x.re };
+  if (fn === "im") return { re: x.im ?? e.f32(0) };
+  if (fn === "float") return { re: asFloat(e, x.re) };
+  if (fn === "select" && y !== undefined && z !== undefined) return selectValue(e, x.re, y, z);
+  if (args.some((arg) => arg.im !== undefined)) return applyComplex(e, fn, x, y);
+  if (fn === "conj") return x;
+  const op = PLAIN[fn];
+  if (op === undefined) throw new InternalError("lower", `no operation for ${fn}`);
+  return {
+    re: e.op(
+      op,
+      ...common(
+        e,
+        op,
+        args.map((arg) => arg.re),
+      ),
+    ),
+  };
+}
+
+const asFloat = (e: ExprBuilder, x: Expr): Expr =>
+  x.type === "f32" ? x : x.type === "bool" ? e.select(x, e.f32(1), e.f32(0)) : e.op("f32", x);
+const real = (e: ExprBuilder, x: Value): Expr => asFloat(e, x.re);
+
+export function selectValue(e: ExprBuilder, condition: Expr, yes: Value, no: Value): Value {
+  const [p, q] = common(e, "add", [yes.re, no.re]);
+  if (p === undefined || q === undefined) throw new InternalError("lower", "select needs two values");
+  const re = e.select(condition, p, q);
+  if (yes.im === undefined && no.im === undefined) return { re };
+  return { re, im: e.select(condition, yes.im ?? e.f32(0), no.im ?? e.f32(0)) };
+}
+
+/** Brings operands to one type: f32 wins; of whole numbers a difference, or any signed one, makes all signed. */
+function common(e: ExprBuilder, op: ExprOp, args: readonly Expr[]): readonly Expr[] {
+  const types = new Set(args.map((arg) => arg.type));
+  if (types.has("f32") && types.size > 1) return args.map((arg) => asFloat(e, arg));
+  const signed = types.has("i32") || (op === "sub" && types.has("u32"));
+  if (signed && !types.has("bool")) return args.map((arg) => (arg.type === "i32" ? arg : e.op("i32", arg)));
+  return args;
+}
+
+function applyComplex(e: ExprBuilder, fn: MapFn, x: Value, y: Value | undefined): Value {
+  const zero = e.f32(0);
+  const a = x.re;
+  const b = x.im ?? zero;
+  const c = y?.re ?? zero;
+  const d = y?.im ?? zero;
+  switch (fn) {
+    case "add":
+      return { re: e.add(a, c), im: e.add(b, d) };
+    case "sub":
+      return { re: e.sub(a, c), im: e.sub(b, d) };
+    case "neg":
+      return { re: e.op("neg", a), im: e.op("neg", b) };
+    case "conj":
+      return { re: a, im: e.op("neg", b) };
+    case "mul":
+      if (x.im === undefined) return { re: e.mul(a, c), im: e.mul(a, d) };
+      if (y?.im === undefined) return { re: e.mul(a, c), im: e.mul(b, c) };
+      return { re: e.sub(e.mul(a, c), e.mul(b, d)), im: e.add(e.mul(a, d), e.mul(b, c)) };
+    case "div": {
+      if (y?.im === undefined) return { re: e.div(a, c), im: e.div(b, c) };
+      const norm = e.add(e.mul(c, c), e.mul(d, d));
+      return {
+        re: e.div(e.add(e.mul(a, c), e.mul(b, d)), norm),
+        im: e.div(e.sub(e.mul(b, c), e.mul(a, d)), norm),
+      };
+    }
+    case "exp":
+    case "exp2": {
+      const magnitude = e.op(fn, a);
+      const angle = fn === "exp" ? b : e.mul(b, e.f32(Math.LN2));
+      return { re: e.mul(magnitude, e.op("cos", angle)), im: e.mul(magnitude, e.op("sin", angle)) };
+    }
+    case "abs":
+      return { re: e.op("sqrt", e.add(e.mul(a, a), e.mul(b, b))) };
+    default:
+      throw new InternalError("lower", `${fn} of a complex number`);
+  }
+}

@@ -1,0 +1,133 @@
+/** What lowering one group of a program needs, and what it gives. */
+import type { Dim } from "../../../runtime/bundle-format.js";
+import type { Span } from "../../diagnostics/types.js";
+import type { Fusion, Group } from "../../4-passes/fuse.js";
+import type { Graph, NodeId } from "../../3-graph/types.js";
+import type { Schedules } from "../../4-passes/schedule.js";
+import type { Kernel, Store } from "../types.js";
+import { identifier, type Tensor, type Tensors } from "./buffers.js";
+import { scalarize, type Coordinates, type ScalarizeContext } from "./scalarize.js";
+import { KernelScope, type BoundBuffer } from "./scope.js";
+
+export interface LowerContext {
+  readonly graph: Graph;
+  readonly fusion: Fusion;
+  readonly tensors: Tensors;
+  readonly schedules: Schedules;
+  /** The text at a span, for the comments of shaders. */
+  readonly sourceText: (span: Span) => string;
+}
+
+export interface LoweredKernel {
+  readonly kernel: Kernel;
+  /** What the kernel's bindings stand for, in their order. */
+  readonly buffers: readonly BoundBuffer[];
+  /** Left out at run time when this is 0. */
+  readonly when?: Dim;
+  /** Run-time numbers that the kernel's dispatch and expressions need besides the program's own. */
+  readonly numbers?: readonly { readonly name: string; readonly value: Dim }[];
+}
+
+/** The lowering of one group, begun with a set of constants that share a binding. */
+export type Attempt = (
+  scope: KernelScope,
+) => Omit<LoweredKernel, "buffers" | "kernel"> & { readonly kernel: Kernel };
+
+/**
+ * Builds a kernel; if it needs more storage bindings than the target has, its small constants are packed side by side
+ * into one, smallest first, and it is built again.
+ */
+export function withinBindings(context: LowerContext, build: Attempt): LoweredKernel {
+  const first = new KernelScope();
+  const kernel = build(first);
+  const { buffers } = first.finish();
+  const excess = buffers.length - context.schedules.maxBindings;
+  if (excess <= 0) return { ...kernel, buffers };
+  const constants = first
+    .bound()
+    .filter(
+      ({ tensor, access }) => tensor.ref.kind === "param" && tensor.element === "f32" && access === "read",
+    )
+    .map(({ tensor }) => tensor)
+    .sort((p, q) => sizeOf(p) - sizeOf(q));
+  const scope = new KernelScope(constants.slice(0, excess + 1));
+  return { ...build(scope), buffers: scope.finish().buffers };
+}
+
+const sizeOf = (tensor: Tensor): number =>
+  tensor.layout.reduce((p, extent) => p * (typeof extent.size === "number" ? extent.size : Infinity), 1);
+
+/** The context in which a group's expressions are made: what earlier groups stored is in memory. */
+export function scalarizeContext(
+  context: LowerContext,
+  group: Group,
+  scope: KernelScope,
+  atHand?: NonNullable<ScalarizeContext["atHand"]>,
+): ScalarizeContext {
+  const g = context.fusion.groups.indexOf(group);
+  return {
+    graph: context.graph,
+    tensors: context.tensors,
+    scope,
+    inMemory: (id) => {
+      const home = context.fusion.home.get(id);
+      return home !== undefined && home !== g;
+    },
+    ...(atHand === undefined ? {} : { atHand }),
+  };
+}
+
+/** Stores of a group's values and outputs at the coordinates of its domain. */
+export function resultStores(
+  context: LowerContext,
+  group: Group,
+  at: Coordinates,
+  inner: ScalarizeContext,
+): readonly Store[] {
+  const stores: Store[] = [];
+  const put = (tensor: Tensor, id: NodeId): void => {
+    const coordinates = tensor.layout.map(
+      (extent) => (extent.axis && at.get(extent.axis)) ?? inner.scope.expr.u32(0),
+    );
+    stores.push(...inner.scope.store(tensor, coordinates, scalarize(id, at, inner)));
+  };
+  for (const id of group.stores) put(context.tensors.value(id), id);
+  for (const name of group.outputs) {
+    const output = context.graph.outputs.find((o) => o.name === name);
+    if (output !== undefined) put(context.tensors.output(name), output.value);
+  }
+  return stores;
+}
+
+/** The kernel's name, from the values that it stores; and the source lines that it computes. */
+export function describe(
+  context: LowerContext,
+  group: Group,
+): { readonly name: string; readonly notes: Kernel["notes"] } {
+  const named = (id: NodeId | undefined): string | undefined =>
+    id === undefined ? undefined : context.graph.nodes[id]?.name;
+  const [stored] = [...group.stores].reverse();
+  const carried = context.graph.states[group.carries[0] ?? -1]?.name;
+  const name = named(stored) ?? group.outputs[0] ?? named(group.root) ?? carried ?? rootName(context, group);
+  const lines = new Map<string, { text: string; span: Span }>();
+  for (const id of [...group.members].sort((p, q) => p - q)) {
+    const node = context.graph.nodes[id];
+    const [span] = node?.spans ?? [];
+    if (node?.name === undefined || span === undefined) continue;
+    const text = context.sourceText(span);
+    if (text !== "") lines.set(text, { text, span });
+  }
+  return { name: `${identifier(name)}_${group.kind}`, notes: [...lines.values()] };
+}
+
+/** A product without a name of its own is named after its parameter. */
+function rootName(context: LowerContext, group: Group): string {
+  const root = context.graph.nodes[group.root];
+  const sides = root?.kind === "dot" ? [root.lhs, root.rhs] : [];
+  for (const id of sides) {
+    const side = context.graph.nodes[id];
+    if (side?.kind === "param")
+      return (context.graph.params[side.param]?.name ?? "").replace(/\.weight$/, "");
+  }
+  return root?.kind ?? "kernel";
+}

@@ -1,0 +1,176 @@
+/** Groups without a recurrence or a product: map and reduce kernels. */
+import { InternalError } from "../../diagnostics/internal-error.js";
+import type { Group } from "../../4-passes/fuse.js";
+import type { AxisId, NodeId, StateId } from "../../3-graph/types.js";
+import type { Expr, Extent, MapKernel, ReduceKernel, Store } from "../types.js";
+import { axisSize, product } from "./buffers.js";
+import { describe, resultStores, scalarizeContext, type LowerContext } from "./context.js";
+import { scalarize, type Coordinates, type ScalarizeContext } from "./scalarize.js";
+import type { KernelScope } from "./scope.js";
+
+/** A var for every axis, and the coordinates that they are. */
+export function domainOf(
+  context: LowerContext,
+  axes: readonly AxisId[],
+  scope: KernelScope,
+): { readonly domain: readonly Extent[]; readonly at: Coordinates } {
+  const names = new Set<string>();
+  const domain = axes.map((axis): Extent => {
+    let name = `i_${axis.replace(/[^A-Za-z0-9]/g, "_")}`;
+    while (names.has(name)) name += "_";
+    names.add(name);
+    return { var: name, extent: axisSize(context.graph, axis) };
+  });
+  const at = new Map<AxisId, Expr>();
+  axes.forEach((axis, k) => {
+    const extent = domain[k];
+    if (extent !== undefined)
+      at.set(
+        axis,
+        extent.extent === 1 ? scope.expr.u32(0) : scope.expr.variable(extent.var, "u32", extent.extent),
+      );
+  });
+  return { domain, at };
+}
+
+export function lowerMap(context: LowerContext, group: Group, scope: KernelScope): MapKernel {
+  const { domain, at } = domainOf(context, group.domain, scope);
+  const inner = scalarizeContext(context, group, scope);
+  const stores = [...resultStores(context, group, at, inner)];
+  const carryOnly = group.members.size === 0 && group.outputs.length === 0;
+  for (const state of group.carries)
+    stores.push(...(carryOnly ? carryEverySlot : carryAlong)(context, state, at, inner));
+  return {
+    ...describe(context, group),
+    skeleton: "map",
+    bindings: scope.finish().bindings,
+    domain,
+    stores,
+    schedule: context.schedules.map(),
+  };
+}
+
+interface Carried {
+  readonly value: NodeId;
+  readonly time: AxisId;
+  /** Steps of this run. */
+  readonly length: Expr;
+  /** Carried steps: K − 1 for a history (its last axis), 1 otherwise. */
+  readonly slots: number;
+  readonly taps: AxisId | undefined;
+}
+
+function carriedState(context: LowerContext, id: StateId, scope: KernelScope): Carried {
+  const state = context.graph.states[id];
+  if (state === undefined) throw new InternalError("lower", `no state #${id}`);
+  const taps = state.kind === "history" ? state.axes.at(-1) : undefined;
+  const size = taps === undefined ? 1 : axisSize(context.graph, taps);
+  return {
+    value: state.equation.value,
+    time: state.along,
+    length: scope.expr.dim(axisSize(context.graph, state.along)),
+    slots: typeof size === "number" ? size : 1,
+    taps,
+  };
+}
+
+/**
+ * The last steps of a value, written by the kernel that runs over all of them: step t goes to slot t − (T − slots); the
+ * first step also moves what is left of the old history when the run is shorter than it.
+ */
+function carryAlong(
+  context: LowerContext,
+  id: StateId,
+  at: Coordinates,
+  inner: ScalarizeContext,
+): readonly Store[] {
+  const { scope } = inner;
+  const e = scope.expr;
+  const { value, time, length, slots, taps } = carriedState(context, id, scope);
+  const step = at.get(time) ?? e.u32(0);
+  const next = context.tensors.state(id, "next");
+  const before = context.tensors.state(id, "state");
+  const place = (slot: Expr): readonly Expr[] =>
+    next.layout.map((extent) =>
+      extent.axis === taps ? slot : ((extent.axis && at.get(extent.axis)) ?? e.u32(0)),
+    );
+  const filled = e.add(step, slots);
+  const slot = e.sub(e.op("max", filled, length), length);
+  const stores = [...scope.store(next, place(slot), scalarize(value, at, inner), e.op("ge", filled, length))];
+  for (let j = 0; j + 1 < slots; j++) {
+    const short = e.op("lt", e.add(length, j), e.u32(slots));
+    const source = e.op("min", e.add(length, j), e.u32(slots - 1));
+    const when = e.op("and", e.op("eq", step, e.u32(0)), short);
+    if (when.kind === "literal" && when.value === 0) continue;
+    stores.push(...scope.store(next, place(e.u32(j)), scope.load(before, place(source)), when));
+  }
+  return stores;
+}
+
+/** The same, by a kernel that runs over the slots. */
+function carryEverySlot(
+  context: LowerContext,
+  id: StateId,
+  at: Coordinates,
+  inner: ScalarizeContext,
+): readonly Store[] {
+  const { scope } = inner;
+  const e = scope.expr;
+  const { value, time, length, slots, taps } = carriedState(context, id, scope);
+  const next = context.tensors.state(id, "next");
+  const place = (slot: Expr): readonly Expr[] =>
+    next.layout.map((extent) =>
+      extent.axis === taps ? slot : ((extent.axis && at.get(extent.axis)) ?? e.u32(0)),
+    );
+  const slot = (taps && at.get(taps)) ?? e.u32(0);
+  const end = e.add(length, slot);
+  const inRun = e.op("ge", end, e.u32(slots));
+  const step = e.sub(e.op("max", end, e.u32(slots)), e.u32(slots));
+  const computed = scalarize(value, new Map(at).set(time, step), inner);
+  if (inRun.kind === "literal" && inRun.value === 1) return scope.store(next, place(slot), computed);
+  const old = scope.load(context.tensors.state(id, "state"), place(e.op("min", end, e.u32(slots - 1))));
+  return [
+    ...scope.store(next, place(slot), computed, inRun),
+    ...scope.store(next, place(slot), old, e.op("not", inRun)),
+  ];
+}
+
+export function lowerReduce(context: LowerContext, group: Group, scope: KernelScope): ReduceKernel {
+  const root = context.graph.nodes[group.root];
+  if (root?.kind !== "reduce") throw new InternalError("lower", `%${group.root} is no reduction`);
+  const e = scope.expr;
+  const { domain, at } = domainOf(context, group.domain, scope);
+  const sizes = root.over.map((axis) => axisSize(context.graph, axis));
+  const depth = product(sizes);
+  const flat = e.variable("along", "u32", depth);
+  const inside = new Map(at);
+  e.unflatten(flat, sizes).forEach((coordinate, k) => {
+    const axis = root.over[k];
+    if (axis !== undefined) inside.set(axis, coordinate);
+  });
+  const plain = scalarizeContext(context, group, scope);
+  const arg = scalarize(root.arg, inside, plain).re;
+  const body =
+    root.where === undefined
+      ? arg
+      : e.select(
+          scalarize(root.where, inside, plain).re,
+          arg,
+          e.f32(root.fn === "sum" ? 0 : root.fn === "max" ? -Infinity : Infinity),
+        );
+  const result = e.variable("reduced", "f32");
+  const inner = scalarizeContext(context, group, scope, (id) =>
+    id === root.id ? { re: result } : undefined,
+  );
+  const stores = resultStores(context, group, at, inner);
+  return {
+    ...describe(context, group),
+    skeleton: "reduce",
+    bindings: scope.finish().bindings,
+    domain,
+    over: { var: "along", extent: depth },
+    reductions: [{ name: "reduced", fn: root.fn, body }],
+    stores,
+    schedule: context.schedules.reduce(depth),
+  };
+}

@@ -1,0 +1,266 @@
+/**
+ * `scalarize`: the value of a node at one coordinate per axis, as an expression. Values in memory become loads, what the
+ * kernel at hand computes is looked up, everything else is computed in place. This is the only meaning that the
+ * operations of the graph have on the GPU.
+ */
+import { InternalError } from "../../diagnostics/internal-error.js";
+import type { AxisId, Graph, Node, NodeId, ReduceFn, StateId } from "../../3-graph/types.js";
+import { identityValue } from "../expr.js";
+import type { Expr } from "../types.js";
+import { axisSize, constantSize, type Tensor, type Tensors } from "./buffers.js";
+import { applyMap, selectValue } from "./complex.js";
+import type { KernelScope, Value } from "./scope.js";
+
+/** A coordinate (u32) for every axis of the value asked for. */
+export type Coordinates = ReadonlyMap<AxisId, Expr>;
+
+export interface ScalarizeContext {
+  readonly graph: Graph;
+  readonly tensors: Tensors;
+  readonly scope: KernelScope;
+  /** Whether a value lies in memory for this kernel to read. */
+  readonly inMemory: (id: NodeId) => boolean;
+  /** What the kernel has at hand: accumulators, staged values. Undefined: not at these coordinates. */
+  readonly atHand?: (id: NodeId, at: Coordinates) => Value | undefined;
+}
+
+/** The node's value at `at`. */
+export function scalarize(id: NodeId, at: Coordinates, context: ScalarizeContext): Value {
+  return new Scalarizer(context).value(id, at);
+}
+
+class Scalarizer {
+  private readonly memo = new Map<string, Value>();
+
+  constructor(private readonly context: ScalarizeContext) {}
+
+  private get e() {
+    return this.context.scope.expr;
+  }
+
+  value(id: NodeId, at: Coordinates): Value {
+    const node = this.node(id);
+    const key = `${id} ${node.type.axes.map((axis) => this.e.idOf(this.coordinate(at, axis, node))).join(" ")}`;
+    const known = this.memo.get(key);
+    if (known !== undefined) return known;
+    const value =
+      this.context.atHand?.(id, at) ??
+      (this.context.inMemory(id) ? this.read(this.context.tensors.value(id), at) : this.compute(node, at));
+    this.memo.set(key, value);
+    return value;
+  }
+
+  private node(id: NodeId): Node {
+    const node = this.context.graph.nodes[id];
+    if (node === undefined) throw new InternalError("lower", `no node %${id}`);
+    return node;
+  }
+
+  private coordinate(at: Coordinates, axis: AxisId, node: Node): Expr {
+    const size = axisSize(this.context.graph, axis);
+    const found = at.get(axis);
+    if (found !== undefined) return found;
+    if (size === 1) return this.e.u32(0);
+    throw new InternalError(
+      "lower",
+      `%${node.id} (${node.name ?? node.kind}) needs a coordinate along ${axis}`,
+    );
+  }
+
+  private read(tensor: Tensor, at: Coordinates): Value {
+    const coordinates = tensor.layout.map((extent) =>
+      extent.axis === undefined ? this.e.u32(0) : (at.get(extent.axis) ?? this.e.u32(0)),
+    );
+    return this.context.scope.load(tensor, coordinates);
+  }
+
+  private compute(node: Node, at: Coordinates): Value {
+    const { e } = this;
+    const { tensors, graph } = this.context;
+    switch (node.kind) {
+      case "scalar":
+        return { re: e.f32(node.value) };
+      case "input":
+        return this.read(tensors.input(node.name), at);
+      case "param":
+        return this.read(tensors.param(node.param), at);
+      case "coordinate": {
+        const coordinate = this.coordinate(at, node.axis, node);
+        const isTime = graph.axes.get(node.axis)?.role === "time";
+        return { re: isTime ? e.add(coordinate, e.number("pos")) : coordinate };
+      }
+      case "map":
+        return applyMap(
+          e,
+          node.fn,
+          node.args.map((arg) => this.value(arg, at)),
+        );
+      case "reduce":
+        return this.reduction(node.fn, node.over, at, (inside) => {
+          const value = this.value(node.arg, inside);
+          if (node.where === undefined) return value;
+          return selectValue(e, this.value(node.where, inside).re, value, {
+            re: e.f32(identityValue(node.fn)),
+          });
+        });
+      case "dot":
+        return this.reduction("sum", node.over, at, (inside) =>
+          applyMap(e, "mul", [this.value(node.lhs, inside), this.value(node.rhs, inside)]),
+        );
+      case "gather": {
+        const index = this.value(node.index, at).re;
+        const last = e.sub(e.dim(axisSize(graph, node.axis)), e.u32(1));
+        const row = index.type === "i32" ? e.op("u32", e.op("max", index, e.literal("i32", 0))) : index;
+        return this.value(node.table, with_(at, node.axis, e.op("min", row, last)));
+      }
+      case "conv":
+        return this.convolution(node, at);
+      case "rename": {
+        const inner = new Map(at);
+        for (const { to } of node.axes) inner.delete(to);
+        for (const { from, to } of node.axes) inner.set(from, this.coordinate(at, to, node));
+        return this.value(node.arg, inner);
+      }
+      case "slice": {
+        const part = e.flatten(
+          node.to.map((axis) => ({ value: this.coordinate(at, axis, node), extent: axisSize(graph, axis) })),
+        );
+        return this.value(node.arg, with_(at, node.axis, e.add(part, node.start)));
+      }
+      case "concat":
+        return this.joined(node, at);
+      case "flip": {
+        const size = e.dim(axisSize(graph, node.axis));
+        const mirrored = e.sub(e.sub(size, e.u32(1)), this.coordinate(at, node.axis, node));
+        return this.value(node.arg, with_(at, node.axis, mirrored));
+      }
+      case "window": {
+        const inner = new Map(at);
+        inner.delete(node.to);
+        inner.set(node.from, e.add(this.coordinate(at, node.to, node), e.number(node.offset)));
+        return this.value(node.arg, inner);
+      }
+      case "prev":
+        return this.previous(node, at);
+      case "continuous":
+      case "coefficient":
+        throw new InternalError("lower", `${node.kind} is left after discretize`);
+    }
+  }
+
+  private reduction(
+    fn: ReduceFn,
+    over: readonly AxisId[],
+    at: Coordinates,
+    body: (at: Coordinates) => Value,
+  ): Value {
+    const { e } = this;
+    const sizes = over.map((axis) => axisSize(this.context.graph, axis));
+    const part = (which: (value: Value) => Expr): Expr =>
+      e.loop(
+        fn,
+        sizes.reduce<Expr>((p, size) => e.mul(p, e.dim(size)), e.u32(1)),
+        (index) => {
+          const coordinates = e.unflatten(index, sizes);
+          const inside = new Map(at);
+          over.forEach((axis, k) => inside.set(axis, coordinates[k] ?? index));
+          return which(body(inside));
+        },
+        identifierOf(over),
+      );
+    const probe = body(new Map([...at, ...over.map((axis) => [axis, e.u32(0)] as const)]));
+    if (probe.im === undefined) return { re: part((value) => value.re) };
+    return { re: part((value) => value.re), im: part((value) => value.im ?? e.f32(0)) };
+  }
+
+  private joined(node: Node & { kind: "concat" }, at: Coordinates): Value {
+    const { e } = this;
+    const parts = this.context.graph.axes.get(node.axis)?.parts ?? [];
+    const coordinate = this.coordinate(at, node.axis, node);
+    const inPart = (k: number): Value => {
+      const part = parts[k];
+      const id = node.parts[k];
+      if (part === undefined || id === undefined)
+        throw new InternalError("lower", `${node.axis} has no part ${k}`);
+      const offset = e.sub(e.op("max", coordinate, e.u32(part.start)), e.u32(part.start));
+      const within = e.op("min", offset, e.u32(part.size - 1));
+      const inner = new Map(at);
+      inner.delete(node.axis);
+      const sizes = part.axes.map((axis) => constantSize(this.context.graph, axis));
+      e.unflatten(within, sizes).forEach((value, j) => {
+        const axis = part.axes[j];
+        if (axis !== undefined) inner.set(axis, value);
+      });
+      return this.value(id, inner);
+    };
+    let value = inPart(node.parts.length - 1);
+    for (let k = node.parts.length - 2; k >= 0; k--) {
+      const end = parts[k + 1]?.start ?? 0;
+      value = selectValue(e, e.op("lt", coordinate, e.u32(end)), inPart(k), value);
+    }
+    return value;
+  }
+
+  /** Σ_k w[k] · x[t − (K − 1) + k]; steps before this run come from the history, whose slot j is step j − (K − 1). */
+  private convolution(node: Node & { kind: "conv" }, at: Coordinates): Value {
+    const { e } = this;
+    const taps = constantSize(this.context.graph, node.over);
+    const time = this.coordinate(at, node.along, node);
+    let sum: Value | undefined;
+    for (let k = 0; k < taps; k++) {
+      const weight = this.value(node.w, with_(at, node.over, e.u32(k)));
+      const term = applyMap(e, "mul", [weight, this.delayed(node, at, time, taps - 1 - k, taps)]);
+      sum = sum === undefined ? term : applyMap(e, "add", [sum, term]);
+    }
+    return sum ?? { re: e.f32(0) };
+  }
+
+  private delayed(
+    node: Node & { kind: "conv" },
+    at: Coordinates,
+    time: Expr,
+    delay: number,
+    taps: number,
+  ): Value {
+    const { e } = this;
+    if (delay === 0) return this.value(node.x, at);
+    const inRun = e.op("ge", time, e.u32(delay));
+    const source = e.sub(e.op("max", time, e.u32(delay)), e.u32(delay));
+    const slot = e.op("min", e.add(time, taps - 1 - delay), e.u32(taps - 2));
+    const inside = this.value(node.x, with_(at, node.along, source));
+    return selectValue(e, inRun, inside, this.carried(node.history, at, slot));
+  }
+
+  /** A carried state at its own coordinates; `slot` is the coordinate along the taps of a history. */
+  private carried(state: StateId, at: Coordinates, slot?: Expr): Value {
+    const tensor = this.context.tensors.state(state, "state");
+    const coordinates = tensor.layout.map((extent, k) =>
+      slot !== undefined && k === tensor.layout.length - 1
+        ? slot
+        : ((extent.axis === undefined ? undefined : at.get(extent.axis)) ?? this.e.u32(0)),
+    );
+    return this.context.scope.load(tensor, coordinates);
+  }
+
+  /** A state on no cycle, one step earlier: computed anew from what it is made of. */
+  private previous(node: Node & { kind: "prev" }, at: Coordinates): Value {
+    const { e } = this;
+    const state = this.context.graph.states[node.state];
+    if (state === undefined) throw new InternalError("lower", `no state #${node.state}`);
+    const time = this.coordinate(at, state.along, node);
+    const earlier = e.sub(e.op("max", time, e.u32(1)), e.u32(1));
+    const first = e.op("eq", time, e.u32(0));
+    if (first.kind === "literal" && first.value === 1) return this.carried(node.state, at);
+    return selectValue(
+      e,
+      first,
+      this.carried(node.state, at),
+      this.value(state.equation.value, with_(at, state.along, earlier)),
+    );
+  }
+}
+
+const with_ = (at: Coordinates, axis: AxisId, value: Expr): Coordinates => new Map(at).set(axis, value);
+
+const identifierOf = (axes: readonly AxisId[]): string =>
+  axes.map((axis) => axis.replace(/[^A-Za-z0-9]/g, "_")).join("_");

@@ -1,0 +1,566 @@
+/**
+ * Recurrences whose state elements depend on their own past alone, as scan kernels: one dispatch, or three when time is
+ * cut into chunks (chunk-local states and decays; carry over chunks; rescan from the carried states).
+ *
+ * Every value inside is sorted by what it depends on: not on time (invariant, in registers), on time and one of channel
+ * and inner axis (staged in workgroup memory by tiles), on the state (computed each step), or on what the reductions
+ * give (computed when a tile is stored).
+ */
+import type { Dim } from "../../../runtime/bundle-format.js";
+import { InternalError } from "../../diagnostics/internal-error.js";
+import type { Group } from "../../4-passes/fuse.js";
+import type { AxisId, Node, NodeId, State, StateId } from "../../3-graph/types.js";
+import type { ExprBuilder } from "../expr.js";
+import type { Expr, ScanKernel, Store } from "../types.js";
+import { affineIn } from "./affine.js";
+import { axisSize, constantSize, identifier, product, type Tensor } from "./buffers.js";
+import {
+  describe,
+  resultStores,
+  scalarizeContext,
+  withinBindings,
+  type LowerContext,
+  type LoweredKernel,
+} from "./context.js";
+import { scalarize, type Coordinates, type ScalarizeContext } from "./scalarize.js";
+import type { KernelScope, Value } from "./scope.js";
+
+export function lowerScan(context: LowerContext, group: Group): readonly LoweredKernel[] {
+  const layout = layoutOf(context, group);
+  const whole = withinBindings(context, (scope) => ({
+    kernel: new ScanLowering(context, group, layout, scope).whole(),
+  }));
+  const chunking = chunkingOf(context, layout, whole.kernel as ScanKernel);
+  if (chunking === undefined) return [whole];
+  const { when, numbers, cut } = chunking;
+  const part = (build: (lowering: ScanLowering) => ScanKernel): LoweredKernel => ({
+    ...withinBindings(context, (scope) => ({
+      kernel: build(new ScanLowering(context, group, layout, scope)),
+    })),
+    when,
+    numbers,
+  });
+  return [
+    { ...whole, when: ["==", when, 0] },
+    part((lowering) => lowering.local(cut)),
+    part((lowering) => lowering.carry(cut)),
+    part((lowering) => lowering.rescan(cut)),
+  ];
+}
+
+/** How the axes of a recurrence are laid over the kernel's loops. */
+interface Layout {
+  readonly states: readonly State[];
+  /** Run-time axes of the state: sequences. */
+  readonly lead: readonly AxisId[];
+  readonly channel: readonly AxisId[];
+  readonly inner: readonly AxisId[];
+  readonly time: AxisId;
+  readonly complex: boolean;
+}
+
+/** The names of the run-time numbers that cut time, and the tensors between the three kernels. */
+interface Cut {
+  readonly steps: string;
+  readonly chunks: string;
+}
+
+function layoutOf(context: LowerContext, group: Group): Layout {
+  const { graph } = context;
+  const states = (group.recurrence?.states ?? []).map((id) => stateOf(context, id));
+  const [first] = states;
+  if (first === undefined) throw new InternalError("lower", "a scan without states");
+  const axes = [...graph.axes.keys()].filter((axis) => states.some((state) => state.axes.includes(axis)));
+  const isLead = (axis: AxisId): boolean => typeof axisSize(graph, axis) !== "number";
+  return {
+    states,
+    lead: axes.filter(isLead),
+    channel: axes.filter((axis) => !isLead(axis) && !group.inner.includes(axis)),
+    inner: group.inner,
+    time: first.along,
+    complex: states.some((state) => state.scalar === "c64"),
+  };
+}
+
+function stateOf(context: LowerContext, id: StateId): State {
+  const state = context.graph.states[id];
+  if (state === undefined) throw new InternalError("lower", `no state #${id}`);
+  return state;
+}
+
+function chunkingOf(
+  context: LowerContext,
+  layout: Layout,
+  whole: ScanKernel,
+):
+  | { readonly when: Dim; readonly numbers: NonNullable<LoweredKernel["numbers"]>; readonly cut: Cut }
+  | undefined {
+  const steps = axisSize(context.graph, layout.time);
+  if (typeof steps === "number" || layout.complex || !isDiagonal(whole)) return undefined;
+  const leads = product(layout.lead.map((axis) => axisSize(context.graph, axis)));
+  const chunking = context.schedules.chunking(shapeOf(whole), leads, steps);
+  if (chunking === undefined) return undefined;
+  const cut = { steps: `steps_per_chunk_${whole.channels}`, chunks: `chunks_${whole.channels}` };
+  const numbers = [
+    { name: cut.steps, value: chunking.steps },
+    { name: cut.chunks, value: ["^/", steps, cut.steps] as const },
+  ];
+  return { when: chunking.when, numbers, cut };
+}
+
+/** Every state is affine in its own past and reads no other's: chunks can be joined by a product of decays. */
+function isDiagonal(kernel: ScanKernel): boolean {
+  return kernel.states.every((state) => state.decay !== undefined);
+}
+
+function shapeOf(kernel: Omit<ScanKernel, "schedule">): Parameters<LowerContext["schedules"]["scan"]>[0] {
+  const count = (per: "channel" | "inner"): number =>
+    kernel.staged.filter((value) => value.per === per).length;
+  return {
+    channels: kernel.channels,
+    inner: kernel.inner,
+    stagedChannel: count("channel"),
+    stagedInner: count("inner"),
+    reductions: kernel.reductions.length,
+  };
+}
+
+class ScanLowering {
+  private readonly e: ExprBuilder;
+  private readonly names = new Set(["prev", "last"]);
+  private readonly invariants: ScanKernel["invariants"][number][] = [];
+  private readonly staged: ScanKernel["staged"][number][] = [];
+  private readonly steps: ScanKernel["steps"][number][] = [];
+  private readonly reductions: ScanKernel["reductions"][number][] = [];
+  private readonly held = new Map<string, Value>();
+  private readonly cycle: ReadonlySet<NodeId>;
+  private readonly stateful: ReadonlySet<NodeId>;
+
+  constructor(
+    private readonly context: LowerContext,
+    private readonly group: Group,
+    private readonly layout: Layout,
+    private readonly scope: KernelScope,
+  ) {
+    this.e = scope.expr;
+    this.cycle = new Set(group.recurrence?.members ?? []);
+    this.stateful = this.dependents();
+  }
+
+  /** The scan from the carried states over all steps. */
+  whole(): ScanKernel {
+    const at = this.coordinates(undefined);
+    const steps = axisSize(this.context.graph, this.layout.time);
+    const states = this.states(
+      at,
+      (state) => this.scope.load(this.tensor(state, "state"), this.place(state, at)),
+      true,
+    );
+    return this.finish(at, states, {
+      begin: this.e.u32(0),
+      end: this.e.dim(steps),
+      leads: this.leads(),
+      suffix: "",
+    });
+  }
+
+  /** Each chunk from a zero state: its last state, and the product of its decays. Stores nothing else. */
+  local(cut: Cut): ScanKernel {
+    const at = this.coordinates(cut);
+    const chunk = this.chunkIndex(cut);
+    const states = this.states(at, () => ({ re: this.e.f32(0) }), false).flatMap((state, k) => {
+      const declared = this.layout.states[k];
+      if (declared === undefined || state.decay === undefined)
+        throw new InternalError("lower", "a chunk without decay");
+      const previous = this.e.variable(`prev_${state.name}_decay`, "f32");
+      const product_ = `${state.name}_decay`;
+      this.steps.push({
+        name: `${product_}_next`,
+        inner: state.inner,
+        value: this.e.mul(state.decay, previous),
+      });
+      const final = (what: string, name: string): { final?: Store } => {
+        const [store] = this.scope.store(
+          this.chunkTensor(declared, what, cut),
+          this.chunkPlace(declared, at, chunk),
+          {
+            re: this.e.variable("last", "f32"),
+          },
+        );
+        void name;
+        return store === undefined ? {} : { final: store };
+      };
+      return [
+        { ...state, ...final("local", state.name) },
+        {
+          name: product_,
+          inner: state.inner,
+          initial: this.e.f32(1),
+          next: `${product_}_next`,
+          ...final("decay", product_),
+        },
+      ];
+    });
+    return this.finish(at, states, { ...this.chunkRange(cut), suffix: "_local", noResults: true });
+  }
+
+  /** A scan over chunks: the state before each chunk, and after the last. */
+  carry(cut: Cut): ScanKernel {
+    const { e, layout, scope } = this;
+    const inner = this.innerSize();
+    const channels = this.channels() * inner;
+    const lead = e.variable("lead", "u32", this.leads());
+    const flat = e.variable("channel", "u32", channels);
+    const chunk = e.variable("t", "u32", cut.chunks);
+    const at = new Map<AxisId, Expr>();
+    this.spread(at, layout.lead, lead);
+    this.spread(at, [...layout.channel, ...layout.inner], flat);
+    const stores: Store[] = [];
+    const states = layout.states.map((state) => {
+      const name = this.fresh(identifier(state.name));
+      const previous = e.variable(`prev_${name}`, "f32");
+      const read = (what: string): Expr => {
+        const staged = this.fresh(`${name}_${what}`);
+        const value = scope.load(this.chunkTensor(state, what, cut), this.chunkPlace(state, at, chunk)).re;
+        this.staged.push({ name: staged, per: "channel", value });
+        return e.variable(staged, "f32");
+      };
+      const next = this.fresh(`${name}_next`);
+      this.steps.push({
+        name: next,
+        inner: true,
+        value: e.add(e.mul(read("decay"), previous), read("local")),
+      });
+      const before = this.fresh(`${name}_before_chunk`);
+      this.reductions.push({ name: before, fn: "sum", value: previous });
+      stores.push(
+        ...scope.store(this.chunkTensor(state, "carry", cut), this.chunkPlace(state, at, chunk), {
+          re: e.variable(before, "f32"),
+        }),
+      );
+      const [final] = scope.store(this.tensor(state, "next"), this.place(state, at), {
+        re: e.variable("last", "f32"),
+      });
+      const initial = scope.load(this.tensor(state, "state"), this.place(state, at)).re;
+      return { name, inner: true, initial, next, ...(final === undefined ? {} : { final }) };
+    });
+    const { name, notes } = describe(this.context, this.group);
+    const kernel = {
+      name: `${name}_carry`,
+      notes,
+      skeleton: "scan" as const,
+      bindings: scope.finish().bindings,
+      leads: this.leads(),
+      channels,
+      inner: 1,
+      begin: e.u32(0),
+      end: e.number(cut.chunks),
+      invariants: [],
+      staged: this.staged,
+      states,
+      steps: this.steps,
+      reductions: this.reductions,
+      stores,
+    };
+    return { ...kernel, schedule: this.context.schedules.scan(shapeOf(kernel)) };
+  }
+
+  /** Each chunk again, from the state before it. */
+  rescan(cut: Cut): ScanKernel {
+    const at = this.coordinates(cut);
+    const chunk = this.chunkIndex(cut);
+    const states = this.states(
+      at,
+      (state) => this.scope.load(this.chunkTensor(state, "carry", cut), this.chunkPlace(state, at, chunk)),
+      false,
+    );
+    return this.finish(at, states, { ...this.chunkRange(cut), suffix: "_rescan" });
+  }
+
+  // Loops and coordinates.
+
+  private leads(): Dim {
+    return product(this.layout.lead.map((axis) => axisSize(this.context.graph, axis)));
+  }
+
+  private channels(): number {
+    return this.layout.channel.reduce((p, axis) => p * constantSize(this.context.graph, axis), 1);
+  }
+
+  private innerSize(): number {
+    return this.layout.inner.reduce((p, axis) => p * constantSize(this.context.graph, axis), 1);
+  }
+
+  private spread(at: Map<AxisId, Expr>, axes: readonly AxisId[], flat: Expr): void {
+    const sizes = axes.map((axis) => axisSize(this.context.graph, axis));
+    this.e.unflatten(flat, sizes).forEach((coordinate, k) => {
+      const axis = axes[k];
+      if (axis !== undefined) at.set(axis, coordinate);
+    });
+  }
+
+  /** With a cut, `lead` counts chunks too, the chunk fastest. */
+  private coordinates(cut: Cut | undefined): Coordinates {
+    const { e, layout } = this;
+    const at = new Map<AxisId, Expr>();
+    const lead =
+      cut === undefined
+        ? e.variable("lead", "u32", this.leads())
+        : e.div(e.variable("lead", "u32", ["*", this.leads(), cut.chunks]), e.number(cut.chunks));
+    this.spread(at, layout.lead, lead);
+    this.spread(at, layout.channel, e.variable("channel", "u32", this.channels()));
+    this.spread(at, layout.inner, e.variable("n", "u32", this.innerSize()));
+    const steps = axisSize(this.context.graph, layout.time);
+    at.set(layout.time, steps === 1 ? e.u32(0) : e.variable("t", "u32", steps));
+    return at;
+  }
+
+  private chunkIndex(cut: Cut): Expr {
+    const lead = this.e.variable("lead", "u32", ["*", this.leads(), cut.chunks]);
+    return this.e.mod(lead, this.e.number(cut.chunks));
+  }
+
+  private chunkRange(cut: Cut): { readonly begin: Expr; readonly end: Expr; readonly leads: Dim } {
+    const { e } = this;
+    const steps = e.number(cut.steps);
+    const begin = e.mul(this.chunkIndex(cut), steps);
+    const end = e.op("min", e.add(begin, steps), e.dim(axisSize(this.context.graph, this.layout.time)));
+    return { begin, end, leads: ["*", this.leads(), cut.chunks] };
+  }
+
+  private tensor(state: State, which: "state" | "next"): Tensor {
+    return this.context.tensors.state(state.id, which);
+  }
+
+  private place(state: State, at: Coordinates): readonly Expr[] {
+    return state.axes.map((axis) => at.get(axis) ?? this.e.u32(0));
+  }
+
+  /** What the three kernels hand on: [lead, chunk, channel, inner] of a state. */
+  private chunkTensor(state: State, what: string, cut: Cut): Tensor {
+    const rest = state.axes.filter((axis) => !this.layout.lead.includes(axis));
+    const extent = (axis: AxisId): Tensor["layout"][number] => ({
+      axis,
+      size: axisSize(this.context.graph, axis),
+    });
+    return {
+      ref: { kind: "chunk", id: `${state.name}.${what}` },
+      name: `${identifier(state.name)}_${what}`,
+      layout: [...this.layout.lead.map(extent), { size: cut.chunks }, ...rest.map(extent)],
+      complex: false,
+      element: "f32",
+    };
+  }
+
+  private chunkPlace(state: State, at: Coordinates, chunk: Expr): readonly Expr[] {
+    const rest = state.axes.filter((axis) => !this.layout.lead.includes(axis));
+    const coordinate = (axis: AxisId): Expr => at.get(axis) ?? this.e.u32(0);
+    return [...this.layout.lead.map(coordinate), chunk, ...rest.map(coordinate)];
+  }
+
+  // Values.
+
+  /** Values of the group that depend on the state at the same step. */
+  private dependents(): ReadonlySet<NodeId> {
+    const found = new Set<NodeId>(this.cycle);
+    for (const node of this.context.graph.nodes) {
+      if (found.has(node.id) || !this.group.members.has(node.id)) continue;
+      if (node.kind === "map" && node.args.some((id) => found.has(id))) found.add(node.id);
+    }
+    return found;
+  }
+
+  private node(id: NodeId): Node {
+    const node = this.context.graph.nodes[id];
+    if (node === undefined) throw new InternalError("lower", `no node %${id}`);
+    return node;
+  }
+
+  private fresh(base: string): string {
+    let name = base;
+    for (let k = 2; this.names.has(name); k++) name = `${base}_${k}`;
+    this.names.add(name);
+    return name;
+  }
+
+  /** The states with their equations as step values. */
+  private states(
+    at: Coordinates,
+    initial: (state: State) => Value,
+    keep: boolean,
+  ): (ScanKernel["states"][number] & { readonly decay?: Expr })[] {
+    const inStep = this.stepContext(at);
+    const names = new Map(this.layout.states.map((state) => [state.id, this.fresh(identifier(state.name))]));
+    for (const node of this.context.graph.nodes) {
+      if (node.kind !== "prev" || !this.cycle.has(node.id)) continue;
+      const name = names.get(node.state) ?? "state";
+      const re = this.e.variable(this.part(`prev_${name}`, "re"), "f32");
+      this.held.set(
+        String(node.id),
+        this.layout.complex ? { re, im: this.e.variable(`prev_${name}_im`, "f32") } : { re },
+      );
+    }
+    const solved = [...this.layout.states].sort((p, q) => p.equation.value - q.equation.value);
+    const found = new Map<StateId, (ScanKernel["states"][number] & { readonly decay?: Expr })[]>();
+    for (const state of solved) {
+      const base = names.get(state.id) ?? "state";
+      const next = scalarize(state.equation.value, at, inStep);
+      const inner = state.axes.some((axis) => this.layout.inner.includes(axis));
+      const start = initial(state);
+      const last = { re: this.e.variable("last", "f32"), im: this.e.variable("last", "f32") };
+      const finals = keep
+        ? this.scope.store(
+            this.tensor(state, "next"),
+            this.place(state, at),
+            this.layout.complex ? last : { re: last.re },
+          )
+        : [];
+      const parts = this.layout.complex ? (["re", "im"] as const) : (["re"] as const);
+      const value: { re?: Expr; im?: Expr } = {};
+      const kernelStates = parts.map((part, k) => {
+        const name = this.part(base, part);
+        const stepName = this.fresh(`${name}_next`);
+        const expr = part === "re" ? next.re : (next.im ?? this.e.f32(0));
+        this.steps.push({ name: stepName, inner, value: expr });
+        value[part] = this.e.variable(stepName, "f32");
+        const decay = this.layout.states.length === 1 ? affineIn(expr, `prev_${name}`, this.e)?.a : undefined;
+        const final = finals[k];
+        return {
+          name,
+          inner,
+          initial: part === "re" ? start.re : (start.im ?? this.e.f32(0)),
+          next: stepName,
+          ...(decay === undefined ? {} : { decay }),
+          ...(final === undefined ? {} : { final }),
+        };
+      });
+      found.set(state.id, kernelStates);
+      const re = value.re ?? this.e.f32(0);
+      this.held.set(String(state.equation.value), value.im === undefined ? { re } : { re, im: value.im });
+    }
+    return this.layout.states.flatMap((state) => found.get(state.id) ?? []);
+  }
+
+  private part(name: string, part: "re" | "im"): string {
+    return this.layout.complex ? `${name}_${part}` : name;
+  }
+
+  private stepContext(at: Coordinates): ScalarizeContext {
+    return scalarizeContext(this.context, this.group, this.scope, (id, here) => this.atStep(id, here, at));
+  }
+
+  /** What a step finds at hand: states, and values that do not depend on the state, hoisted as far as they go. */
+  private atStep(id: NodeId, here: Coordinates, at: Coordinates): Value | undefined {
+    const held = this.held.get(String(id));
+    const node = this.node(id);
+    if (node.type.axes.some((axis) => here.get(axis) !== at.get(axis))) return undefined;
+    if (held !== undefined) return held;
+    if (this.stateful.has(id) || node.kind === "scalar") return undefined;
+    const where = this.hoist(node);
+    if (where === undefined) return undefined;
+    const value = scalarize(id, at, scalarizeContext(this.context, this.group, this.scope));
+    const bind = (expr: Expr, suffix: string): Expr => {
+      if (expr.kind === "literal" || expr.kind === "number") return expr;
+      const name = this.fresh(`${identifier(node.name ?? node.kind)}${suffix}`);
+      if (where.kind === "invariant") this.invariants.push({ name, per: where.per, value: expr });
+      else this.staged.push({ name, per: where.per, value: expr });
+      return this.e.variable(name, expr.type);
+    };
+    const bound: Value =
+      value.im === undefined
+        ? { re: bind(value.re, "") }
+        : { re: bind(value.re, "_re"), im: bind(value.im, "_im") };
+    this.held.set(String(id), bound);
+    return bound;
+  }
+
+  /** Where a value without state is computed: before the scan, or while a tile is staged; undefined: in the step itself. */
+  private hoist(
+    node: Node,
+  ):
+    | { readonly kind: "invariant"; readonly per: "channel" | "element" }
+    | { readonly kind: "staged"; readonly per: "channel" | "inner" }
+    | undefined {
+    const has = (axes: readonly AxisId[]): boolean => axes.some((axis) => node.type.axes.includes(axis));
+    const inner = has(this.layout.inner);
+    const channel = has(this.layout.channel);
+    if (!node.type.axes.includes(this.layout.time))
+      return { kind: "invariant", per: inner ? "element" : "channel" };
+    if (node.type.scalar === "bool" || node.type.scalar === "index") return undefined;
+    if (!inner) return { kind: "staged", per: "channel" };
+    return channel ? undefined : { kind: "staged", per: "inner" };
+  }
+
+  /** What a store finds at hand: the results of the reductions over the inner axis. */
+  private atStore(id: NodeId, here: Coordinates, at: Coordinates): Value | undefined {
+    const node = this.node(id);
+    const known = this.held.get(`result ${id}`);
+    if (known !== undefined) return known;
+    const contraction = this.group.inner.length > 0 && (node.kind === "dot" || node.kind === "reduce");
+    const direct = this.cycle.has(id);
+    if ((!contraction && !direct) || !this.group.members.has(id)) return undefined;
+    const inStep = this.stepContext(at);
+    const value = contraction ? this.contracted(node, at, inStep) : scalarize(id, at, inStep);
+    const fn = node.kind === "reduce" ? node.fn : direct && this.innerSize() > 1 ? "max" : "sum";
+    const bind = (expr: Expr, suffix: string): Expr => {
+      const name = this.fresh(`${identifier(node.name ?? node.kind)}${suffix}_result`);
+      this.reductions.push({ name, fn, value: expr });
+      return this.e.variable(name, "f32");
+    };
+    const result: Value =
+      value.im === undefined
+        ? { re: bind(value.re, "") }
+        : { re: bind(value.re, "_re"), im: bind(value.im, "_im") };
+    this.held.set(`result ${id}`, result);
+    void here;
+    return result;
+  }
+
+  private contracted(node: Node, at: Coordinates, inStep: ScalarizeContext): Value {
+    if (node.kind === "reduce") return scalarize(node.arg, at, inStep);
+    if (node.kind !== "dot") throw new InternalError("lower", `%${node.id} is no contraction`);
+    const x = scalarize(node.lhs, at, inStep);
+    const y = scalarize(node.rhs, at, inStep);
+    const e = this.e;
+    if (x.im === undefined && y.im === undefined) return { re: e.mul(x.re, y.re) };
+    const zero = e.f32(0);
+    const [b, d] = [x.im ?? zero, y.im ?? zero];
+    return { re: e.sub(e.mul(x.re, y.re), e.mul(b, d)), im: e.add(e.mul(x.re, d), e.mul(b, y.re)) };
+  }
+
+  private finish(
+    at: Coordinates,
+    states: readonly (ScanKernel["states"][number] & { readonly decay?: Expr })[],
+    range: {
+      readonly begin: Expr;
+      readonly end: Expr;
+      readonly leads: Dim;
+      readonly suffix: string;
+      readonly noResults?: boolean;
+    },
+  ): ScanKernel {
+    const inStore = scalarizeContext(this.context, this.group, this.scope, (id, here) =>
+      this.atStore(id, here, at),
+    );
+    const stores = range.noResults === true ? [] : resultStores(this.context, this.group, at, inStore);
+    const { name, notes } = describe(this.context, this.group);
+    const kernel = {
+      name: `${name}${range.suffix}`,
+      notes,
+      skeleton: "scan" as const,
+      bindings: this.scope.finish().bindings,
+      leads: range.leads,
+      channels: this.channels(),
+      inner: this.innerSize(),
+      begin: range.begin,
+      end: range.end,
+      invariants: this.invariants,
+      staged: this.staged,
+      states,
+      steps: this.steps,
+      reductions: this.reductions,
+      stores,
+    };
+    return { ...kernel, schedule: this.context.schedules.scan(shapeOf(kernel)) };
+  }
+}

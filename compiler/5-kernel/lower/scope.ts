@@ -1,0 +1,113 @@
+/** One kernel under construction: its expressions, its bindings and what they stand for. */
+import { InternalError } from "../../diagnostics/internal-error.js";
+import { ExprBuilder } from "../expr.js";
+import type { Binding, Expr, Store } from "../types.js";
+import { elements, refKey, type BufferRef, type Tensor } from "./buffers.js";
+
+/** A binding of a finished kernel: one tensor, or several small constants side by side. */
+export type BoundBuffer =
+  | { readonly kind: "tensor"; readonly tensor: Tensor }
+  | {
+      readonly kind: "pack";
+      readonly tensors: readonly { readonly tensor: Tensor; readonly offset: number }[];
+      readonly size: number;
+    };
+
+/** A scalar of the graph: real, or the two parts of a complex one. */
+export interface Value {
+  readonly re: Expr;
+  readonly im?: Expr;
+}
+
+export class KernelScope {
+  readonly expr = new ExprBuilder();
+  private readonly bindings = new Map<string, Binding & { readonly buffer: BoundBuffer }>();
+  private readonly byTensor = new Map<string, string>();
+  private readonly offsets = new Map<string, number>();
+
+  /** `packed`: constants that share one binding, in this order. */
+  constructor(packed: readonly Tensor[] = []) {
+    if (packed.length === 0) return;
+    let size = 0;
+    const tensors = packed.map((tensor) => {
+      const offset = size;
+      const count = elements(tensor);
+      if (typeof count !== "number") throw new InternalError("lower", `${tensor.name} has no constant size`);
+      size = Math.ceil((offset + count) / 4) * 4;
+      this.byTensor.set(refKey(tensor.ref), "constants");
+      this.offsets.set(refKey(tensor.ref), offset);
+      return { tensor, offset };
+    });
+    this.bindings.set("constants", {
+      name: "constants",
+      access: "read",
+      element: "f32",
+      buffer: { kind: "pack", tensors, size },
+    });
+  }
+
+  private bind(tensor: Tensor, access: Binding["access"]): string {
+    const key = refKey(tensor.ref);
+    const known = this.byTensor.get(key);
+    const bound = known === undefined ? undefined : this.bindings.get(known);
+    if (known !== undefined && bound !== undefined) {
+      if (access === "read_write" && bound.access === "read") this.bindings.set(known, { ...bound, access });
+      return known;
+    }
+    let name = tensor.name;
+    for (let k = 2; this.bindings.has(name); k++) name = `${tensor.name}_${k}`;
+    this.bindings.set(name, { name, access, element: tensor.element, buffer: { kind: "tensor", tensor } });
+    this.byTensor.set(key, name);
+    return name;
+  }
+
+  /** The element at the coordinates of `layout`, in its order. */
+  load(tensor: Tensor, coordinates: readonly Expr[]): Value {
+    const binding = this.bind(tensor, "read");
+    const index = this.index(tensor, coordinates);
+    const type = tensor.element === "u32" ? "u32" : "f32";
+    if (!tensor.complex) return { re: this.expr.load(binding, index, type) };
+    const at = this.expr.mul(index, 2);
+    return { re: this.expr.load(binding, at, type), im: this.expr.load(binding, this.expr.add(at, 1), type) };
+  }
+
+  /** Stores one element (two for a complex one). */
+  store(tensor: Tensor, coordinates: readonly Expr[], value: Value, when?: Expr): readonly Store[] {
+    const binding = this.bind(tensor, "read_write");
+    const index = this.index(tensor, coordinates);
+    const always = when === undefined || (when.kind === "literal" && when.value === 1);
+    const guard = always ? {} : { when };
+    if (!tensor.complex) return [{ binding, index, value: value.re, ...guard }];
+    const at = this.expr.mul(index, 2);
+    return [
+      { binding, index: at, value: value.re, ...guard },
+      { binding, index: this.expr.add(at, 1), value: value.im ?? this.expr.f32(0), ...guard },
+    ];
+  }
+
+  private index(tensor: Tensor, coordinates: readonly Expr[]): Expr {
+    const flat = this.expr.flatten(
+      tensor.layout.map((extent, k) => ({ value: coordinates[k] ?? this.expr.u32(0), extent: extent.size })),
+    );
+    const offset = this.offsets.get(refKey(tensor.ref)) ?? 0;
+    return offset === 0 ? flat : this.expr.add(flat, offset);
+  }
+
+  finish(): { readonly bindings: readonly Binding[]; readonly buffers: readonly BoundBuffer[] } {
+    const all = [...this.bindings.values()];
+    return { bindings: all.map(({ buffer: _, ...binding }) => binding), buffers: all.map((b) => b.buffer) };
+  }
+
+  /** The tensors bound so far. */
+  bound(): readonly {
+    readonly ref: BufferRef;
+    readonly tensor: Tensor;
+    readonly access: Binding["access"];
+  }[] {
+    return [...this.bindings.values()].flatMap((b) =>
+      b.buffer.kind === "tensor"
+        ? [{ ref: b.buffer.tensor.ref, tensor: b.buffer.tensor, access: b.access }]
+        : [],
+    );
+  }
+}
