@@ -1,13 +1,14 @@
 /** The tensors that a run reads: found by name, checked against the model, their run-time sizes brought together. */
 import type { AxisEntry, InputEntry, Manifest } from "../../runtime/bundle-format.js";
+import type { InputData } from "../../runtime/inputs.js";
 import { dimNames, evaluateDim } from "../../runtime/dim.js";
 import { closest } from "../../compiler/diagnostics/suggest.js";
 import type { TensorReference } from "./arguments.js";
 import { InputError } from "./errors.js";
-import { type HostTensor, sliceAxis, type TensorData } from "./tensors.js";
+import { type InputTensor, sliceAxis } from "./tensors.js";
 
 export interface RunInputs {
-  readonly tensors: ReadonlyMap<string, HostTensor>;
+  readonly tensors: ReadonlyMap<string, InputTensor>;
   /** Values of the run-time names in the inputs' axes: `b`, `t`. */
   readonly sizes: Readonly<Record<string, number>>;
 }
@@ -18,7 +19,7 @@ export async function loadInputs(
   references: readonly TensorReference[],
   tokens: readonly number[] | undefined,
 ): Promise<RunInputs> {
-  const given = new Map<string, { tensor: HostTensor; from: string }>();
+  const given = new Map<string, { tensor: InputTensor; from: string }>();
   if (tokens !== undefined) {
     const { name, axes } = tokenInput(manifest);
     const shape = axes.map((_axis, i) => (i === axes.length - 1 ? tokens.length : 1));
@@ -77,10 +78,10 @@ export function timeAxis(entry: {
 /** The steps begin ≤ t < end of every input that has time. */
 export function inputsAt(
   manifest: Manifest,
-  tensors: ReadonlyMap<string, HostTensor>,
+  tensors: ReadonlyMap<string, InputTensor>,
   begin: number,
   end: number,
-): Record<string, TensorData> {
+): Record<string, InputData> {
   return Object.fromEntries(
     manifest.inputs.map((entry) => {
       const tensor = tensors.get(entry.name) ?? unreachable(entry.name);
@@ -90,7 +91,7 @@ export function inputsAt(
   );
 }
 
-async function readInput(entry: InputEntry, { file, tensor }: TensorReference): Promise<HostTensor> {
+async function readInput(entry: InputEntry, { file, tensor }: TensorReference): Promise<InputTensor> {
   const { readTensor } = await import("../node/index.js");
   const { data, shape } = await readTensor(file, tensor);
   const place = `${file}:${tensor}`;

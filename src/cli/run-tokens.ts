@@ -2,14 +2,12 @@
 import type { InputEntry, Manifest } from "../../runtime/bundle-format.js";
 import type { Session } from "../../runtime/index.js";
 import { InputError } from "./errors.js";
-import type { Outputs } from "./run-sequence.js";
-import type { TensorData } from "./tensors.js";
+import type { Outputs } from "../../runtime/outputs.js";
 
-/** How tokens go round: out of which output, into which input, beside which inputs that stay as they are. */
+/** How tokens go round: chosen from which output, fed to which input. */
 export interface Choice {
   readonly input: string;
   readonly output: string;
-  readonly fixed: Readonly<Record<string, TensorData>>;
 }
 
 /**
@@ -18,7 +16,7 @@ export interface Choice {
  */
 export async function* generate(
   session: Session,
-  { input, output, fixed }: Choice,
+  { input, output }: Choice,
   outputs: Outputs,
   count: number,
 ): AsyncGenerator<number> {
@@ -28,7 +26,7 @@ export async function* generate(
     if (logits === undefined) throw new Error(`the session returned no output '${output}'`);
     const token = argmax(logits.data);
     yield token;
-    if (i < count - 1) current = await session.step({ ...fixed, [input]: Uint32Array.of(token) });
+    if (i < count - 1) current = await session.step({ [input]: Uint32Array.of(token) });
   }
 }
 

@@ -1,6 +1,8 @@
 import { Command, InvalidArgumentError } from "commander";
 import type { Bundle } from "../../runtime/bundle-format.js";
 import type { Model, Session } from "../../runtime/index.js";
+import type { Outputs } from "../../runtime/outputs.js";
+import { axisNames } from "../../runtime/numbers.js";
 import type { AdapterName } from "../node/index.js";
 import {
   collectSetting,
@@ -16,7 +18,7 @@ import { InputError, UsageError } from "./errors.js";
 import { type Io, uninterrupted, writeJson } from "./io.js";
 import { openModelFile } from "./model-file.js";
 import { loadInputs, type RunInputs, tokenInput } from "./run-inputs.js";
-import { type Outputs, runSequence } from "./run-sequence.js";
+import { runSequence } from "./run-sequence.js";
 import { allStates, loadStates, saveStates } from "./run-states.js";
 import { generate, logitsOutput } from "./run-tokens.js";
 
@@ -158,7 +160,7 @@ async function runModel(
   io: Io,
 ): Promise<void> {
   const { manifest } = bundle;
-  const batch = batchSize(bundle, inputs);
+  const batch = inputs.sizes[axisNames(manifest).batch] ?? 1;
   const session = model.session({ batch });
   const states = (options.stateIn ?? []).flatMap((source) =>
     "name" in source ? [source] : allStates(source.file, manifest),
@@ -168,23 +170,10 @@ async function runModel(
   const sequence = { all: !continues && options.all === true, byStep: options.byStep === true };
   const outputs = await runSequence(session, manifest, inputs, sequence);
   if (options.output !== undefined) await saveOutputs(outputs, options.output);
-  const generated = continues ? await printTokens(session, bundle, inputs, outputs, options, io) : undefined;
+  const generated = continues ? await printTokens(session, bundle, outputs, options, io) : undefined;
   if (options.stateOut !== undefined) await saveStates(session, options.stateOut);
   if (options.json)
     writeJson(io, { ok: true, ...summary(outputs, options), ...(generated && { generated }) });
-}
-
-/** The run-time size that is not time; 1 for a model without a batch axis. */
-function batchSize({ manifest }: Bundle, { sizes }: RunInputs): number {
-  const time = new Set(
-    manifest.inputs
-      .flatMap(({ axes, time }) => axes.filter(({ name }) => name === time))
-      .map(({ size }) => size),
-  );
-  const [batch = 1] = Object.entries(sizes)
-    .filter(([name]) => !time.has(name))
-    .map(([, size]) => size);
-  return batch;
 }
 
 async function saveOutputs(outputs: Outputs, file: string): Promise<void> {
@@ -195,18 +184,14 @@ async function saveOutputs(outputs: Outputs, file: string): Promise<void> {
 async function printTokens(
   session: Session,
   { manifest }: Bundle,
-  { tensors }: RunInputs,
   outputs: Outputs,
   { maxNew = 16, json = false }: RunOptions,
   io: Io,
 ): Promise<readonly number[]> {
   const input = tokenInput(manifest);
-  const fixed = Object.fromEntries(
-    [...tensors].filter(([name]) => name !== input.name).map(([name, { data }]) => [name, data]),
-  );
-  const choice = { input: input.name, output: logitsOutput(manifest, input), fixed };
+  const output = logitsOutput(manifest, input);
   const generated: number[] = [];
-  for await (const token of generate(session, choice, outputs, maxNew)) {
+  for await (const token of generate(session, { input: input.name, output }, outputs, maxNew)) {
     if (!json) io.out(`${token}\n`);
     generated.push(token);
   }

@@ -1,17 +1,18 @@
-/** Row-major tensors on the host, as they come from files and go to them. */
+/** Cutting and joining row-major tensors on the host. */
+import type { InputData } from "../../runtime/inputs.js";
+import { elements, type HostTensor } from "../../runtime/tensor.js";
 
-export type TensorData = Float32Array | Uint32Array | Int32Array;
-
-export interface HostTensor<Data extends TensorData = TensorData> {
+/** A tensor as a model takes it. */
+export interface InputTensor {
   readonly shape: readonly number[];
-  readonly data: Data;
+  readonly data: InputData;
 }
 
 /** The coordinates `begin` ≤ i < `end` of one axis. */
-export function sliceAxis(tensor: HostTensor, axis: number, begin: number, end: number): HostTensor {
+export function sliceAxis(tensor: InputTensor, axis: number, begin: number, end: number): InputTensor {
   const { shape, data } = tensor;
-  const inner = product(shape.slice(axis + 1));
-  const outer = product(shape.slice(0, axis));
+  const inner = elements(shape.slice(axis + 1));
+  const outer = elements(shape.slice(0, axis));
   const size = shape[axis] ?? 1;
   const length = end - begin;
   const part = emptyLike(data, outer * length * inner);
@@ -23,11 +24,11 @@ export function sliceAxis(tensor: HostTensor, axis: number, begin: number, end: 
 }
 
 /** Tensors that differ in one axis alone, one behind the other along it. */
-export function joinAxis(parts: readonly HostTensor<Float32Array>[], axis: number): HostTensor<Float32Array> {
+export function joinAxis(parts: readonly HostTensor[], axis: number): HostTensor {
   const [first] = parts;
   if (first === undefined) throw new RangeError("nothing to join");
-  const inner = product(first.shape.slice(axis + 1));
-  const outer = product(first.shape.slice(0, axis));
+  const inner = elements(first.shape.slice(axis + 1));
+  const outer = elements(first.shape.slice(0, axis));
   const sizeOf = (part: HostTensor): number => part.shape[axis] ?? 1;
   const size = parts.reduce((total, part) => total + sizeOf(part), 0);
   const data = new Float32Array(outer * size * inner);
@@ -42,11 +43,7 @@ export function joinAxis(parts: readonly HostTensor<Float32Array>[], axis: numbe
   return { shape: first.shape.with(axis, size), data };
 }
 
-export function product(sizes: readonly number[]): number {
-  return sizes.reduce((total, size) => total * size, 1);
-}
-
-function emptyLike(data: TensorData, length: number): TensorData {
+function emptyLike(data: InputData, length: number): InputData {
   if (data instanceof Float32Array) return new Float32Array(length);
   return data instanceof Uint32Array ? new Uint32Array(length) : new Int32Array(length);
 }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type HostTensor, joinAxis, product, sliceAxis } from "../../src/cli/tensors.js";
+import { elements } from "../../runtime/tensor.js";
+import { type InputTensor, joinAxis, sliceAxis } from "../../src/cli/tensors.js";
 
-const counted = (shape: readonly number[]): HostTensor<Float32Array> => ({
+const counted = (shape: readonly number[]): InputTensor & { data: Float32Array } => ({
   shape,
-  data: Float32Array.from({ length: product(shape) }, (_, i) => i),
+  data: Float32Array.from({ length: elements(shape) }, (_, i) => i),
 });
 
 describe("tensors on the host", () => {
@@ -22,7 +23,7 @@ describe("tensors on the host", () => {
         const cuts = [0, ...cutSeeds.map((seed) => seed % size).sort((a, b) => a - b), size];
         const whole = counted(shape);
         const parts = cuts.slice(1).map((end, i) => sliceAxis(whole, axis, cuts[i] ?? 0, end));
-        assert.deepEqual(joinAxis(parts as HostTensor<Float32Array>[], axis), whole);
+        assert.deepEqual(joinAxis(parts as ReturnType<typeof counted>[], axis), whole);
       }),
     );
   });

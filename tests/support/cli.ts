@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { runCli } from "../../src/cli/program.js";
 
 export interface CliResult {
@@ -30,11 +29,6 @@ export async function kraitOk(...args: readonly string[]): Promise<CliResult> {
     throw new Error(`krait ${args.join(" ")} ended with ${result.code}:\n${result.err}${result.out}`);
   }
   return result;
-}
-
-/** The folder of a checkpoint or of single operations in tests/fixtures. */
-export function fixture(name: string): string {
-  return fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 }
 
 /** A folder for the files of one suite, removed after it. Call inside `describe`. */
