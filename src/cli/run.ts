@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import type { Bundle } from "../../runtime/bundle-format.js";
 import type { Model, Session } from "../../runtime/index.js";
 import type { Outputs } from "../../runtime/outputs.js";
@@ -79,7 +79,11 @@ export function runCommand(io: Io): Command {
       "how many tokens to continue with (default: 16 without --output)",
       parseCount,
     )
-    .option("--adapter <name>", "gpu, software or null (see 'krait adapters')", process.env["KRAIT_ADAPTER"])
+    .addOption(
+      new Option("--adapter <name>", "where to run (see 'krait adapters')")
+        .choices(["gpu", "software", "null"])
+        .env("KRAIT_ADAPTER"),
+    )
     .option("--set <name=value>", "override a constant of a source (repeatable)", collectSetting)
     .option("--json", "print what was done as JSON on standard output, in place of ids")
     .addHelpText("after", HELP)

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import type { Manifest } from "../../runtime/bundle-format.js";
+import { krait, kraitOk, temporaryFolder } from "../support/cli.js";
+import { fixturePath } from "../support/fixtures.js";
+
+describe("krait import", () => {
+  const at = temporaryFolder();
+  const manifestOf = (bundle: string): Manifest =>
+    JSON.parse(readFileSync(at(`${bundle}/model.json`), "utf8")) as Manifest;
+
+  for (const [checkpoint, storage] of [
+    ["mamba", "f32"],
+    ["falcon-mamba", "f32"],
+    ["mamba-bf16-sharded", "bf16"],
+  ] as const) {
+    it(`compiles the model of ${checkpoint}, weights kept as stored`, async () => {
+      const { out } = await kraitOk("import", fixturePath(checkpoint), "-o", at(checkpoint));
+      assert.match(out, /token\[b, t\] → logits\[b, t, v\]/);
+      assert.match(out, /krait run .* --weights .* --tokens/);
+      const { params, constants } = manifestOf(checkpoint);
+      assert.deepEqual(new Set(params.map((param) => param.storage)), new Set([storage]));
+      assert.equal(constants["width"], 64);
+    });
+  }
+
+  /** A checkpoint's folder with this config and nothing else, or with the files named. */
+  function folder(name: string, config: object, files: readonly string[] = []): string {
+    mkdirSync(at(name));
+    writeFileSync(at(`${name}/config.json`), JSON.stringify(config));
+    for (const file of files) writeFileSync(at(`${name}/${file}`), "");
+    return at(name);
+  }
+
+  async function refused(path: string, message: RegExp): Promise<void> {
+    const { code, err } = await krait("import", path, "-o", at("refused"));
+    assert.equal(code, 1);
+    assert.match(err, message);
+    assert.ok(!existsSync(at("refused")));
+  }
+
+  it("names the families that it knows", async () => {
+    await refused(folder("gpt", { model_type: "gpt2" }), /family "gpt2"[^]*falcon_mamba, mamba/);
+    await refused(folder("untyped", {}), /no "model_type"[^]*Known families/);
+    await refused(folder("hostile", { model_type: "../prelude" }), /family "\.\.\/prelude"/);
+  });
+
+  it("refuses a pickle with the command that converts it", async () => {
+    const path = folder("pickle", { model_type: "mamba" }, ["pytorch_model.bin"]);
+    await refused(path, /pytorch_model\.bin[^]*python/);
+  });
+
+  it("refuses a folder that is no checkpoint", async () => {
+    await refused(at("nowhere"), /nowhere: no such file or folder/);
+    await refused(fixturePath("ops"), /has no config\.json/);
+    await refused(folder("bare", { model_type: "mamba" }), /safetensors/);
+  });
+
+  it("says at once what the checkpoint lacks", async () => {
+    const path = folder("lacking", {
+      ...(JSON.parse(readFileSync(fixturePath("mamba", "config.json"), "utf8")) as object),
+      num_hidden_layers: 4,
+    });
+    copyFileSync(fixturePath("mamba", "model.safetensors"), `${path}/model.safetensors`);
+    await refused(path, /backbone\.layers\.3\.norm\.weight/);
+  });
+});
