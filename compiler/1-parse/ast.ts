@@ -59,6 +59,8 @@ export interface PathString {
 
 export interface ConstDefinition {
   readonly name: Ident;
+  /** `const decay[head] = [0.9, 0.8]`: the list's items lie along this axis. */
+  readonly axis?: Ident;
   readonly value: Expression;
   /** Dotted keys of a checkpoint's config.json, tried in order. */
   readonly from: readonly PathString[];
@@ -113,12 +115,12 @@ export interface FunctionParameter {
 }
 
 export type Statement =
-  | { readonly kind: "const"; readonly definitions: readonly ConstDefinition[]; readonly span: Span }
-  | { readonly kind: "axis"; readonly definitions: readonly AxisDefinition[]; readonly span: Span }
+  | { readonly kind: "const"; readonly definitions: readonly ConstDefinition[]; readonly doc?: string; readonly span: Span }
+  | { readonly kind: "axis"; readonly definitions: readonly AxisDefinition[]; readonly doc?: string; readonly span: Span }
   | FunctionDeclaration
   | { readonly kind: "input"; readonly name: Ident; readonly scalar: InputScalar; readonly axes: AxisList; readonly doc?: string; readonly span: Span }
-  | { readonly kind: "param"; readonly definitions: readonly ParamDefinition[]; readonly span: Span }
-  | { readonly kind: "state"; readonly definitions: readonly StateDefinition[]; readonly span: Span }
+  | { readonly kind: "param"; readonly definitions: readonly ParamDefinition[]; readonly doc?: string; readonly span: Span }
+  | { readonly kind: "state"; readonly definitions: readonly StateDefinition[]; readonly doc?: string; readonly span: Span }
   | { readonly kind: "der"; readonly state: Ident; readonly value: Expression; readonly rule: Ident; readonly args: readonly Expression[]; readonly span: Span }
   | { readonly kind: "assign"; readonly targets: readonly AssignTarget[]; readonly op: "=" | ":=" | "+="; readonly value: Expression; readonly span: Span }
   | { readonly kind: "repeat"; readonly name: Ident; readonly from: Expression; readonly to: Expression; readonly at?: PathString; readonly body: readonly Statement[]; readonly span: Span }
