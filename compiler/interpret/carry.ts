@@ -3,6 +3,7 @@ import { InternalError } from "../diagnostics/internal-error.js";
 import type { Graph, State } from "../3-graph/types.js";
 import { copier } from "./nest.js";
 import type { Scope } from "./operations.js";
+import { positionKey } from "./sizes.js";
 import type { Tensor } from "./types.js";
 import { shapeOf, toTensor } from "./values.js";
 import { allocate, at } from "./view.js";
@@ -41,10 +42,11 @@ export function advance(
   numbers: ReadonlyMap<string, number>,
 ): Readonly<Record<string, number>> {
   const moved = { ...positions };
-  for (const { role, size } of graph.axes.values()) {
-    if (role !== "time" || typeof size !== "object") continue;
-    const steps = numbers.get(size.runtime);
-    if (steps !== undefined) moved[size.runtime] = (positions[size.runtime] ?? 0) + steps;
+  for (const { id, role, size } of graph.axes.values()) {
+    if (role !== "time") continue;
+    const key = positionKey(graph, id);
+    const steps = typeof size === "number" ? size : numbers.get(size.runtime);
+    if (steps !== undefined) moved[key] = (positions[key] ?? 0) + steps;
   }
   return moved;
 }

@@ -3,7 +3,7 @@ import { InternalError } from "../diagnostics/internal-error.js";
 import type { Graph, Input, NodeId, ParamId, State, StateId } from "../3-graph/types.js";
 import { probeOf } from "./linearity.js";
 import type { Scope } from "./operations.js";
-import type { Sizes } from "./sizes.js";
+import { positionKey, type Sizes } from "./sizes.js";
 import type { InterpretOptions } from "./types.js";
 import { fromValues, shapeOf, type Layout } from "./values.js";
 import { constant, type SizeOf, type View } from "./view.js";
@@ -20,10 +20,7 @@ export function makeScope(
     graph,
     sizeOf,
     number: (name) => numbers.get(name) ?? missing(`the run-time number \`${name}\``),
-    start: (axis) => {
-      const size = graph.axes.get(axis)?.size;
-      return typeof size === "object" ? (options.positions?.[size.runtime] ?? 0) : 0;
-    },
+    start: (axis) => options.positions?.[positionKey(graph, axis)] ?? 0,
     input: (name) => inputOf(graph.inputs, name, options, sizeOf),
     param: (id) => {
       const view = params.get(id) ?? paramOf(graph, id, options);

@@ -57,6 +57,11 @@ export function dimensionsOf(entry: {
   });
 }
 
+/** Positions go by the axis's run-time size; in a program of fixed steps, by the axis itself. */
+export function positionKey(graph: Graph, axis: AxisId): string {
+  return runtimeName(graph, axis) ?? axis;
+}
+
 function runtimeName(graph: Graph, axis: AxisId): string | undefined {
   const size = graph.axes.get(axis)?.size;
   return typeof size === "object" ? size.runtime : undefined;

@@ -27,7 +27,7 @@ export interface InterpretOptions {
   readonly states?: Readonly<Record<string, Values>>;
   /** Run-time sizes (`b`, `t`) and numbers (a window's offset) by name. Sizes that inputs show may be left out. */
   readonly sizes?: Readonly<Record<string, number>>;
-  /** How many steps came before, by run-time size: `{ t: 37 }`. Default 0, the document's start. */
+  /** How many steps came before, by the time axis's run-time size (its name where the size is fixed): `{ t: 37 }`. Default 0, the document's start. */
   readonly positions?: Readonly<Record<string, number>>;
 }
 
