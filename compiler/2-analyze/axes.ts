@@ -1,0 +1,108 @@
+/** Axis definitions become symbols: names resolved, sizes evaluated, not yet expanded into primes. */
+import type { ConstantValue } from "../../runtime/bundle-format.js";
+import type { AxisDefinition, AxisSlot, Expression } from "../1-parse/ast.js";
+import { axisConstruction, axisSize } from "../diagnostics/codes/axes.js";
+import type { DiagnosticSink, Span } from "../diagnostics/types.js";
+import { describeConstant } from "./constant-operations.js";
+import type { AxisSymbol } from "./types.js";
+
+/** What a definition may refer to. Both report their own mistakes. */
+export interface AxisScope {
+  constant(expression: Expression): ConstantValue | undefined;
+  axis(name: string, span: Span): AxisSymbol | undefined;
+}
+
+export function defineAxis(
+  definition: AxisDefinition,
+  scope: AxisScope,
+  sink: DiagnosticSink,
+): AxisSymbol | undefined {
+  const { name, span } = definition.name;
+  const { value } = definition;
+  switch (value.kind) {
+    case "runtime":
+      return { kind: "runtime", name, role: value.role, span };
+    case "size": {
+      const size = scope.constant(value.size);
+      if (size === undefined) return undefined;
+      if (typeof size === "number" && Number.isSafeInteger(size) && size >= 1)
+        return { kind: "size", name, size, span };
+      sink.report(axisSize(value.size.span, name, describeConstant(size)));
+      return undefined;
+    }
+    case "sum": {
+      const parts = value.parts.map((part) => scope.axis(part.name, part.span));
+      const defined = parts.filter((part) => part !== undefined);
+      if (defined.length < parts.length) return undefined;
+      const unsized = defined.findIndex(isRuntime);
+      const part = value.parts[unsized];
+      if (part === undefined) return { kind: "sum", name, parts: defined, span };
+      sink.report(
+        axisConstruction(
+          part.span,
+          name,
+          `the part \`${part.name}\` has no fixed size`,
+          "join axes of fixed size",
+        ),
+      );
+      return undefined;
+    }
+    case "product": {
+      if (definition.role !== undefined) {
+        sink.report(
+          axisConstruction(
+            span,
+            name,
+            "a run-time axis in factors is not supported yet",
+            "declare it alone: `axis t: time`",
+          ),
+        );
+        return undefined;
+      }
+      const factors = value.axes.slots.map((slot) => factor(name, slot, scope, sink));
+      const defined = factors.filter((symbol) => symbol !== undefined);
+      return defined.length < factors.length ? undefined : { kind: "product", name, factors: defined, span };
+    }
+  }
+}
+
+/** Whether its size is known only when the model runs. */
+export function isRuntime(symbol: AxisSymbol): boolean {
+  switch (symbol.kind) {
+    case "runtime":
+      return true;
+    case "size":
+      return false;
+    case "product":
+      return symbol.factors.some(isRuntime);
+    case "sum":
+      return symbol.parts.some(isRuntime);
+    case "copy":
+      return isRuntime(symbol.of);
+  }
+}
+
+function factor(
+  product: string,
+  slot: AxisSlot,
+  scope: AxisScope,
+  sink: DiagnosticSink,
+): AxisSymbol | undefined {
+  if (slot.kind === "name") return scope.axis(slot.name, slot.span);
+  if (slot.kind === "group") {
+    const factors = slot.slots.map((inner) => factor(product, inner, scope, sink));
+    const defined = factors.filter((symbol) => symbol !== undefined);
+    return defined.length < factors.length
+      ? undefined
+      : { kind: "product", name: product, factors: defined, span: slot.span };
+  }
+  sink.report(
+    axisConstruction(
+      slot.span,
+      product,
+      "a product is made of axes",
+      `give the factor a name: \`axis i = 2, ${product} = [i, …]\``,
+    ),
+  );
+  return undefined;
+}

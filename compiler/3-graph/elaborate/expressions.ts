@@ -1,0 +1,93 @@
+/** Expressions become values: constants are computed, the rest becomes nodes. */
+import type { Expression } from "../../1-parse/ast.js";
+import { BUILTIN_CONSTANTS, describeConstant, indexConstant } from "../../2-analyze/constant-operations.js";
+import { constantOperation, notConstant } from "../../diagnostics/codes/constants.js";
+import { unknownName, unsolvedState, wrongKind } from "../../diagnostics/codes/names.js";
+import { closest } from "../../diagnostics/suggest.js";
+import type { Span } from "../../diagnostics/types.js";
+import { binary, unary } from "./arithmetic.js";
+import { lookupAxis } from "./axes.js";
+import { call } from "./calls.js";
+import { report, type Env } from "./env.js";
+import { evaluate, requireConstant } from "./evaluate.js";
+import { select } from "./selections.js";
+import { constant, POISON, type Value } from "./values.js";
+
+/** The values of an expression: several for a call with several results. */
+export function expressionValues(env: Env, expression: Expression): readonly Value[] {
+  return expression.kind === "call" ? call(env, expression) : [value(env, expression)];
+}
+
+function value(env: Env, expression: Exclude<Expression, { kind: "call" }>): Value {
+  switch (expression.kind) {
+    case "number":
+    case "string":
+      return constant(expression.value);
+    case "name":
+      return readName(env, expression.name, expression.span);
+    case "list": {
+      const items = expression.items.map((item) => requireConstant(env, item, "an item of a list"));
+      const defined = items.filter((item) => item !== undefined);
+      return defined.length < items.length ? POISON : constant(defined);
+    }
+    case "unary": {
+      const operand = { value: evaluate(env, expression.operand), span: expression.operand.span };
+      return unary(env, expression.op, operand, expression.span);
+    }
+    case "binary": {
+      const left = { value: evaluate(env, expression.left), span: expression.left.span };
+      const right = { value: evaluate(env, expression.right), span: expression.right.span };
+      return binary(env, expression.op, left, right, expression.span);
+    }
+    case "select":
+      return expression.selectors[0]?.kind === "index"
+        ? readItem(env, expression.base, expression.selectors[0].value, expression.span)
+        : select(env, evaluate(env, expression.base), expression.selectors, expression.span);
+  }
+}
+
+function readName(env: Env, name: string, span: Span): Value {
+  const binding = env.scope.find(name);
+  if (binding?.kind === "value") return binding.value;
+  if (binding?.kind === "state") {
+    if (binding.solved !== undefined) return binding.solved.value;
+    report(env, unsolvedState(span, name, binding.span));
+    return POISON;
+  }
+  const fromFile = env.scope.home.constants.get(name);
+  if (fromFile !== undefined) return fromFile.value === undefined ? POISON : constant(fromFile.value);
+  const builtin = BUILTIN_CONSTANTS.get(name);
+  if (builtin !== undefined) return constant(builtin);
+  if (lookupAxis(env, name, span) !== undefined)
+    report(
+      env,
+      wrongKind(
+        span,
+        name,
+        "an axis, not a value",
+        `\`size(${name})\` is its size, \`pos(${name})\` the coordinate`,
+      ),
+    );
+  else if (env.scope.home.callables.has(name))
+    report(env, wrongKind(span, name, "a function, not a value", `call it: \`${name}(…)\``));
+  else report(env, unknownName(span, name, closest(name, env.scope.valueNames())));
+  return POISON;
+}
+
+function readItem(env: Env, base: Expression, index: Expression, span: Span): Value {
+  const list = evaluate(env, base);
+  const item = evaluate(env, index);
+  if (list.kind === "poison" || item.kind === "poison") return POISON;
+  if (list.kind === "tensor") {
+    report(env, constantOperation(span, "a tensor is indexed by axis: `x[axis: i]`"));
+    return POISON;
+  }
+  if (item.kind === "tensor") {
+    report(env, notConstant(index.span, "the index of a list"));
+    return POISON;
+  }
+  const outcome = indexConstant(list.value, item.value);
+  if ("value" in outcome) return constant(outcome.value);
+  report(env, constantOperation(span, `${outcome.problem}: ${describeConstant(list.value)}`));
+  return POISON;
+}

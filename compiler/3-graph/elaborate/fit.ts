@@ -1,0 +1,35 @@
+/** Whether a value's axes suit the place it goes to. */
+import { extraAxes, missingAxes } from "../../diagnostics/codes/shapes.js";
+import type { Span } from "../../diagnostics/types.js";
+import type { AxisId, NodeId } from "../types.js";
+import { report, type Env } from "./env.js";
+import { axesOf, describe } from "./nodes.js";
+import { listAxes, tensor } from "./values.js";
+
+export interface Place {
+  /** As a message calls the value: "the argument `u`". */
+  readonly what: string;
+  readonly axes: readonly AxisId[];
+  /** Axes that the value may carry besides. */
+  readonly besides: readonly AxisId[];
+  /** `some`: axes of fixed size must be there, for run-time axes a constant value is fine. `none`: any may lack. */
+  readonly required: "some" | "none";
+  readonly declared: Span;
+}
+
+/** Reports an axis too many or too few; true if there is none. */
+export function fits(env: Env, node: NodeId, place: Place, span: Span): boolean {
+  const has = axesOf(env, node);
+  const { builder } = env.elaboration;
+  const found = describe(env, tensor(node));
+  const expected = listAxes(place.axes);
+  const extra = has.filter((axis) => !place.axes.includes(axis) && !place.besides.includes(axis));
+  if (extra.length > 0) {
+    report(env, extraAxes(span, place.what, extra.join(", "), found, expected, place.declared));
+    return false;
+  }
+  const missing = place.axes.filter((axis) => !has.includes(axis) && builder.axisOf(axis).role === "plain");
+  if (missing.length === 0 || place.required === "none") return true;
+  report(env, missingAxes(span, place.what, missing.join(", "), found, expected, place.declared));
+  return false;
+}

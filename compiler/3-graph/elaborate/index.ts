@@ -1,0 +1,62 @@
+/**
+ * Elaboration: Module → Graph. The model is run once at compile time: blocks and functions are written out where they
+ * are called, `repeat` and `if` are unrolled, and every expression becomes nodes, whose types the graph's builder infers
+ * (docs/decisions/0001-elaborate-into-the-graph.md). Mistakes of the author are reported before a node is added.
+ */
+import type { Module } from "../../2-analyze/types.js";
+import { noModel } from "../../diagnostics/codes/names.js";
+import { noOutput } from "../../diagnostics/codes/programs.js";
+import { stateWithoutEquation } from "../../diagnostics/codes/recurrences.js";
+import type { DiagnosticSink } from "../../diagnostics/types.js";
+import { GraphBuilder } from "../build.js";
+import type { AxisId, Graph } from "../types.js";
+import { AxisTable } from "./axis-table.js";
+import { report, Scope, type Elaboration, type Env } from "./env.js";
+import { expressionValues } from "./expressions.js";
+import { body } from "./statements.js";
+
+/** The graph of the module's model; `undefined` if the sink has errors then, reported here or before. */
+export function elaborate(module: Module, sink: DiagnosticSink): Graph | undefined {
+  const { model } = module;
+  if (model === undefined) {
+    sink.report(noModel({ file: module.file, start: 0, end: 0 }));
+    return undefined;
+  }
+  const builder = new GraphBuilder(model.name.name);
+  const elaboration: Elaboration = {
+    builder,
+    axes: new AxisTable(builder),
+    sink,
+    delays: new Map(),
+    taken: new Set(),
+    tensors: new Map(),
+    inputs: new Map(),
+    outputs: new Map(),
+    walk: { expression: expressionValues, body },
+  };
+  const env = modelEnv(module, model.name.name, elaboration);
+  body(env, model.body);
+  for (const state of env.frame.states)
+    if (state.solved === undefined) report(env, stateWithoutEquation(state.span, state.name));
+  if (elaboration.outputs.size === 0) sink.report(noOutput(model.name.span, model.name.name));
+  return sink.hasErrors ? undefined : builder.finish();
+}
+
+/** The model's own frame: mapped over the file's batch axes, stepping along its axis of time. */
+function modelEnv(module: Module, name: string, elaboration: Elaboration): Env {
+  const ambient: AxisId[] = [];
+  let time: AxisId | undefined;
+  for (const symbol of module.axes.values()) {
+    if (symbol === undefined) continue;
+    // Entered first and in order, so that canonical order is the order of declaration.
+    const primes = elaboration.axes.primes(symbol);
+    if (symbol.kind !== "runtime") continue;
+    if (symbol.role === "batch") ambient.push(...primes);
+    else time ??= primes[0];
+  }
+  return {
+    elaboration,
+    scope: new Scope(module, undefined, true),
+    frame: { kind: "model", name, paramPath: "", path: "", ambient, time, calls: [], states: [] },
+  };
+}

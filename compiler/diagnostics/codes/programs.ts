@@ -1,0 +1,22 @@
+/** K07xx: inputs, outputs, programs. */
+import type { Diagnostic, Span } from "../types.js";
+
+export function noOutput(span: Span, model: string): Diagnostic {
+  return {
+    code: "K0701",
+    severity: "error",
+    message: `the model \`${model}\` has no output`,
+    span,
+    hint: "say what it computes: `output y[b, t, m] = …`",
+  };
+}
+
+export function inputType(span: Span, name: string): Diagnostic {
+  return {
+    code: "K0702",
+    severity: "error",
+    message: `\`${name}\` is not a type of inputs`,
+    span,
+    expected: "`f32`, or `index(v)` for whole numbers below the size of `v`",
+  };
+}
