@@ -45,9 +45,8 @@ const expected = `${checkpoint}expected.safetensors`;
 const ids = await readTensor(expected, "input_ids");
 const wanted = await readTensor(expected, "logits");
 const [batch = 0, steps = 0, vocabulary = 0] = wanted.shape;
-const { logits } = await model
-  .session({ batch })
-  .prefill({ token: Uint32Array.from(ids.data) }, { outputs: "all" });
+const both = await model.session({ batch });
+const { logits } = await both.prefill({ token: Uint32Array.from(ids.data) }, { outputs: "all" });
 if (logits === undefined) throw new Error("the model has no output logits");
 const error = relativeError(logits.data, wanted.data);
 say("Prefill", `${batch} sequences of ${steps} tokens → logits [${logits.shape.join(", ")}]`);
@@ -56,7 +55,7 @@ say("", `‖Krait − PyTorch‖ / ‖PyTorch‖ = ${error.toExponential(1)} (mu
 // 4. Decode: prefill a prompt, then one step a token. The session carries the state from call to call.
 const greedy = Array.from((await readTensor(expected, "greedy_ids")).data, Number);
 const prompt = greedy.slice(0, 8);
-const session = model.session({ batch: 1 });
+const session = await model.session({ batch: 1 });
 const generated: number[] = [];
 let next = await session.prefill({ token: Uint32Array.from(prompt) });
 while (prompt.length + generated.length < greedy.length) {

@@ -33,7 +33,7 @@ if (bundle === undefined) throw new Error(renderAll(diagnostics, new Map([[sourc
 // Run: the bundle on a device, then a session, which holds the state of one batch of sequences.
 const device = await requestDevice({ bundle });
 const model = await open(bundle, { device });
-const session = model.session({ batch });
+const session = await model.session({ batch });
 const { y } = await session.prefill({ x, doubt }, { outputs: "all" });
 device.destroy();
 if (y === undefined) throw new Error("the model has no output y");

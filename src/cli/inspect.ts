@@ -61,7 +61,7 @@ async function inspectStage(path: string, options: InspectOptions, stage: string
   if (!stageNames.includes(stage)) {
     const { closest } = await import("../../compiler/diagnostics/suggest.js");
     const names = `The stages, in order: ${stageNames.join(", ")}.`;
-    if (stage === "help") return void io.out(`${names}\n`);
+    if (stage === "help") return io.out(`${names}\n`);
     const guess = closest(stage, stageNames);
     throw new UsageError(
       `there is no stage '${stage}'${guess !== undefined ? ` (did you mean '${guess}'?)` : ""}\n${names}`,
@@ -160,5 +160,5 @@ function listKernels(manifest: Manifest): string {
     const right = [1, 2, 3, 4, 5];
     parts.push(`target ${target.name}\n${formatTable([heads, ...rows, sums], { indent: 2, right })}`);
   }
-  return `${parts.join("\n")}`;
+  return parts.join("\n");
 }

@@ -14,7 +14,6 @@ export async function loadStates(
   session: Session,
   manifest: Manifest,
   references: readonly TensorReference[],
-  batch: number,
 ): Promise<void> {
   if (references.length === 0) return;
   const { readTensor } = await import("../node/index.js");
@@ -30,7 +29,7 @@ export async function loadStates(
     }
     const entry = manifest.states.find((state) => state.name === name);
     if (entry === undefined) throw unknownName("state", name, [...manifest.states, { name: POSITION }]);
-    const wanted = entry.axes.map(({ size }) => (typeof size === "number" ? size : batch));
+    const wanted = states[name]?.shape ?? [];
     if (shape.length !== wanted.length || shape.some((size, i) => size !== wanted[i])) {
       throw new InputError(
         `${place} has shape [${shape.join(", ")}]; the state ${signature(entry)} needs [${wanted.join(", ")}]`,

@@ -165,11 +165,11 @@ async function runModel(
 ): Promise<void> {
   const { manifest } = bundle;
   const batch = inputs.sizes[axisNames(manifest).batch] ?? 1;
-  const session = model.session({ batch });
+  const session = await model.session({ batch });
   const states = (options.stateIn ?? []).flatMap((source) =>
     "name" in source ? [source] : allStates(source.file, manifest),
   );
-  await loadStates(session, manifest, states, batch);
+  await loadStates(session, manifest, states);
   const continues = options.tokens !== undefined && options.output === undefined;
   const sequence = { all: !continues && options.all === true, byStep: options.byStep === true };
   const outputs = await runSequence(session, manifest, inputs, sequence);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import type { compile as Compile } from "../../src/index.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -21,7 +22,7 @@ describe("the package", () => {
   });
 
   it("compiles, from its own templates", async () => {
-    const { compile } = (await load("index")) as { compile: typeof import("../../src/index.js").compile };
+    const { compile } = (await load("index")) as { compile: typeof Compile };
     const text = "axis b: batch, t: time\nmodel m {\n  input x: f32[b, t]\n  output y[b, t] = silu(x)\n}\n";
     const { bundle, diagnostics } = await compile({ path: "m.krait", text }, {});
     assert.deepEqual(diagnostics, []);
