@@ -19,6 +19,9 @@ export interface Value {
   readonly im?: Expr;
 }
 
+/** Elements: 256 bytes, so that the load program can bind any member of a pack alone. */
+const PACK_ALIGNMENT = 64;
+
 export class KernelScope {
   readonly expr = new ExprBuilder();
   private readonly bindings = new Map<string, Binding & { readonly buffer: BoundBuffer }>();
@@ -33,7 +36,7 @@ export class KernelScope {
       const offset = size;
       const count = elements(tensor);
       if (typeof count !== "number") throw new InternalError("lower", `${tensor.name} has no constant size`);
-      size = Math.ceil((offset + count) / 4) * 4;
+      size = Math.ceil((offset + count) / PACK_ALIGNMENT) * PACK_ALIGNMENT;
       this.byTensor.set(refKey(tensor.ref), "constants");
       this.offsets.set(refKey(tensor.ref), offset);
       return { tensor, offset };

@@ -1,0 +1,49 @@
+/** The passes in their order: one model's graph to the graphs of its programs. */
+import { validate } from "../3-graph/validate.js";
+import type { Graph } from "../3-graph/types.js";
+import { discretize } from "./discretize.js";
+import { fold } from "./fold.js";
+import { splitLoad } from "./load.js";
+import type { Pass, PassContext } from "./pass.js";
+import { products } from "./products.js";
+import { prefillProgram, stepProgram } from "./programs.js";
+import { pullOut } from "./pull-out.js";
+import { stackedDots } from "./stacked-dots.js";
+
+/** Rewritings of the whole model, first to last. */
+export const PASSES: readonly Pass[] = [discretize, fold, products, stackedDots, pullOut];
+
+export interface Programs {
+  /** The model after all passes, reading load-time results as parameters. */
+  readonly model: Graph;
+  readonly load?: Graph;
+  readonly prefill: Graph;
+  readonly step?: Graph;
+}
+
+export interface PassResult {
+  readonly programs: Programs;
+  /** The graph after each stage, for `krait inspect`. */
+  readonly stages: readonly { readonly name: string; readonly graph: Graph }[];
+}
+
+/** Runs the passes; `verify` validates every graph on the way. */
+export function runPasses(elaborated: Graph, context: PassContext, verify: boolean): PassResult {
+  const stages: { name: string; graph: Graph }[] = [];
+  const note = (name: string, graph: Graph): Graph => {
+    if (verify) validate(graph);
+    stages.push({ name, graph });
+    return graph;
+  };
+  let graph = note("elaborate", elaborated);
+  for (const pass of PASSES) graph = note(pass.name, pass.run(graph, context));
+  const { load, model } = splitLoad(graph);
+  if (load !== undefined) note("load", load);
+  const programs: Programs = {
+    model,
+    ...(load && { load }),
+    prefill: note("prefill", prefillProgram(model)),
+    step: note("step", stepProgram(model)),
+  };
+  return { programs, stages };
+}

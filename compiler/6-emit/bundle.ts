@@ -1,0 +1,126 @@
+/** The bundle: manifest and files. Building twice gives identical bytes: no dates, no paths of the machine. */
+import type { Compilation, CompileOptions } from "../compile.js";
+import { storageOf } from "../compile.js";
+import { VERSION } from "../version.js";
+import type { SourceFile } from "../diagnostics/types.js";
+import type { AxisId, Graph } from "../3-graph/types.js";
+import { axisSize } from "../5-kernel/lower/buffers.js";
+import {
+  FORMAT,
+  FORMAT_VERSION,
+  type AxisEntry,
+  type Bundle,
+  type ConstantValue,
+  type FileEntry,
+  type Manifest,
+} from "../../runtime/bundle-format.js";
+import { hashOf } from "./shaders.js";
+import { stateEntry } from "./states.js";
+
+export function emitBundle(
+  compilation: Compilation,
+  sources: readonly SourceFile[],
+  options: CompileOptions,
+): Bundle {
+  const { passes, targets } = compilation;
+  const { model } = passes.programs;
+  const files = new Map<string, string>();
+  const sourceEntries = sources.map((source, k): FileEntry => {
+    const file = `sources/${k === 0 ? "" : `${k}-`}${baseName(source.path)}`;
+    files.set(file, source.text);
+    return { file, sha256: hashOf(source.text) };
+  });
+  for (const target of targets) for (const [file, text] of target.files) files.set(file, text);
+
+  const weights = options.weights ?? "f32";
+  const storage = storageOf(model, weights, options.storage ?? {});
+  const manifest: Manifest = {
+    format: FORMAT,
+    formatVersion: FORMAT_VERSION,
+    compiler: `krait ${VERSION}`,
+    model: model.name,
+    sources: sourceEntries,
+    options: {
+      set: settings(compilation, options),
+      targets: targets.map(({ entry }) => entry.name),
+      weights,
+      ...(options.storage && { storage: sorted(options.storage) }),
+    },
+    constants: constantValues(compilation),
+    inputs: model.inputs.map((input) => ({
+      name: input.name,
+      scalar: input.scalar,
+      ...(input.bound === undefined ? {} : { bound: input.bound }),
+      axes: axisEntries(model, input.axes),
+      ...timeOf(model, input.axes),
+      ...(input.doc === undefined ? {} : { doc: input.doc }),
+    })),
+    outputs: model.outputs.map((output) => ({
+      name: output.name,
+      axes: [
+        ...axisEntries(model, output.axes),
+        ...(model.nodes[output.value]?.type.scalar === "c64" ? [{ name: "re, im", size: 2 }] : []),
+      ],
+      ...timeOf(model, output.axes),
+      ...(output.doc === undefined ? {} : { doc: output.doc }),
+    })),
+    states: model.states.map((state) => stateEntry(model, state)),
+    params: passes.programs.load === undefined ? params(model) : params(model, passes.programs.load),
+    targets: targets.map(({ entry }) => entry),
+  };
+  files.set("model.json", `${JSON.stringify(manifest, null, 1)}\n`);
+  return { manifest, files };
+
+  function params(...graphs: readonly Graph[]): Manifest["params"] {
+    const found = new Map<string, Manifest["params"][number]>();
+    for (const param of graphs.flatMap((graph) => graph.params)) {
+      if (param.derived === true || found.has(param.name)) continue;
+      const shape = [...param.layout.map(({ size }) => size), ...(param.scalar === "c64" ? [2] : [])];
+      found.set(param.name, {
+        name: param.name,
+        sources: param.sources,
+        shape,
+        storage: storage(param.name),
+      });
+    }
+    return [...found.values()].sort((p, q) => (p.name < q.name ? -1 : 1));
+  }
+}
+
+const baseName = (path: string): string => path.replace(/^.*[\\/]/, "") || "model.krait";
+
+function axisEntries(graph: Graph, axes: readonly AxisId[]): readonly AxisEntry[] {
+  return axes.map((axis) => ({ name: axis, size: axisSize(graph, axis) }));
+}
+
+function timeOf(graph: Graph, axes: readonly AxisId[]): { readonly time?: string } {
+  const time = axes.find((axis) => graph.axes.get(axis)?.role === "time");
+  return time === undefined ? {} : { time };
+}
+
+/** What must be set to build the same model again without the checkpoint's config.json. */
+function settings(
+  { tree, module }: Compilation,
+  options: CompileOptions,
+): Readonly<Record<string, ConstantValue>> {
+  const found: Record<string, ConstantValue> = { ...options.set };
+  if (options.config === undefined) return sorted(found);
+  for (const declaration of tree.declarations) {
+    if (declaration.kind !== "const") continue;
+    for (const definition of declaration.definitions) {
+      const value = module.constants.get(definition.name.name)?.value;
+      if (definition.from.length > 0 && value !== undefined) found[definition.name.name] = value;
+    }
+  }
+  return sorted(found);
+}
+
+function constantValues({ module }: Compilation): Readonly<Record<string, ConstantValue>> {
+  const found: Record<string, ConstantValue> = {};
+  for (const [name, { value }] of module.constants) if (value !== undefined) found[name] = value;
+  return sorted(found);
+}
+
+function sorted<T>(record: Readonly<Record<string, T>>): Readonly<Record<string, T>> {
+  return Object.fromEntries(Object.entries(record).sort(([p], [q]) => (p < q ? -1 : p > q ? 1 : 0)));
+}

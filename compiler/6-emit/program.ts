@@ -1,0 +1,167 @@
+/** Programs: lowered kernels with their buffers placed, as dispatches of the manifest. */
+import { InternalError } from "../diagnostics/internal-error.js";
+import { TAIL_COUNT, TAIL_BEGIN } from "../4-passes/programs.js";
+import type { Graph } from "../3-graph/types.js";
+import { axisSize, bytes, refKey, type Tensor } from "../5-kernel/lower/buffers.js";
+import type { LoweredGroup, LoweredKernel } from "../5-kernel/lower/index.js";
+import type { BoundBuffer } from "../5-kernel/lower/scope.js";
+import type { BufferRange, Dim, Dispatch, NumberEntry, Program } from "../../runtime/bundle-format.js";
+import type { ConstantPlan } from "./constants.js";
+import { planScratch, type Life } from "./scratch.js";
+import type { ShaderTable } from "./shaders.js";
+import type { StatePlan } from "./states.js";
+
+export interface ProgramParts {
+  readonly graph: Graph;
+  readonly groups: readonly LoweredGroup[];
+  readonly constants: ConstantPlan;
+  readonly states: StatePlan;
+  readonly shaders: ShaderTable;
+}
+
+interface Placed {
+  readonly lowered: LoweredKernel;
+  readonly part: "body" | "tail";
+}
+
+export function emitProgram(parts: ProgramParts): Program {
+  const numbers = numbersOf(parts);
+  const placed = partition(parts);
+  const scratch = planScratch(livesOf(placed));
+  const range = (buffer: BoundBuffer): BufferRange => {
+    if (buffer.kind === "pack" || buffer.tensor.ref.kind === "param") return parts.constants.range(buffer);
+    return tensorRange(buffer.tensor, parts.states, scratch.slotOf);
+  };
+  const names = numbers.map((number) => number.name);
+  const dispatch = ({ lowered }: Placed): Dispatch => {
+    const shader = parts.shaders.add(lowered.kernel, names);
+    return {
+      shader: shader.id,
+      bindings: lowered.buffers.map(range),
+      workgroups: shader.dispatch,
+      ...(lowered.when === undefined ? {} : { when: lowered.when }),
+    };
+  };
+  return {
+    numbers,
+    scratch: scratch.slots,
+    body: placed.filter(({ part }) => part === "body").map(dispatch),
+    tail: placed.filter(({ part }) => part === "tail").map(dispatch),
+  };
+}
+
+/** The runtime's numbers first, then those that kernels compute from them. */
+function numbersOf({ graph, groups }: ProgramParts): readonly NumberEntry[] {
+  const names = new Set<string>();
+  for (const axis of graph.axes.values()) if (typeof axis.size !== "number") names.add(axis.size.runtime);
+  names.delete(TAIL_COUNT);
+  const entries: NumberEntry[] = [...names, "pos", TAIL_BEGIN, TAIL_COUNT].map((name) => ({ name }));
+  for (const { kernels } of groups)
+    for (const { numbers = [] } of kernels)
+      for (const number of numbers)
+        if (!entries.some(({ name }) => name === number.name)) entries.push(number);
+  return entries;
+}
+
+/** The tail: kernels over the window's positions, and those that write outputs where there is a window at all. */
+function partition({ graph, groups }: ProgramParts): readonly Placed[] {
+  const windowed = [...graph.axes.values()]
+    .filter((axis) => axisSize(graph, axis.id) === TAIL_COUNT)
+    .map(({ id }) => id);
+  const all = groups.flatMap(({ group, kernels }) => {
+    const inTail =
+      windowed.length > 0 &&
+      (group.domain.some((axis) => windowed.includes(axis)) || group.outputs.length > 0);
+    return kernels.map((lowered): Placed => ({ lowered, part: inTail ? "tail" : "body" }));
+  });
+  return [...all.filter(({ part }) => part === "body"), ...all.filter(({ part }) => part === "tail")];
+}
+
+function isScratch(tensor: Tensor): boolean {
+  return tensor.ref.kind === "value" || tensor.ref.kind === "chunk";
+}
+
+/** What the body leaves for the tail lives on, since the tail may run more than once. */
+function livesOf(placed: readonly Placed[]): readonly Life[] {
+  const lives = new Map<
+    string,
+    { key: string; bytes: Dim; first: number; last: number; firstPart: string }
+  >();
+  placed.forEach(({ lowered, part }, at) => {
+    for (const buffer of lowered.buffers) {
+      if (buffer.kind !== "tensor" || !isScratch(buffer.tensor)) continue;
+      const key = refKey(buffer.tensor.ref);
+      const life = lives.get(key);
+      if (life === undefined)
+        lives.set(key, { key, bytes: bytes(buffer.tensor), first: at, last: at, firstPart: part });
+      else life.last = life.firstPart === part ? at : Infinity;
+    }
+  });
+  return [...lives.values()];
+}
+
+function tensorRange(tensor: Tensor, states: StatePlan, slotOf: ReadonlyMap<string, string>): BufferRange {
+  const whole = { offset: 0, bytes: bytes(tensor) };
+  const { ref } = tensor;
+  switch (ref.kind) {
+    case "input":
+    case "output":
+      return { in: ref.kind, id: ref.name, ...whole };
+    case "value":
+    case "chunk": {
+      const id = slotOf.get(refKey(ref));
+      if (id === undefined) throw new InternalError("emit", `no memory for ${tensor.name}`);
+      return { in: "scratch", id, ...whole };
+    }
+    case "state":
+    case "next": {
+      const place = states.places.get(ref.state);
+      if (place === undefined) throw new InternalError("emit", `no memory for the state ${ref.state}`);
+      return { in: ref.kind === "state" ? "state" : "next_state", ...place };
+    }
+    case "param":
+      throw new InternalError("emit", `${ref.name} is constant`);
+  }
+}
+
+/** The load program: each result is written to every place that holds it. */
+export function emitLoad(parts: Omit<ProgramParts, "states">): Program {
+  const { constants, shaders } = parts;
+  const placed = parts.groups.flatMap(({ kernels }) =>
+    kernels.map((lowered): Placed => ({ lowered, part: "body" })),
+  );
+  const scratch = planScratch(livesOf(placed));
+  const range = (buffer: BoundBuffer, copy: number): BufferRange => {
+    if (buffer.kind === "pack")
+      throw new InternalError("emit", "the load program reads parameters one by one");
+    const { tensor } = buffer;
+    if (tensor.ref.kind === "param") return constants.single(tensor);
+    if (tensor.ref.kind !== "output") return tensorRange(tensor, NO_STATES, scratch.slotOf);
+    const places = constants.placesOf(tensor.ref.name);
+    const place = places[Math.min(copy, places.length - 1)];
+    if (place === undefined) throw new InternalError("emit", `nothing reads ${tensor.ref.name}`);
+    return { in: "constant", ...place };
+  };
+  const body = placed.flatMap(({ lowered }) => {
+    const shader = shaders.add(lowered.kernel, []);
+    return Array.from({ length: copiesOf(lowered, constants) }, (_, copy): Dispatch => ({
+      shader: shader.id,
+      bindings: lowered.buffers.map((buffer) => range(buffer, copy)),
+      workgroups: shader.dispatch,
+      ...(lowered.when === undefined ? {} : { when: lowered.when }),
+    }));
+  });
+  return { numbers: [], scratch: scratch.slots, body, tail: [] };
+}
+
+const NO_STATES: StatePlan = { bytes: 0, places: new Map() };
+
+/** How often a kernel runs so that each place of each of its results is written. */
+function copiesOf(lowered: LoweredKernel, constants: ConstantPlan): number {
+  const places = lowered.buffers.map((buffer) =>
+    buffer.kind === "tensor" && buffer.tensor.ref.kind === "output"
+      ? constants.placesOf(buffer.tensor.ref.name).length
+      : 1,
+  );
+  return Math.max(1, ...places);
+}

@@ -1,0 +1,52 @@
+/** Shader files: kernels printed as WGSL, equal ones shared. */
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import type { Dim, ShaderEntry } from "../../runtime/bundle-format.js";
+import { printWgsl } from "../5-kernel/print-wgsl.js";
+import type { Kernel } from "../5-kernel/types.js";
+
+export const hashOf = (text: string): string => bytesToHex(sha256(utf8ToBytes(text)));
+
+export interface PlacedShader {
+  readonly id: string;
+  readonly dispatch: readonly [Dim, Dim, Dim];
+}
+
+/** The shaders of one target. */
+export class ShaderTable {
+  private readonly byCode = new Map<string, ShaderEntry>();
+  private readonly ids = new Set<string>();
+  readonly files = new Map<string, string>();
+  /** The kernel of each shader, for inspection. */
+  readonly kernels = new Map<string, Kernel>();
+
+  constructor(private readonly folder: string) {}
+
+  add(kernel: Kernel, numbers: readonly string[]): PlacedShader {
+    const printed = printWgsl(kernel, numbers);
+    let entry = this.byCode.get(printed.code);
+    if (entry === undefined) {
+      let id = kernel.name;
+      for (let k = 2; this.ids.has(id); k++) id = `${kernel.name}_${k}`;
+      this.ids.add(id);
+      const file = `${this.folder}/${id}.wgsl`;
+      entry = {
+        id,
+        file,
+        sha256: hashOf(printed.code),
+        label: kernel.name,
+        bindings: kernel.bindings.map(({ name, access }) => ({ name, access })),
+        workgroup: printed.workgroup,
+        workgroupBytes: printed.workgroupBytes,
+      };
+      this.byCode.set(printed.code, entry);
+      this.files.set(file, printed.code);
+      this.kernels.set(id, kernel);
+    }
+    return { id: entry.id, dispatch: printed.dispatch };
+  }
+
+  entries(): readonly ShaderEntry[] {
+    return [...this.byCode.values()];
+  }
+}

@@ -1,0 +1,58 @@
+/** The state arena: every carried value of a session in one buffer, each at an offset that any binding may start at. */
+import type { Dim, StateEntry } from "../../runtime/bundle-format.js";
+import { axisSize, product } from "../5-kernel/lower/buffers.js";
+import type { Graph, State } from "../3-graph/types.js";
+
+/** WebGPU's default minStorageBufferOffsetAlignment: valid on every device. */
+export const ALIGNMENT = 256;
+
+export interface StatePlan {
+  readonly bytes: Dim;
+  readonly places: ReadonlyMap<string, { readonly offset: Dim; readonly bytes: Dim }>;
+}
+
+/** Sequences' sizes are padded, and not the states', so that an offset is one product of the batch. */
+export function planStates(graph: Graph): StatePlan {
+  const places = new Map<string, { offset: Dim; bytes: Dim }>();
+  const used = new Map<string, { runtime: readonly Dim[]; bytes: number }>();
+  for (const state of graph.states) {
+    const sizes = state.axes.map((axis) => axisSize(graph, axis));
+    const runtime = sizes.filter((size) => typeof size !== "number");
+    const each = sizes.reduce<number>(
+      (p, size) => (typeof size === "number" ? p * size : p),
+      state.scalar === "c64" ? 8 : 4,
+    );
+    const key = JSON.stringify(runtime);
+    const region = used.get(key) ?? { runtime, bytes: 0 };
+    places.set(state.name, { offset: regionOffset(region), bytes: product([...runtime, each]) });
+    used.set(key, { runtime, bytes: region.bytes + Math.ceil(each / ALIGNMENT) * ALIGNMENT });
+  }
+  const regions = [...used.values()];
+  let start: Dim = 0;
+  const starts = new Map<string, Dim>();
+  for (const region of regions) {
+    starts.set(JSON.stringify(region.runtime), start);
+    const size = product([...region.runtime, region.bytes]);
+    start = start === 0 ? size : ["+", start, size];
+  }
+  for (const state of graph.states) {
+    const runtime = state.axes
+      .map((axis) => axisSize(graph, axis))
+      .filter((size) => typeof size !== "number");
+    const before = starts.get(JSON.stringify(runtime)) ?? 0;
+    const place = places.get(state.name);
+    if (place !== undefined && before !== 0)
+      place.offset = place.offset === 0 ? before : ["+", before, place.offset];
+  }
+  return { bytes: start, places };
+
+  function regionOffset(region: { readonly runtime: readonly Dim[]; readonly bytes: number }): Dim {
+    return region.bytes === 0 ? 0 : product([...region.runtime, region.bytes]);
+  }
+}
+
+export function stateEntry(graph: Graph, state: State): StateEntry {
+  const axes = state.axes.map((axis) => ({ name: axis, size: axisSize(graph, axis) }));
+  const parts = state.scalar === "c64" ? [{ name: "re, im", size: 2 }] : [];
+  return { name: state.name, kind: state.kind, axes: [...axes, ...parts], init: state.init };
+}

@@ -1,0 +1,101 @@
+/** One target of a bundle: the model's programs fused, scheduled, lowered and placed for what a device offers. */
+import type { Span } from "../diagnostics/types.js";
+import { fuse, type Fusion, type FusionOptions } from "../4-passes/fuse.js";
+import type { Programs } from "../4-passes/index.js";
+import { schedulesFor, type ScheduleOptions, type Target } from "../4-passes/schedule.js";
+import type { Graph } from "../3-graph/types.js";
+import { lower, type LoweredGroup } from "../5-kernel/lower/index.js";
+import type { Kernel } from "../5-kernel/types.js";
+import type { Storage, TargetEntry } from "../../runtime/bundle-format.js";
+import { ConstantPlan } from "./constants.js";
+import { emitLoad, emitProgram } from "./program.js";
+import { ShaderTable } from "./shaders.js";
+import { planStates } from "./states.js";
+
+export interface EmitOptions {
+  readonly storage: (param: string) => Storage;
+  readonly sourceText: (span: Span) => string;
+  readonly schedule?: ScheduleOptions;
+}
+
+export interface EmittedTarget {
+  readonly entry: TargetEntry;
+  readonly files: ReadonlyMap<string, string>;
+  /** By shader id. */
+  readonly kernels: ReadonlyMap<string, Kernel>;
+  readonly programs: readonly EmittedProgram[];
+}
+
+export interface EmittedProgram {
+  readonly name: "load" | "prefill" | "step";
+  readonly graph: Graph;
+  readonly fusion: Fusion;
+  readonly groups: readonly LoweredGroup[];
+}
+
+/** Products with a parameter up to this deep are computed by their reader when there is one step: they cost a launch more than they cost to compute again. */
+const INLINE_DOTS_IN_STEP = 256;
+
+export function emitTarget(programs: Programs, target: Target, options: EmitOptions): EmittedTarget {
+  const schedules = schedulesFor(target, options.schedule);
+  const prepare = (name: EmittedProgram["name"], graph: Graph, fusing: FusionOptions): EmittedProgram => {
+    const fusion = fuse(graph, fusing);
+    const groups = lower(graph, fusion, {
+      schedules,
+      storage: options.storage,
+      sourceText: options.sourceText,
+    });
+    return { name, graph, fusion, groups };
+  };
+  const inTime: FusionOptions = { inlineDots: 0, alongside: false };
+  const oneStep: FusionOptions = { inlineDots: INLINE_DOTS_IN_STEP, alongside: true };
+  const prefill = prepare("prefill", programs.prefill, inTime);
+  const step = programs.step && prepare("step", programs.step, oneStep);
+  const load = programs.load && prepare("load", programs.load, inTime);
+
+  const derived = new Set(programs.load?.outputs.map((output) => output.name));
+  const constants = new ConstantPlan(derived);
+  const shaders = new ShaderTable(`kernels/${target.name}`);
+  const states = planStates(programs.model);
+  const emit = ({ graph, groups }: EmittedProgram): TargetEntry["prefill"] =>
+    emitProgram({ graph, groups, constants, states, shaders });
+  const prefillEntry = emit(prefill);
+  const stepEntry = step && emit(step);
+  const loadEntry = load
+    ? emitLoad({ graph: load.graph, groups: load.groups, constants, shaders })
+    : { numbers: [], scratch: [], body: [], tail: [] };
+  const entry: TargetEntry = {
+    name: target.name,
+    requires: requirements(target, constants),
+    shaders: shaders.entries(),
+    constants: constants.entries(),
+    states: {
+      bytes: states.bytes,
+      places: programs.model.states.map(({ name }) => ({
+        state: name,
+        offset: states.places.get(name)?.offset ?? 0,
+      })),
+    },
+    load: loadEntry,
+    prefill: prefillEntry,
+    ...(stepEntry && { step: stepEntry }),
+  };
+  const all = [prefill, ...(step ? [step] : []), ...(load ? [load] : [])];
+  return { entry, files: shaders.files, kernels: shaders.kernels, programs: all };
+}
+
+const DEFAULT_BINDING_BYTES = 128 * 2 ** 20;
+const DEFAULT_BUFFER_BYTES = 256 * 2 ** 20;
+
+/** The target's own limits, and those that a large parameter makes necessary. */
+function requirements(target: Target, constants: ConstantPlan): TargetEntry["requires"] {
+  const largest = Math.max(0, ...constants.entries().map(({ bytes }) => bytes));
+  return {
+    features: target.features,
+    limits: {
+      ...target.limits,
+      ...(largest > DEFAULT_BINDING_BYTES && { maxStorageBufferBindingSize: largest }),
+      ...(largest > DEFAULT_BUFFER_BYTES && { maxBufferSize: largest }),
+    },
+  };
+}
