@@ -29,7 +29,7 @@ await build({
   external: ["webgpu", "ts-morph", "@sparticuz/chromium"],
   plugins: [builtinsForCommonJs()],
   logLevel: "warning",
-});
+}).catch(() => process.exit(1)); // it has said why
 chmodSync(root + "dist/cli.js", 0o755);
 
 if (process.argv.includes("--types")) {
