@@ -24,15 +24,23 @@ export interface AxisList {
 
 export type UnaryOp = "-" | "not";
 export type BinaryOp =
-  | "+" | "-" | "*" | "/" | "%" | "^"
-  | "==" | "!=" | "<" | "<=" | ">" | ">="
-  | "and" | "or" | "in";
+  "+" | "-" | "*" | "/" | "%" | "^" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "and" | "or" | "in";
 
 /** `over m`, `over [pair, m]`, `along t`, `as slot`, `where e`, `init e`, `name: e`, or a plain expression. */
 export type Argument =
   | { readonly kind: "value"; readonly value: Expression; readonly span: Span }
-  | { readonly kind: "axis"; readonly keyword: "over" | "along" | "as"; readonly axes: AxisList; readonly span: Span }
-  | { readonly kind: "clause"; readonly keyword: "where" | "init"; readonly value: Expression; readonly span: Span }
+  | {
+      readonly kind: "axis";
+      readonly keyword: "over" | "along" | "as";
+      readonly axes: AxisList;
+      readonly span: Span;
+    }
+  | {
+      readonly kind: "clause";
+      readonly keyword: "where" | "init";
+      readonly value: Expression;
+      readonly span: Span;
+    }
   | { readonly kind: "named"; readonly name: Ident; readonly value: Expression; readonly span: Span };
 
 /** Inside `x[…]`: `v: token` picks or gathers, `d -> e` renames, `p -> rot` takes a part, a bare expression indexes a constant list. */
@@ -42,14 +50,38 @@ export type Selector =
   | { readonly kind: "index"; readonly value: Expression; readonly span: Span };
 
 export type Expression =
-  | { readonly kind: "number"; readonly value: number; readonly integer: boolean; readonly text: string; readonly span: Span }
+  | {
+      readonly kind: "number";
+      readonly value: number;
+      readonly integer: boolean;
+      readonly text: string;
+      readonly span: Span;
+    }
   | { readonly kind: "string"; readonly value: string; readonly span: Span }
   | { readonly kind: "name"; readonly name: string; readonly span: Span }
   | { readonly kind: "list"; readonly items: readonly Expression[]; readonly span: Span }
   | { readonly kind: "unary"; readonly op: UnaryOp; readonly operand: Expression; readonly span: Span }
-  | { readonly kind: "binary"; readonly op: BinaryOp; readonly opSpan: Span; readonly left: Expression; readonly right: Expression; readonly span: Span }
-  | { readonly kind: "call"; readonly callee: Ident; readonly args: readonly Argument[]; readonly at?: PathString; readonly span: Span }
-  | { readonly kind: "select"; readonly base: Expression; readonly selectors: readonly Selector[]; readonly span: Span };
+  | {
+      readonly kind: "binary";
+      readonly op: BinaryOp;
+      readonly opSpan: Span;
+      readonly left: Expression;
+      readonly right: Expression;
+      readonly span: Span;
+    }
+  | {
+      readonly kind: "call";
+      readonly callee: Ident;
+      readonly args: readonly Argument[];
+      readonly at?: PathString;
+      readonly span: Span;
+    }
+  | {
+      readonly kind: "select";
+      readonly base: Expression;
+      readonly selectors: readonly Selector[];
+      readonly span: Span;
+    };
 
 /** A string with `{name}` holes, as written in `at` and `from`; holes are filled with constants. */
 export interface PathString {
@@ -115,17 +147,78 @@ export interface FunctionParameter {
 }
 
 export type Statement =
-  | { readonly kind: "const"; readonly definitions: readonly ConstDefinition[]; readonly doc?: string; readonly span: Span }
-  | { readonly kind: "axis"; readonly definitions: readonly AxisDefinition[]; readonly doc?: string; readonly span: Span }
+  | {
+      readonly kind: "const";
+      readonly definitions: readonly ConstDefinition[];
+      readonly doc?: string;
+      readonly span: Span;
+    }
+  | {
+      readonly kind: "axis";
+      readonly definitions: readonly AxisDefinition[];
+      readonly doc?: string;
+      readonly span: Span;
+    }
   | FunctionDeclaration
-  | { readonly kind: "input"; readonly name: Ident; readonly scalar: InputScalar; readonly axes: AxisList; readonly doc?: string; readonly span: Span }
-  | { readonly kind: "param"; readonly definitions: readonly ParamDefinition[]; readonly doc?: string; readonly span: Span }
-  | { readonly kind: "state"; readonly definitions: readonly StateDefinition[]; readonly doc?: string; readonly span: Span }
-  | { readonly kind: "der"; readonly state: Ident; readonly value: Expression; readonly rule: Ident; readonly args: readonly Expression[]; readonly span: Span }
-  | { readonly kind: "assign"; readonly targets: readonly AssignTarget[]; readonly op: "=" | ":=" | "+="; readonly value: Expression; readonly span: Span }
-  | { readonly kind: "repeat"; readonly name: Ident; readonly from: Expression; readonly to: Expression; readonly at?: PathString; readonly body: readonly Statement[]; readonly span: Span }
-  | { readonly kind: "if"; readonly condition: Expression; readonly then: readonly Statement[]; readonly otherwise: readonly Statement[]; readonly span: Span }
-  | { readonly kind: "output"; readonly name: Ident; readonly axes: AxisList; readonly value: Expression; readonly doc?: string; readonly span: Span }
+  | {
+      readonly kind: "input";
+      readonly name: Ident;
+      readonly scalar: InputScalar;
+      readonly axes: AxisList;
+      readonly doc?: string;
+      readonly span: Span;
+    }
+  | {
+      readonly kind: "param";
+      readonly definitions: readonly ParamDefinition[];
+      readonly doc?: string;
+      readonly span: Span;
+    }
+  | {
+      readonly kind: "state";
+      readonly definitions: readonly StateDefinition[];
+      readonly doc?: string;
+      readonly span: Span;
+    }
+  | {
+      readonly kind: "der";
+      readonly state: Ident;
+      readonly value: Expression;
+      readonly rule: Ident;
+      readonly args: readonly Expression[];
+      readonly span: Span;
+    }
+  | {
+      readonly kind: "assign";
+      readonly targets: readonly AssignTarget[];
+      readonly op: "=" | ":=" | "+=";
+      readonly value: Expression;
+      readonly span: Span;
+    }
+  | {
+      readonly kind: "repeat";
+      readonly name: Ident;
+      readonly from: Expression;
+      readonly to: Expression;
+      readonly at?: PathString;
+      readonly body: readonly Statement[];
+      readonly span: Span;
+    }
+  | {
+      readonly kind: "if";
+      readonly condition: Expression;
+      readonly then: readonly Statement[];
+      readonly otherwise: readonly Statement[];
+      readonly span: Span;
+    }
+  | {
+      readonly kind: "output";
+      readonly name: Ident;
+      readonly axes: AxisList;
+      readonly value: Expression;
+      readonly doc?: string;
+      readonly span: Span;
+    }
   | { readonly kind: "return"; readonly values: readonly Expression[]; readonly span: Span };
 
 /** `y = …`, or `y[t, m] = …` which also states the axes. */
@@ -135,8 +228,7 @@ export interface AssignTarget {
 }
 
 export type InputScalar =
-  | { readonly kind: "real"; readonly name: Ident }
-  | { readonly kind: "index"; readonly axis: Ident };
+  { readonly kind: "real"; readonly name: Ident } | { readonly kind: "index"; readonly axis: Ident };
 
 export interface FunctionDeclaration {
   readonly kind: "fn";

@@ -28,7 +28,7 @@ const continuesBefore: ReadonlySet<TokenType> = new Set([
 
 /** After these the statement goes on, whatever stands on the next line. */
 const continuesAfter: ReadonlySet<TokenType> = new Set([
-  ...[t.Colon, t.FatArrow, t.Arrow, t.With, t.Pipe, t.LeftCurly, t.Newline],
+  ...[t.Colon, t.FatArrow, t.Arrow, t.With, t.LeftCurly, t.Newline],
 ]);
 
 /** After these an operand must follow; if the next line is a statement instead, the operand is missing. */
@@ -37,7 +37,8 @@ const awaitsOperand = ({ tokenType: type }: IToken): boolean =>
     [t.InfixOperator, t.PrefixOperator, t.AssignOperator].includes(category),
   ) ??
     false) ||
-  type === t.Range;
+  type === t.Range ||
+  type === t.Pipe;
 
 /** These stand at the top of a file only; at the start of a line that is not indented they end all bodies. */
 const endsBodies: ReadonlySet<TokenType> = new Set([t.Use, t.Rule, t.Block, t.Model]);
@@ -117,7 +118,10 @@ function endsLine(
   return !awaitsOperand(previous) || statement !== undefined;
 }
 
-/** How the tokens from `index` show that they are a statement: `param …`, or `x = …` and `x[t, m] = …`. */
+/**
+ * How the tokens from `index` show that they are a statement: `param …`; `x = …` and `x[t, m] = …`; or two names
+ * side by side, which no expression has: a misspelt `paramm w[d]`.
+ */
 function statementAt(
   significant: readonly Significant[],
   index: number,
@@ -127,6 +131,7 @@ function statementAt(
   if (first !== undefined && t.statementKeywords.has(first)) return "keyword";
   if (first !== t.Identifier) return undefined;
   let at = index + 1;
+  if (typeAt(at) === t.Identifier && significant[at]?.startsLine === false) return "assignment";
   if (typeAt(at) === t.LeftSquare) {
     for (let depth = 0; at < significant.length; at++) {
       const type = typeAt(at);

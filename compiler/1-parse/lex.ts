@@ -80,13 +80,23 @@ export function lex(source: SourceFile, sink: DiagnosticSink): IToken[] {
     const span = spanAt(offset, offset + length);
     sink.report(syntax.unexpectedCharacter(span, characters, hintForCharacters(characters)));
   }
-  return tokens.map((token) => readable(token, spanAt(token.startOffset, t.endOf(token)), sink));
+  const readableTokens = tokens.map((token) =>
+    readable(token, spanAt(token.startOffset, t.endOf(token)), sink),
+  );
+  for (const { offset } of errors) {
+    const next = readableTokens.find(({ startOffset }) => startOffset > offset);
+    if (next !== undefined) t.setReported(next);
+  }
+  return readableTokens;
 }
 
 /** The token itself, or the one that it should have been. */
 function readable(token: IToken, span: Span, sink: DiagnosticSink): IToken {
-  const as = (type: TokenType, image: string): IToken =>
-    createTokenInstance(type, image, span.start, span.end - 1, NaN, NaN, NaN, NaN);
+  const as = (type: TokenType, image: string): IToken => {
+    const replacement = createTokenInstance(type, image, span.start, span.end - 1, NaN, NaN, NaN, NaN);
+    t.setReported(replacement);
+    return replacement;
+  };
   switch (token.tokenType) {
     case t.Foreign: {
       const known = foreignSpellings[token.image];

@@ -97,5 +97,7 @@ export function hintForUnknownStatement(name: string, next: IToken): string | un
   if (next.tokenType === t.LeftParen)
     return `a call alone changes nothing; give its result a name: \`y = ${name}(…)\``;
   if (next.tokenType === t.EqualEqual) return "a definition is written with one `=`";
+  if (next.tokenType === t.Newline || next.tokenType.CATEGORIES?.includes(t.InfixOperator) === true)
+    return "a value alone changes nothing; give it a name: `y = …`";
   return undefined;
 }

@@ -71,6 +71,21 @@ export class KraitParser extends StatementParser {
     return items;
   }
 
+  /** What stands before a body. If it can't be read, the body is, for the mistakes in it. */
+  private header<T>(parse: () => T, of: string): T | undefined {
+    return this.attempt(
+      () => {
+        const header = parse();
+        if (!this.RECORDING_PHASE && !this.nextIs(t.LeftCurly)) {
+          this.failExpecting("`{`", { purpose: `before the body of ${of}` });
+        }
+        return header;
+      },
+      t.LeftCurly,
+      t.Newline,
+    );
+  }
+
   private endStatement(): void {
     if (this.RECORDING_PHASE || this.nextIs(t.Newline)) this.CONSUME(t.Newline);
     // A body whose `}` is missing has ended with its last statement.
@@ -132,7 +147,7 @@ export class KraitParser extends StatementParser {
     "repetition",
     () => {
       const start = this.CONSUME(t.Repeat);
-      const header = this.attempt(() => this.SUBRULE(this.repetitionHeader), t.LeftCurly, t.Newline);
+      const header = this.header(() => this.SUBRULE(this.repetitionHeader), "`repeat`");
       const body = this.SUBRULE(this.body, { ARGS: ["`repeat`"] });
       return header === undefined
         ? undefined
@@ -154,7 +169,7 @@ export class KraitParser extends StatementParser {
 
   private readonly condition: GrammarRule<StatementOf<"if"> | undefined> = this.define("condition", () => {
     const start = this.CONSUME(t.If);
-    const condition = this.attempt(() => this.SUBRULE(this.expression), t.LeftCurly, t.Newline);
+    const condition = this.header(() => this.SUBRULE(this.expression), "`if`");
     const then = this.SUBRULE(this.body, { ARGS: ["`if`"] });
     const otherwise =
       this.OPTION(() => {
@@ -233,7 +248,7 @@ export class KraitParser extends StatementParser {
   private readonly block: GrammarRule<BlockDeclaration | undefined> = this.define("block", () => {
     const doc = this.doc();
     const start = this.CONSUME(t.Block);
-    const header = this.attempt(() => this.SUBRULE(this.blockHeader), t.LeftCurly, t.Newline);
+    const header = this.header(() => this.SUBRULE(this.blockHeader), "`block`");
     const body = this.SUBRULE(this.body, { ARGS: [this.called(header?.name, "block")] });
     if (header === undefined) return undefined;
     this.place(body, "block");
@@ -306,7 +321,7 @@ export class KraitParser extends StatementParser {
   private readonly model: GrammarRule<ModelDeclaration | undefined> = this.define("model", () => {
     const doc = this.doc();
     const start = this.CONSUME(t.Model);
-    const name = this.attempt(() => this.name("the name of a model"), t.LeftCurly, t.Newline);
+    const name = this.header(() => this.name("the name of a model"), "`model`");
     const body = this.SUBRULE(this.body, { ARGS: [this.called(name, "model")] });
     if (name === undefined) return undefined;
     this.place(body, "model");

@@ -213,7 +213,7 @@ export abstract class RecoveringParser extends EmbeddedActionsParser {
   /** Reports a mistake at the next token, unless one there has been reported. */
   protected blame(diagnostic: Diagnostic): void {
     const token = this.LA(1);
-    if (token !== this.blamed) this.report(diagnostic);
+    if (token !== this.blamed && !t.isReported(token)) this.report(diagnostic);
     this.blamed = token;
   }
 

@@ -23,7 +23,8 @@ export abstract class StatementParser extends DefinitionParser {
     const next = this.LA(1);
     if (!this.RECORDING_PHASE && next.tokenType.CATEGORIES?.includes(t.AssignOperator) !== true) {
       const hint = targets === 1 ? hintForUnknownStatement(first, next) : undefined;
-      this.failExpecting("`=`", { purpose: "in a definition", ...(hint === undefined ? {} : { hint }) });
+      const purpose = targets === 1 ? `after \`${first}\`` : "after the names";
+      this.failExpecting("`=`", { purpose, ...(hint === undefined ? {} : { hint }) });
     }
     switch (this.CONSUME(t.AssignOperator).tokenType) {
       case t.Rebind:

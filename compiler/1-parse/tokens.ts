@@ -159,3 +159,9 @@ export const depthOf = (of: IToken): number => (typeof of.payload === "number" ?
 export function setDepth(of: IToken, depth: number): void {
   of.payload = depth;
 }
+
+/** What the lexer has reported already: the parser says nothing more of these tokens. */
+export const isReported = (of: IToken): boolean => of.isInsertedInRecovery === true;
+export function setReported(of: IToken): void {
+  of.isInsertedInRecovery = true;
+}
