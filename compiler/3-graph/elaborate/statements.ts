@@ -30,29 +30,21 @@ export function body(env: Env, statements: readonly Statement[]): readonly Value
   return undefined;
 }
 
-/** Where a statement may stand, beside those that may stand anywhere. */
-const PLACES: Partial<
-  Record<Statement["kind"], { readonly frames: readonly string[]; readonly hint: string }>
-> = {
-  input: { frames: ["model"], hint: "a block takes arguments: `block f(x[t, m]) -> [t, m]`" },
-  output: { frames: ["model"], hint: "a block gives values back with `return`" },
-  param: {
-    frames: ["model", "block"],
-    hint: "a function is an expression; what has parameters is a `block`",
-  },
-  state: { frames: ["model", "block"], hint: "a function is an expression; what has states is a `block`" },
-  der: { frames: ["model", "block"], hint: "a function is an expression; what has states is a `block`" },
-  return: { frames: ["block", "function"], hint: "a model gives values with `output y[b, t, m] = …`" },
-};
-
-function belongs(env: Env, statement: Statement): boolean {
-  const place = PLACES[statement.kind];
-  if (place === undefined || place.frames.includes(env.frame.kind)) return true;
-  const where = { model: "a model", block: "a block", function: "a function", rule: "a rule" }[
-    env.frame.kind
-  ];
-  report(env, misplacedStatement(statement.span, `\`${statement.kind}\``, where, place.hint));
-  return false;
+/** Whether a statement may stand here. The parser has reported one that may not. */
+function belongs({ frame }: Env, { kind }: Statement): boolean {
+  switch (kind) {
+    case "input":
+    case "output":
+      return frame.kind === "model";
+    case "return":
+      return frame.kind !== "model";
+    case "param":
+    case "state":
+    case "der":
+      return frame.kind === "model" || frame.kind === "block";
+    default:
+      return true;
+  }
 }
 
 function run(env: Env, statement: Statement): readonly Value[] | undefined {
