@@ -1,6 +1,5 @@
 /** The bundle: manifest and files. Building twice gives identical bytes: no dates, no paths of the machine. */
-import type { Compilation, CompileOptions } from "../compile.js";
-import { storageOf } from "../compile.js";
+import type { Compilation, CompileOptions } from "../compilation.js";
 import { VERSION } from "../version.js";
 import type { SourceFile } from "../diagnostics/types.js";
 import type { AxisId, Graph } from "../3-graph/types.js";
@@ -16,6 +15,7 @@ import {
 } from "../../runtime/bundle-format.js";
 import { hashOf } from "./shaders.js";
 import { stateEntry } from "./states.js";
+import { storageOf } from "./storage.js";
 
 export function emitBundle(
   compilation: Compilation,
@@ -33,7 +33,7 @@ export function emitBundle(
   for (const target of targets) for (const [file, text] of target.files) files.set(file, text);
 
   const weights = options.weights ?? "f32";
-  const storage = storageOf(model, weights, options.storage ?? {});
+  const storage = storageOf(passes.programs, options);
   const manifest: Manifest = {
     format: FORMAT,
     formatVersion: FORMAT_VERSION,

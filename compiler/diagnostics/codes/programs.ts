@@ -20,3 +20,15 @@ export function inputType(span: Span, name: string): Diagnostic {
     expected: "`f32`, or `index(v)` for whole numbers below the size of `v`",
   };
 }
+
+export function unknownTarget(span: Span, name: string, known: readonly string[]): Diagnostic {
+  return {
+    code: "K0710",
+    severity: "error",
+    message: `there is no target profile \`${name}\``,
+    span,
+    found: `\`${name}\``,
+    expected: known.map((target) => `\`${target}\``).join(" or "),
+    hint: "leave out the target to build for every profile",
+  };
+}

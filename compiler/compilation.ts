@@ -1,0 +1,44 @@
+/** What the compiler takes and gives. */
+import type { SourceTree } from "./1-parse/ast.js";
+import type { Module } from "./2-analyze/index.js";
+import type { Graph } from "./3-graph/types.js";
+import type { PassResult } from "./4-passes/index.js";
+import type { ScheduleOptions } from "./4-passes/schedule.js";
+import type { EmittedTarget } from "./6-emit/target.js";
+import type { Diagnostic, SourceFile } from "./diagnostics/types.js";
+import type { Bundle, ConstantValue, Storage } from "../runtime/bundle-format.js";
+
+export interface CompileOptions {
+  /** Values for constants of the main file. */
+  readonly set?: Readonly<Record<string, ConstantValue>>;
+  /** A checkpoint's parsed config.json, for constants with `from`. */
+  readonly config?: unknown;
+  /** Names of target profiles, best first. Default: all. */
+  readonly targets?: readonly string[];
+  /** How parameters are stored unless `storage` says otherwise. Default: f32. */
+  readonly weights?: Storage;
+  /** Storage of single parameters, by checkpoint name. */
+  readonly storage?: Readonly<Record<string, Storage>>;
+  /** Finds the file that `use … from "path"` names. */
+  readonly loadSource?: (path: string) => SourceFile | undefined;
+  /** Checks every invariant between stages. */
+  readonly verify?: boolean;
+  /** For tests and tuning. */
+  readonly schedule?: ScheduleOptions;
+}
+
+export interface Compilation {
+  readonly tree: SourceTree;
+  readonly module: Module;
+  readonly graph: Graph;
+  readonly passes: PassResult;
+  readonly targets: readonly EmittedTarget[];
+}
+
+export interface CompileResult {
+  /** Absent if there are errors. */
+  readonly bundle?: Bundle;
+  readonly diagnostics: readonly Diagnostic[];
+  /** What every stage made, as far as it got. */
+  readonly stages: Partial<Compilation>;
+}
