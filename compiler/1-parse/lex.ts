@@ -66,7 +66,7 @@ const hintForCharacters = (characters: string): string => {
 };
 
 const lexer = new Lexer([...t.tokenVocabulary], {
-  positionTracking: "onlyOffset",
+  positionTracking: "full",
   // A test constructs the lexer with its validations.
   skipValidations: true,
 });
