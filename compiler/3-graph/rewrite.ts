@@ -190,7 +190,9 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
   }
   for (const output of graph.outputs)
     builder.output({ ...output, axes: output.axes.map(axis), value: at(output.value) });
-  return builder.finish();
+  const built = builder.finish();
+  // What `visit` made or replaced may have left nodes that nothing reads; a second, plain round leaves them out.
+  return live(built).nodes.size === built.nodes.length ? built : rewrite(built, {});
 }
 
 function fail(message: string): never {

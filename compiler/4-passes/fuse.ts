@@ -8,7 +8,7 @@
  */
 import { InternalError } from "../diagnostics/internal-error.js";
 import { operands } from "../3-graph/rewrite.js";
-import type { AxisId, Graph, Node, NodeId, StateId } from "../3-graph/types.js";
+import type { AxisId, Graph, MapFn, Node, NodeId, StateId } from "../3-graph/types.js";
 import { executionOrder } from "./order.js";
 import { recurrences, type Recurrence } from "./recurrences.js";
 import { attach, type Attached } from "./attach.js";
@@ -67,9 +67,23 @@ export function fuse(graph: Graph, options: FusionOptions): Fusion {
   fusion.place();
   fusion.placeOutputs();
   fusion.placeCarries();
+  fusion.leaveToReaders();
   if (options.alongside) fusion.mergeReductions();
   return fusion.finish();
 }
+
+/** Functions that cost no more than the load of their result. */
+const CHEAP: ReadonlySet<MapFn> = new Set<MapFn>([
+  "add",
+  "sub",
+  "mul",
+  "neg",
+  "min",
+  "max",
+  "abs",
+  "select",
+  "float",
+]);
 
 const sameAxes = (p: readonly AxisId[], q: readonly AxisId[]): boolean =>
   p.length === q.length && p.every((axis) => q.includes(axis));
@@ -80,6 +94,7 @@ class Fuser {
   /** The last group that must have run before a value can be read; −1: none. */
   private readonly ready = new Map<NodeId, number>();
   private readonly cyclic = new Set<StateId>();
+  private readonly onCycle = new Set<NodeId>();
 
   constructor(
     private readonly graph: Graph,
@@ -88,7 +103,10 @@ class Fuser {
 
   place(): void {
     const found = recurrences(this.graph);
-    for (const recurrence of found) recurrence.states.forEach((state) => this.cyclic.add(state));
+    for (const recurrence of found) {
+      recurrence.states.forEach((state) => this.cyclic.add(state));
+      recurrence.members.forEach((id) => this.onCycle.add(id));
+    }
     for (const item of executionOrder(
       this.graph,
       found.map((recurrence) => attach(this.graph, recurrence)),
@@ -168,14 +186,24 @@ class Fuser {
     }
   }
 
-  /** A short product with a parameter whose readers can as well compute it themselves. */
+  /** A short product that only a recurrence reads, through elementwise functions: the scan computes it as it stages its inputs. */
   private inlines(node: Node & { kind: "dot" }): boolean {
     const size = node.over.reduce((product, axis) => {
       const extent = this.graph.axes.get(axis)?.size;
       return product * (typeof extent === "number" ? extent : Infinity);
     }, 1);
-    const readers = this.graph.nodes.filter((n) => operands(n).includes(node.id));
-    return size <= this.options.inlineDots && readers.length === 1 && readers[0]?.kind === "map";
+    return size <= this.options.inlineDots && this.onlyForRecurrences(node.id);
+  }
+
+  private onlyForRecurrences(id: NodeId): boolean {
+    const readers = this.readers().get(id) ?? [];
+    return (
+      readers.length > 0 &&
+      readers.every((reader) => {
+        if (this.onCycle.has(reader)) return true;
+        return this.node(reader).kind === "map" && this.onlyForRecurrences(reader);
+      })
+    );
   }
 
   /** Outputs are stored by the group that computes them, or by one that only copies. */
@@ -233,6 +261,47 @@ class Fuser {
       this.start({ kind: "map", root: value, inner: [], domain: state.axes }, []);
       this.drafts[index]?.carries.push(state.id);
     }
+  }
+
+  /**
+   * A cheap epilogue value is not worth storing where its readers can compute it from what is stored anyway, or where
+   * two or more such values come from one that could be stored in their place. What another epilogue value of the group
+   * reads stays at hand there: computing it in place costs nothing.
+   */
+  leaveToReaders(): void {
+    const stored = this.storedValues();
+    for (const [g, draft] of this.drafts.entries()) {
+      const inside = (id: NodeId): boolean => this.home.get(id) === g;
+      const candidates = (): (Node & { kind: "map" })[] =>
+        [...draft.members]
+          .sort((p, q) => q - p)
+          .map((id) => this.node(id))
+          .filter((node): node is Node & { kind: "map" } => node.kind === "map" && CHEAP.has(node.fn))
+          .filter(({ id }) => stored.has(id) && !this.onCycle.has(id) && !this.carried(id, draft));
+      const leave = (node: Node & { kind: "map" }): void => {
+        draft.members.delete(node.id);
+        this.home.delete(node.id);
+        stored.delete(node.id);
+        for (const arg of node.args) if (inside(arg)) stored.add(arg);
+      };
+      for (const node of candidates())
+        if (node.args.every((arg) => !inside(arg) || stored.has(arg))) leave(node);
+      const sources = new Map<NodeId, (Node & { kind: "map" })[]>();
+      for (const node of candidates()) {
+        const [source, ...others] = new Set(node.args.filter((arg) => inside(arg) && !stored.has(arg)));
+        if (source === undefined || others.length > 0 || this.onCycle.has(source)) continue;
+        sources.set(source, [...(sources.get(source) ?? []), node]);
+      }
+      for (const nodes of sources.values()) if (nodes.length > 1) nodes.forEach(leave);
+    }
+  }
+
+  /** Whether a value is what an output or a state of this group is. */
+  private carried(id: NodeId, draft: Draft): boolean {
+    return (
+      draft.outputs.some((name) => this.graph.outputs.find((o) => o.name === name)?.value === id) ||
+      this.graph.states.some((state) => state.equation.value === id)
+    );
   }
 
   private reads(id: NodeId, state: StateId): boolean {
@@ -330,7 +399,7 @@ class Fuser {
   }
 
   /** Members read from outside their group: by another group's members, through virtual nodes, as copied outputs or as carried states. */
-  private storedValues(): ReadonlySet<NodeId> {
+  private storedValues(): Set<NodeId> {
     const stored = new Set<NodeId>();
     for (const [id, g] of this.home) if (this.groupsReading(id, g).length > 0) stored.add(id);
     for (const [g, draft] of this.drafts.entries()) {
