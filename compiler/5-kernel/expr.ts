@@ -252,6 +252,29 @@ export class ExprBuilder {
     return this.index.isAtMost(this.operand(a, "u32"), this.operand(b, "u32"));
   }
 
+  /** True if the index is the var named plus something even that does not depend on it: where the var is even, so is the index. */
+  isStrideOne(index: Expr, name: string): boolean {
+    let found = false;
+    for (const { coefficient, atoms } of this.index.toPolynomial(index).values()) {
+      const [first] = atoms;
+      if (first?.kind === "var" && first.name === name && atoms.length === 1 && coefficient === 1)
+        found = true;
+      else if (coefficient % 2 !== 0 || atoms.some((atom) => freeVars(atom).has(name))) return false;
+    }
+    return found;
+  }
+
+  /** What the index grows by when the var named does by one, if that is the same everywhere and known. */
+  strideOf(index: Expr, name: string): number | undefined {
+    let stride = 0;
+    for (const { coefficient, atoms } of this.index.toPolynomial(index).values()) {
+      const [first] = atoms;
+      if (first?.kind === "var" && first.name === name && atoms.length === 1) stride += coefficient;
+      else if (atoms.some((atom) => freeVars(atom).has(name))) return undefined;
+    }
+    return stride;
+  }
+
   private extent(extent: Dim | Expr): Expr {
     return typeof extent === "object" && "kind" in extent ? extent : this.dim(extent);
   }

@@ -1,0 +1,131 @@
+/** Kernels to measure, built as the compiler's lowering builds them. */
+import { ExprBuilder } from "../compiler/5-kernel/expr.js";
+import type { Binding, ContractKernel, Expr, ScanKernel } from "../compiler/5-kernel/types.js";
+import type { Dim, Storage } from "../runtime/bundle-format.js";
+
+const read = (name: string, element: Binding["element"] = "f32"): Binding => ({
+  name,
+  access: "read",
+  element,
+});
+const written = (name: string): Binding => ({ name, access: "read_write", element: "f32" });
+
+/**
+ * Mamba's selective scan with what surrounds it: y = (C·h + D u) silu(z), h = exp(δA) h + δ B u, δ = softplus(dt + bias).
+ * dt, u, z: [b, t, channels]; B, C: [b, t, inner]; A (already times log2 e): [channels, inner]; y as u.
+ */
+export function mambaScan(
+  sizes: { readonly channels: number; readonly inner: number },
+  schedule: ScanKernel["schedule"],
+): ScanKernel {
+  const e = new ExprBuilder();
+  const { channels, inner } = sizes;
+  const steps = e.number("t");
+  const lead = e.variable("lead", "u32", "b");
+  const channel = e.variable("channel", "u32", channels);
+  const n = e.variable("n", "u32", inner);
+  const t = e.variable("t", "u32", steps);
+  const f32 = (name: string): Expr => e.variable(name, "f32");
+  const row = e.add(e.mul(lead, steps), t);
+  const atChannel = e.add(e.mul(row, channels), channel);
+  const atInner = e.add(e.mul(row, inner), n);
+  const dt = e.add(e.load("dt", atChannel), e.load("bias", channel));
+  const softplus = e.add(e.op("max", dt, 0), e.op("log1p", e.op("exp", e.op("neg", e.op("abs", dt)))));
+  const z = e.load("z", atChannel);
+  const silu = e.div(z, e.add(e.op("exp", e.op("neg", z)), 1));
+  return {
+    name: "selective_scan",
+    skeleton: "scan",
+    bindings: [
+      read("dt"),
+      read("u"),
+      read("A"),
+      read("B"),
+      read("C"),
+      read("D"),
+      read("z"),
+      read("bias"),
+      written("y"),
+      written("h_last"),
+    ],
+    notes: [],
+    leads: "b",
+    channels,
+    inner,
+    begin: e.u32(0),
+    end: steps,
+    invariants: [
+      { name: "a", per: "element", value: e.load("A", e.add(e.mul(channel, inner), n)) },
+      { name: "skip", per: "channel", value: e.load("D", channel) },
+    ],
+    staged: [
+      { name: "delta", per: "channel", value: softplus },
+      { name: "input", per: "channel", value: e.load("u", atChannel) },
+      { name: "gate", per: "channel", value: silu },
+      { name: "b_row", per: "inner", value: e.load("B", atInner) },
+      { name: "c_row", per: "inner", value: e.load("C", atInner) },
+    ],
+    states: [
+      {
+        name: "h",
+        inner: true,
+        initial: e.f32(0),
+        next: "h_next",
+        final: {
+          binding: "h_last",
+          index: e.add(e.mul(e.add(e.mul(lead, channels), channel), inner), n),
+          value: f32("last"),
+        },
+      },
+    ],
+    steps: [
+      { name: "weighted", inner: false, value: e.mul(f32("delta"), f32("input")) },
+      {
+        name: "h_next",
+        inner: true,
+        value: e.add(
+          e.mul(e.op("exp2", e.mul(f32("delta"), f32("a"))), f32("prev_h")),
+          e.mul(f32("weighted"), f32("b_row")),
+        ),
+      },
+    ],
+    reductions: [{ name: "read_out", fn: "sum", value: e.mul(f32("h_next"), f32("c_row")) }],
+    stores: [
+      {
+        binding: "y",
+        index: atChannel,
+        value: e.mul(e.add(f32("read_out"), e.mul(f32("skip"), f32("input"))), f32("gate")),
+      },
+    ],
+    schedule,
+  };
+}
+
+/** y[rows, cols] = x[rows, depth] · w[cols, depth]ᵀ. */
+export function product(
+  sizes: { readonly rows: Dim; readonly cols: Dim; readonly depth: Dim },
+  schedule: ContractKernel["schedule"],
+  weights: Storage = "f32",
+): ContractKernel {
+  const e = new ExprBuilder();
+  const [row, col, k] = [
+    e.variable("row", "u32", sizes.rows),
+    e.variable("col", "u32", sizes.cols),
+    e.variable("k", "u32", sizes.depth),
+  ];
+  return {
+    name: "product",
+    skeleton: "contract",
+    bindings: [read("x"), read("w", weights), written("y")],
+    notes: [],
+    batch: 1,
+    ...sizes,
+    a: e.load("x", e.add(e.mul(row, e.dim(sizes.depth)), k)),
+    b: e.load("w", e.add(e.mul(col, e.dim(sizes.depth)), k)),
+    along: [],
+    stores: [
+      { binding: "y", index: e.add(e.mul(row, e.dim(sizes.cols)), col), value: e.variable("acc", "f32") },
+    ],
+    schedule,
+  };
+}

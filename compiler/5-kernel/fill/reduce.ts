@@ -1,0 +1,100 @@
+import { InternalError } from "../../diagnostics/internal-error.js";
+import { reduce, type Phase } from "../../../templates/kernels/reduce.js";
+import { literal, variable, type Wgsl } from "../../../templates/wgsl.js";
+import { identityValue } from "../expr.js";
+import type { ModuleContext } from "../module-context.js";
+import { BlockPrinter, clampToFinite, scalarValue, type Value } from "../print-block.js";
+import { freeVars } from "../traverse.js";
+import type { Expr, ReduceKernel } from "../types.js";
+import {
+  coordinatesOf,
+  dispatchOf,
+  exprsOf,
+  mapStore,
+  printStores,
+  productOf,
+  type Filled,
+} from "./printed.js";
+
+export function fillReduce(kernel: ReduceKernel, context: ModuleContext): Filled {
+  const { builder } = context;
+  const { workgroup } = kernel.schedule;
+  const groups = productOf(kernel.domain.map((each) => each.extent));
+  const element = builder.variable("element", "u32", groups);
+  builder.variable(kernel.over.var, "u32", kernel.over.extent);
+  const { replacements, hints } = coordinatesOf(context, element, kernel.domain);
+  const made = new Map<Expr, Expr>();
+  const rebuild = (expr: Expr): Expr => builder.substitute(expr, replacements, made);
+  const reductions = kernel.reductions.map((each) => ({
+    ...each,
+    body: rebuild(each.body),
+    wgsl: variable<"f32">(context.names.take(each.name)),
+  }));
+  const stores = kernel.stores.map((store) => mapStore(store, rebuild));
+  const over = variable<"u32">(context.names.take(kernel.over.var));
+  const environment = new Map<string, Value>([["element", scalarValue(variable("element"))]]);
+  for (const each of reductions) environment.set(each.name, scalarValue(each.wgsl));
+  const extent = builder.dim(kernel.over.extent);
+  const root = BlockPrinter.root(
+    context,
+    environment,
+    [...reductions.map((each) => each.body), ...exprsOf(stores)],
+    hints,
+  );
+  const inLoop = (): BlockPrinter => root.nested(new Map([[kernel.over.var, scalarValue(over)]]));
+
+  const phases = phasesOf(reductions).map((phase): Phase => {
+    const loop = inLoop();
+    const values = phase.map((each) => ({
+      name: each.wgsl,
+      fn: each.fn,
+      start: literal("f32", clampToFinite(identityValue(each.fn), "f32")),
+      value: loop.f32(each.body),
+    }));
+    return { inside: loop.flush(), outside: root.flush(), reductions: values };
+  });
+  const isEach = (exprs: readonly Expr[]): boolean =>
+    exprs.some((expr) => freeVars(expr).has(kernel.over.var));
+  const each = stores.filter((store) => isEach(exprsOf([store])));
+  const loop = inLoop();
+  const storeEach = printStores(context, loop, each);
+  const once = root.branch();
+  const storeOnce = printStores(
+    context,
+    once,
+    stores.filter((store) => !each.includes(store)),
+  );
+  const { dispatch, folded, exact } = dispatchOf(groups);
+  const constant = BlockPrinter.root(context, new Map(), []);
+  const body = reduce({
+    workgroup,
+    folded,
+    count: exact ? undefined : constant.u32(builder.dim(groups)),
+    over,
+    extent: constant.u32(extent),
+    phases,
+    between: root.flush(),
+    storeOnce,
+    storeEach,
+  });
+  return { body, workgroup, workgroupBytes: 4 * workgroup * reductions.length, dispatch };
+}
+
+type Rebuilt = ReduceKernel["reductions"][number] & { readonly wgsl: Wgsl<"f32"> };
+
+/** A reduction that reads the result of another runs after it; the rest run together. */
+function phasesOf(reductions: readonly Rebuilt[]): readonly (readonly Rebuilt[])[] {
+  const phases: Rebuilt[][] = [];
+  const done = new Map<string, number>();
+  const names = new Set(reductions.map((each) => each.name));
+  for (const each of reductions) {
+    const needed = [...freeVars(each.body)].filter((name) => names.has(name));
+    const after = needed.map((name) => done.get(name));
+    if (after.includes(undefined))
+      throw new InternalError("print-wgsl", `reduction ${each.name} reads one that comes later`);
+    const phase = Math.max(0, ...after.map((at) => (at ?? 0) + 1));
+    (phases[phase] ??= []).push(each);
+    done.set(each.name, phase);
+  }
+  return phases;
+}

@@ -1,0 +1,83 @@
+/** What a shader has gathered while its holes were filled: names, bindings, and which library functions it calls. */
+import { InternalError } from "../diagnostics/internal-error.js";
+import {
+  declareAccessors,
+  declareBindings,
+  isPacked,
+  type BindingDeclaration,
+} from "../../templates/accessors.js";
+import { mathDeclarations, type MathFunction, type Width } from "../../templates/kernels/math.js";
+import { KEYWORDS, Names, identifier, reservedIn } from "../../templates/names.js";
+import { comment, join, paragraphs, wgsl, name, type Code, type Wgsl } from "../../templates/wgsl.js";
+import { ExprBuilder } from "./expr.js";
+import type { Expr, Kernel } from "./types.js";
+
+export class ModuleContext {
+  readonly builder = new ExprBuilder();
+  readonly names: Names;
+  private readonly numbers = new Map<string, string>();
+  private readonly bindings = new Map<string, BindingDeclaration>();
+  private readonly math = new Map<Width, Set<MathFunction>>();
+  private readonly fours = new Set<string>();
+
+  constructor(
+    private readonly kernel: Kernel,
+    numbers: readonly string[],
+  ) {
+    this.names = new Names(reservedIn(kernel.skeleton));
+    const members = new Names(KEYWORDS);
+    for (const number of numbers) this.numbers.set(number, members.take(number));
+    for (const binding of kernel.bindings)
+      this.bindings.set(binding.name, { ...binding, name: this.names.take(binding.name) });
+  }
+
+  binding(of: string): BindingDeclaration {
+    const binding = this.bindings.get(of);
+    if (binding === undefined)
+      throw new InternalError("print-wgsl", `${this.kernel.name} has no binding ${of}`);
+    return binding;
+  }
+
+  number(of: string): Wgsl<"u32"> {
+    const member = this.numbers.get(of);
+    if (member === undefined)
+      throw new InternalError(
+        "print-wgsl",
+        `${this.kernel.name} uses ${of}, which is not a number of its program`,
+      );
+    return wgsl<"u32">`numbers.${name(member)}`;
+  }
+
+  isPacked(binding: BindingDeclaration): boolean {
+    return isPacked(binding.element);
+  }
+
+  isStrideOne(index: Expr, of: string): boolean {
+    return this.builder.isStrideOne(index, of);
+  }
+
+  usesMath(fn: MathFunction, width: Width): void {
+    const functions = this.math.get(width) ?? new Set();
+    this.math.set(width, functions.add(fn));
+  }
+
+  usesFours(binding: BindingDeclaration): BindingDeclaration {
+    this.fours.add(binding.name);
+    return binding;
+  }
+
+  /** The whole text: notes, bindings, the functions in use, then the kernel's own declarations. */
+  module(body: Code): Code {
+    const bindings = [...this.bindings.values()];
+    return paragraphs([
+      join([
+        comment(identifier(this.kernel.name)),
+        ...this.kernel.notes.map((note) => comment(`  ${note.text.trim()}`)),
+      ]),
+      declareBindings([...this.numbers.values()], bindings),
+      ...declareAccessors(bindings, this.fours),
+      mathDeclarations(this.math),
+      body,
+    ]);
+  }
+}

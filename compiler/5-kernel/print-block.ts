@@ -1,0 +1,485 @@
+/**
+ * Expressions as WGSL: statements that bind what is shared, and a value. A shared subexpression is bound once, in the outermost
+ * scope that knows its vars; what only one side of a `select` reads stays behind its condition, since a load there may be
+ * out of bounds when the condition is false.
+ */
+import { InternalError } from "../diagnostics/internal-error.js";
+import { loadComponents, loadElement, loadFour } from "../../templates/accessors.js";
+import {
+  code,
+  join,
+  literal,
+  name,
+  negate,
+  not,
+  variable,
+  binary,
+  call,
+  component,
+  INFINITY,
+  type Code,
+  type Wgsl,
+  type WgslType,
+} from "../../templates/wgsl.js";
+import { MATH_FUNCTIONS, mathName, type MathFunction } from "../../templates/kernels/math.js";
+import { identityValue } from "./expr.js";
+import type { ModuleContext } from "./module-context.js";
+import { children, dependsOn, freeVars } from "./traverse.js";
+import type { Expr, ExprType } from "./types.js";
+
+type AnyWgsl = { [T in WgslType]: Wgsl<T> }[WgslType];
+
+/** What a var or an expression is called here, and whether it is one value or four. */
+export interface Value {
+  readonly wgsl: AnyWgsl;
+  readonly width: 1 | 4;
+  /** Four whole numbers that follow one another, the first of which is a multiple of four. */
+  readonly first?: Wgsl<"u32">;
+}
+
+export type Environment = ReadonlyMap<string, Value>;
+
+interface Scope {
+  readonly parent: Scope | undefined;
+  /** What depends on none of these names is bound further out. Undefined for a branch: nothing leaves it. */
+  readonly indexes: ReadonlySet<string> | undefined;
+  readonly environment: Environment;
+  readonly bound: Map<Expr, Value>;
+  readonly statements: Code[];
+}
+
+export const scalarValue = (wgsl: AnyWgsl): Value => ({ wgsl, width: 1 });
+export const vectorValue = (wgsl: AnyWgsl): Value => ({ wgsl, width: 4 });
+
+/** One straight piece of a shader: expressions are added in order, and share what they have in common. */
+export class BlockPrinter {
+  private constructor(
+    private readonly context: ModuleContext,
+    private readonly uses: ReadonlyMap<Expr, number>,
+    private readonly hints: ReadonlyMap<Expr, string>,
+    private readonly scope: Scope,
+  ) {}
+
+  /**
+   * @param environment what each free var is called.
+   * @param roots all expressions that this printer and those nested in it will be asked for.
+   * @param hints names for expressions that have one in the source; such an expression is always bound.
+   */
+  static root(
+    context: ModuleContext,
+    environment: Environment,
+    roots: Iterable<Expr>,
+    hints: ReadonlyMap<Expr, string> = new Map(),
+  ): BlockPrinter {
+    const scope = { parent: undefined, indexes: undefined, environment, bound: new Map(), statements: [] };
+    return new BlockPrinter(context, countUses(roots), hints, scope);
+  }
+
+  /** A block inside this one that binds more names. What depends on none of them is bound out here, so ask here last. */
+  nested(environment: Environment): BlockPrinter {
+    const indexes = new Set(environment.keys());
+    return new BlockPrinter(this.context, this.uses, this.hints, {
+      parent: this.scope,
+      indexes,
+      environment,
+      bound: new Map(),
+      statements: [],
+    });
+  }
+
+  /** A block behind a condition: nothing is bound out here for it. */
+  branch(): BlockPrinter {
+    const scope = {
+      parent: this.scope,
+      indexes: undefined,
+      environment: new Map(),
+      bound: new Map(),
+      statements: [],
+    };
+    return new BlockPrinter(this.context, this.uses, this.hints, scope);
+  }
+
+  /** The value of an expression, inline or as the name that it was bound to. */
+  value(expr: Expr): Value {
+    return this.emit(expr, this.scope);
+  }
+
+  /** The value of an f32 expression, four wide if `width` says so. */
+  f32(expr: Expr): Wgsl<"f32"> {
+    const value = this.value(expr);
+    if (expr.type !== "f32" || value.width !== 1)
+      throw new InternalError("print-wgsl", `expected one f32, not ${value.width} ${expr.type}`);
+    return value.wgsl as Wgsl<"f32">;
+  }
+
+  vec4f(expr: Expr): Wgsl<"vec4f"> {
+    return widen(this.value(expr), expr.type) as Wgsl<"vec4f">;
+  }
+
+  u32(expr: Expr): Wgsl<"u32"> {
+    const value = this.value(expr);
+    if (expr.type !== "u32" || value.width !== 1)
+      throw new InternalError("print-wgsl", `expected one u32, not ${value.width} ${expr.type}`);
+    return value.wgsl as Wgsl<"u32">;
+  }
+
+  bool(expr: Expr): Wgsl<"bool"> {
+    return this.value(expr).wgsl as Wgsl<"bool">;
+  }
+
+  /** Binds `expr` to a name of its own and returns it. */
+  bind(expr: Expr, wanted: string): Value {
+    const value = this.emit(expr, this.scope);
+    if (expr.kind === "var") return value;
+    const bound = this.bindText(this.scope, wanted, value);
+    this.scope.bound.set(expr, bound);
+    return bound;
+  }
+
+  /** Binds a value that is text already. */
+  name(wanted: string, value: Value): AnyWgsl {
+    return this.bindText(this.scope, wanted, value).wgsl;
+  }
+
+  /** The statements since the last call. */
+  flush(): Code {
+    const statements = join(this.scope.statements);
+    this.scope.statements.length = 0;
+    return statements;
+  }
+
+  private emit(expr: Expr, scope: Scope): Value {
+    switch (expr.kind) {
+      case "literal":
+        return scalarValue(literal(expr.type, expr.value));
+      case "number":
+        return scalarValue(this.context.number(expr.name));
+      case "var":
+        return lookUp(expr.name, scope);
+      default:
+        break;
+    }
+    const known = findBound(expr, scope);
+    if (known !== undefined) return known;
+    const home = homeOf(expr, scope);
+    const value = this.compute(expr, home);
+    const shared = (this.uses.get(expr) ?? 0) > 1 || home !== scope || this.hints.has(expr);
+    if (!shared || isName(value)) {
+      if (isName(value)) home.bound.set(expr, value);
+      return value;
+    }
+    const bound = this.bindText(home, this.hints.get(expr) ?? baseName(expr), value);
+    home.bound.set(expr, bound);
+    return bound;
+  }
+
+  private bindText(scope: Scope, wanted: string, value: Value): Value {
+    const bound = this.context.names.take(wanted);
+    scope.statements.push(code`let ${name(bound)} = ${value.wgsl};`);
+    return { ...value, wgsl: variable(bound) };
+  }
+
+  private compute(expr: Expr, scope: Scope): Value {
+    switch (expr.kind) {
+      case "load":
+        return this.load(expr, scope);
+      case "loop":
+        return this.loop(expr, scope);
+      case "op":
+        return expr.op === "select" && this.isLazy(expr, scope)
+          ? this.lazySelect(expr, scope)
+          : this.operation(expr, scope);
+      default:
+        throw new InternalError("print-wgsl", `${expr.kind} is not computed`);
+    }
+  }
+
+  private load(expr: Extract<Expr, { kind: "load" }>, scope: Scope): Value {
+    const binding = this.context.binding(expr.binding);
+    const four = this.consecutive(expr.index, scope);
+    if (four !== undefined && this.context.isPacked(binding)) {
+      return vectorValue(
+        loadFour(this.context.usesFours(binding), this.emit(four, withFirsts(scope)).wgsl as Wgsl<"u32">),
+      );
+    }
+    const index = this.emit(expr.index, scope);
+    if (index.width === 1) return scalarValue(loadElement(binding, index.wgsl as Wgsl<"u32">));
+    const at = isName(index) ? index : this.bindText(scope, "at", index);
+    return vectorValue(loadComponents(binding, at.wgsl as Wgsl<"vec4u">));
+  }
+
+  /** The index itself if it is four in a row from an even one: its var runs over four in a row, and the rest is even. */
+  private consecutive(index: Expr, scope: Scope): Expr | undefined {
+    const vars = [...freeVars(index)].filter((each) => tryLookUp(each, scope)?.width === 4);
+    const [only] = vars;
+    if (only === undefined || vars.length > 1 || tryLookUp(only, scope)?.first === undefined)
+      return undefined;
+    return this.context.isStrideOne(index, only) ? index : undefined;
+  }
+
+  private loop(expr: Extract<Expr, { kind: "loop" }>, scope: Scope): Value {
+    const extent = this.emit(expr.extent, scope);
+    if (extent.width !== 1) return this.byComponent(expr, scope);
+    const index = this.context.names.take(expr.index);
+    const inner: Scope = {
+      parent: scope,
+      indexes: new Set([expr.index]),
+      environment: new Map([[expr.index, scalarValue(variable<"u32">(index))]]),
+      bound: new Map(),
+      statements: [],
+    };
+    const body = this.emit(expr.body, inner);
+    const total = variable<"f32">(
+      this.context.names.take(expr.fn === "sum" ? "sum" : expr.fn === "max" ? "greatest" : "least"),
+    );
+    const start = widen(
+      scalarValue(literal(expr.type, clampToFinite(identityValue(expr.fn), expr.type))),
+      expr.type,
+      body.width,
+    );
+    scope.statements.push(code`
+      var ${total} = ${start};
+      for (var ${name(index)} = 0u; ${name(index)} < ${extent.wgsl}; ${name(index)}++) {
+        ${join(inner.statements)}
+        ${total} = ${combine(expr.fn, { wgsl: total, width: body.width }, body)};
+      }
+    `);
+    return { wgsl: total, width: body.width };
+  }
+
+  /** A select is taken apart where a side that may not be evaluated holds a load or a loop. */
+  private isLazy(expr: Extract<Expr, { kind: "op" }>, scope: Scope): boolean {
+    return expr.args.slice(1).some((side) => this.isGuarded(side, scope, new Set()));
+  }
+
+  private isGuarded(expr: Expr, scope: Scope, seen: Set<Expr>): boolean {
+    if (seen.has(expr) || findBound(expr, scope) !== undefined) return false;
+    seen.add(expr);
+    if (expr.kind === "load" || expr.kind === "loop") return true;
+    return children(expr).some((child) => this.isGuarded(child, scope, seen));
+  }
+
+  private lazySelect(expr: Extract<Expr, { kind: "op" }>, scope: Scope): Value {
+    const [condition, ifTrue, ifFalse] = expr.args;
+    if (condition === undefined || ifTrue === undefined || ifFalse === undefined)
+      throw new InternalError("print-wgsl", "select takes three");
+    const truth = this.emit(condition, scope);
+    if (truth.width !== 1) return this.byComponent(expr, scope);
+    const sides = [ifTrue, ifFalse].map((side) => {
+      const inner: Scope = {
+        parent: scope,
+        indexes: undefined,
+        environment: new Map(),
+        bound: new Map(),
+        statements: [],
+      };
+      return { inner, value: this.emit(side, inner) };
+    });
+    const [yes, no] = sides;
+    if (yes === undefined || no === undefined) throw new InternalError("print-wgsl", "select takes three");
+    const width = yes.value.width === 4 || no.value.width === 4 ? 4 : 1;
+    const chosen = variable<"f32">(this.context.names.take("chosen"));
+    if (no.inner.statements.length === 0 && !this.isGuarded(ifFalse, scope, new Set())) {
+      scope.statements.push(code`
+        var ${chosen} = ${widen(no.value, expr.type, width)};
+        if (${truth.wgsl}) {
+          ${join(yes.inner.statements)}
+          ${chosen} = ${widen(yes.value, expr.type, width)};
+        }
+      `);
+    } else {
+      scope.statements.push(code`
+        var ${chosen}: ${name(typeName(expr.type, width))};
+        if (${truth.wgsl}) {
+          ${join(yes.inner.statements)}
+          ${chosen} = ${widen(yes.value, expr.type, width)};
+        } else {
+          ${join(no.inner.statements)}
+          ${chosen} = ${widen(no.value, expr.type, width)};
+        }
+      `);
+    }
+    return { wgsl: chosen, width };
+  }
+
+  /** Four values one by one, for what differs in control flow among them. */
+  private byComponent(expr: Expr, scope: Scope): Value {
+    const parts = ([0, 1, 2, 3] as const).map((i) => {
+      const environment = new Map<string, Value>();
+      for (const each of freeVars(expr)) {
+        const value = tryLookUp(each, scope);
+        if (value?.width === 4) environment.set(each, scalarValue(component(value.wgsl, i)));
+      }
+      // A scope without a parent's bindings: what is bound outside is four wide.
+      const inner: Scope = {
+        parent: withoutBound(scope),
+        indexes: undefined,
+        environment,
+        bound: new Map(),
+        statements: scope.statements,
+      };
+      return this.emit(expr, inner).wgsl;
+    });
+    const [x, y, z, w] = parts;
+    if (x === undefined || y === undefined || z === undefined || w === undefined)
+      throw new InternalError("print-wgsl", "a vector has four components");
+    return this.bindText(scope, baseName(expr), vectorValue(call(typeName(expr.type, 4), [x, y, z, w])));
+  }
+
+  private operation(expr: Extract<Expr, { kind: "op" }>, scope: Scope): Value {
+    const args = expr.args.map((arg) => ({ value: this.emit(arg, scope), type: arg.type }));
+    const width = args.some((arg) => arg.value.width === 4) ? 4 : 1;
+    const wide = (): AnyWgsl[] => args.map((arg) => widen(arg.value, arg.type, width));
+    const [a, b] = args;
+    if (a === undefined) throw new InternalError("print-wgsl", `${expr.op} without operands`);
+    const operator = ARITHMETIC[expr.op];
+    // WGSL's arithmetic takes a vector and a scalar; everything else takes two of one kind.
+    if (operator !== undefined && b !== undefined)
+      return { wgsl: binary(a.value.wgsl, operator, b.value.wgsl), width };
+    const comparison = COMPARISON[expr.op];
+    const [x, y, z] = wide();
+    if (x === undefined) throw new InternalError("print-wgsl", `${expr.op} without operands`);
+    if (comparison !== undefined && y !== undefined)
+      return { wgsl: this.logic(expr.op, x, comparison, y, width), width };
+    if ((MATH_FUNCTIONS as readonly string[]).includes(expr.op)) {
+      const fn = expr.op as MathFunction;
+      this.context.usesMath(fn, width);
+      return { wgsl: call(mathName(fn, width), [x]), width };
+    }
+    switch (expr.op) {
+      case "neg":
+        return { wgsl: negate(x as Wgsl<"f32">), width };
+      case "not":
+        return { wgsl: not(x as Wgsl<"bool">), width };
+      case "recip":
+        return { wgsl: binary(literal("f32", 1), "/", x), width };
+      case "rsqrt":
+        return { wgsl: call("inverseSqrt", [x]), width };
+      case "select":
+        if (y === undefined || z === undefined) throw new InternalError("print-wgsl", "select takes three");
+        return { wgsl: call("select", [z, y, a.value.width === 1 ? a.value.wgsl : x]), width };
+      case "f32":
+      case "u32":
+      case "i32":
+        return { wgsl: call(typeName(expr.op, width), [x]), width };
+      default:
+        return { wgsl: call(expr.op, wide()), width };
+    }
+  }
+
+  private logic(op: string, x: AnyWgsl, operator: Comparison, y: AnyWgsl, width: 1 | 4): AnyWgsl {
+    // On vectors of bool WGSL has & and |, not && and ||.
+    if (width === 4 && (op === "and" || op === "or")) return binary(x, op === "and" ? "&" : "|", y);
+    return binary(x, operator, y);
+  }
+}
+
+type Comparison = "==" | "!=" | "<" | "<=" | ">" | ">=" | "&&" | "||";
+const ARITHMETIC: Readonly<Record<string, "+" | "-" | "*" | "/" | "%" | undefined>> = {
+  add: "+",
+  sub: "-",
+  mul: "*",
+  div: "/",
+  mod: "%",
+};
+const COMPARISON: Readonly<Record<string, Comparison | undefined>> = {
+  eq: "==",
+  ne: "!=",
+  lt: "<",
+  le: "<=",
+  gt: ">",
+  ge: ">=",
+  and: "&&",
+  or: "||",
+};
+
+function tryLookUp(of: string, scope: Scope): Value | undefined {
+  for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
+    const value = at.environment.get(of);
+    if (value !== undefined) return value;
+  }
+  return undefined;
+}
+
+function lookUp(of: string, scope: Scope): Value {
+  const value = tryLookUp(of, scope);
+  if (value === undefined) throw new InternalError("print-wgsl", `nothing binds the var ${of} here`);
+  return value;
+}
+
+function findBound(expr: Expr, scope: Scope): Value | undefined {
+  for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
+    const value = at.bound.get(expr);
+    if (value !== undefined) return value;
+  }
+  return undefined;
+}
+
+/** Out of every block on whose names the expression does not depend, but not out of a branch. */
+function homeOf(expr: Expr, scope: Scope): Scope {
+  let home = scope;
+  while (home.parent !== undefined && home.indexes !== undefined && !dependsOn(expr, home.indexes))
+    home = home.parent;
+  return home;
+}
+
+/** How many places each expression is used in. */
+function countUses(roots: Iterable<Expr>): ReadonlyMap<Expr, number> {
+  const counts = new Map<Expr, number>();
+  const enter = (expr: Expr): void => {
+    const uses = counts.get(expr) ?? 0;
+    counts.set(expr, uses + 1);
+    if (uses === 0) for (const child of children(expr)) enter(child);
+  };
+  for (const root of roots) enter(root);
+  return counts;
+}
+
+/** The same place, as if nothing had been bound there. */
+function withoutBound(scope: Scope): Scope {
+  return { ...scope, parent: scope.parent && withoutBound(scope.parent), bound: new Map() };
+}
+
+/** The same place, where a var that is four in a row is its first. */
+function withFirsts(scope: Scope): Scope {
+  const environment = new Map<string, Value>();
+  for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
+    for (const [each, { first }] of at.environment) {
+      if (first !== undefined && !environment.has(each)) environment.set(each, scalarValue(first));
+    }
+  }
+  return {
+    parent: withoutBound(scope),
+    indexes: undefined,
+    environment,
+    bound: new Map(),
+    statements: scope.statements,
+  };
+}
+
+export function typeName(type: ExprType, width: 1 | 4): string {
+  if (width === 1) return type;
+  return { f32: "vec4f", u32: "vec4u", i32: "vec4i", bool: "vec4<bool>" }[type];
+}
+
+/** The value as it is, or four of it. */
+export function widen(value: Value, type: ExprType, width: 1 | 4 = 4): AnyWgsl {
+  return value.width === width ? value.wgsl : call(typeName(type, width), [value.wgsl]);
+}
+
+const isName = (value: Value): boolean => /^[A-Za-z_]\w*$/.test(value.wgsl.text);
+
+/** What to call an expression that the source has no name for. */
+function baseName(expr: Expr): string {
+  if (expr.kind === "load") return `${expr.binding}_value`;
+  if (expr.kind === "op" && expr.type === "u32") return "index";
+  return expr.type === "bool" ? "condition" : "value";
+}
+
+export const clampToFinite = (value: number, type: ExprType): number =>
+  type === "f32" ? Math.min(Math.max(value, -INFINITY), INFINITY) : Math.min(Math.max(value, 0), 2 ** 32 - 1);
+
+/** One more value taken into a reduction. */
+export function combine(fn: "sum" | "max" | "min", total: Value, value: Value): AnyWgsl {
+  return fn === "sum" ? binary(total.wgsl, "+", value.wgsl) : call(fn, [total.wgsl, value.wgsl]);
+}

@@ -1,0 +1,101 @@
+/** How a shader reads and writes its bindings: the one place that knows how elements lie in memory. */
+import { code, component, element, join, name, wgsl, type Code, type Wgsl } from "./wgsl.js";
+
+export type Element = "f32" | "f16" | "bf16" | "u32";
+
+export interface BindingDeclaration {
+  /** As the shader calls it. */
+  readonly name: string;
+  readonly access: "read" | "read_write";
+  readonly element: Element;
+}
+
+/** f16 and bf16 lie in pairs in a u32, the first in the low half. */
+export const isPacked = (of: Element): boolean => of === "f16" || of === "bf16";
+
+/** `struct Numbers` and the storage bindings after it, in order. */
+export function declareBindings(numbers: readonly string[], bindings: readonly BindingDeclaration[]): Code {
+  const members = (numbers.length === 0 ? ["unused"] : numbers).map(
+    (number) => code`  ${name(number)}: u32,`,
+  );
+  const lines = bindings.map(({ name: binding, access, element: of }, i) => {
+    const mode = access === "read" ? name("read") : name("read_write");
+    return code`@group(0) @binding(${i + 1}) var<storage, ${mode}> ${name(binding)}: array<${name(of === "f32" ? "f32" : "u32")}>;`;
+  });
+  return code`
+    struct Numbers {
+      ${join(members)}
+    }
+    @group(0) @binding(0) var<uniform> numbers: Numbers;
+    ${join(lines)}
+  `;
+}
+
+/** Functions that take one element, or four in a row, out of packed words. */
+export function declareAccessors(
+  bindings: readonly BindingDeclaration[],
+  fours: ReadonlySet<string>,
+): readonly Code[] {
+  return bindings
+    .filter((binding) => isPacked(binding.element))
+    .flatMap((binding) => [declareOne(binding), ...(fours.has(binding.name) ? [declareFour(binding)] : [])]);
+}
+
+const loader = (binding: string): string => `load_${binding}`;
+const fourLoader = (binding: string): string => `load_four_${binding}`;
+
+function declareOne({ name: binding, element: of }: BindingDeclaration): Code {
+  const words = name(binding);
+  const value =
+    of === "f16"
+      ? wgsl<"f32">`unpack2x16float(${words}[index >> 1u] >> ((index & 1u) * 16u)).x`
+      : wgsl<"f32">`bitcast<f32>((${words}[index >> 1u] >> ((index & 1u) * 16u)) << 16u)`;
+  return code`
+    fn ${name(loader(binding))}(index: u32) -> f32 {
+      return ${value};
+    }
+  `;
+}
+
+/** Elements index … index + 3, where index is even: two whole words. */
+function declareFour({ name: binding, element: of }: BindingDeclaration): Code {
+  const words = name(binding);
+  const halves =
+    of === "f16"
+      ? code`return vec4f(unpack2x16float(low), unpack2x16float(high));`
+      : code`return bitcast<vec4f>(vec4u(low << 16u, low & 0xffff0000u, high << 16u, high & 0xffff0000u));`;
+  return code`
+    fn ${name(fourLoader(binding))}(index: u32) -> vec4f {
+      let low = ${words}[index >> 1u];
+      let high = ${words}[(index >> 1u) + 1u];
+      ${halves}
+    }
+  `;
+}
+
+export function loadElement(binding: BindingDeclaration, index: Wgsl<"u32">): Wgsl<"f32"> | Wgsl<"u32"> {
+  if (isPacked(binding.element)) return wgsl<"f32">`${name(loader(binding.name))}(${index})`;
+  return element<"f32">(name(binding.name), index);
+}
+
+/** Four consecutive elements from an even index, of a packed binding. */
+export function loadFour(binding: BindingDeclaration, index: Wgsl<"u32">): Wgsl<"vec4f"> {
+  return wgsl<"vec4f">`${name(fourLoader(binding.name))}(${index})`;
+}
+
+export function loadComponents(binding: BindingDeclaration, index: Wgsl<"vec4u">): Wgsl<"vec4f"> {
+  const at = (i: 0 | 1 | 2 | 3): Wgsl<"f32"> =>
+    loadElement(binding, component<"u32">(index, i)) as Wgsl<"f32">;
+  return wgsl<"vec4f">`vec4f(${at(0)}, ${at(1)}, ${at(2)}, ${at(3)})`;
+}
+
+/** Writes one element. Packed elements share words with their neighbours, so they are not written one by one. */
+export function storeElement(
+  binding: BindingDeclaration,
+  index: Wgsl<"u32">,
+  value: Wgsl<"f32"> | Wgsl<"u32">,
+): Code {
+  if (isPacked(binding.element))
+    throw new Error(`${binding.name} holds ${binding.element} and cannot be written element by element`);
+  return code`${element<"f32">(name(binding.name), index)} = ${value};`;
+}

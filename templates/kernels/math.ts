@@ -1,0 +1,242 @@
+/**
+ * Functions that WGSL has not, or promises too little for: near 1e-6 relative in f32, by polynomials, for one value or four.
+ * Nothing here makes an infinity or a NaN on the way, and nothing relies on (1 + x) - 1, which compilers fold to x.
+ */
+import { code, name, paragraphs, type Code, type Name } from "../wgsl.js";
+
+export type MathFunction = "sin" | "cos" | "tanh" | "expm1" | "log" | "log1p" | "erf" | "phi";
+export type Width = 1 | 4;
+type Helper = "wave" | "mantissa";
+
+interface Definition {
+  readonly needs: readonly (MathFunction | Helper)[];
+  readonly declare: (types: Types) => Code;
+}
+
+/** The types of one width, and the functions of this width by what they compute. */
+interface Types {
+  readonly width: Width;
+  readonly v: Name;
+  readonly u: Name;
+  readonly i: Name;
+  readonly fn: (of: MathFunction | Helper) => Name;
+}
+
+export const MATH_FUNCTIONS: readonly MathFunction[] = [
+  "sin",
+  "cos",
+  "tanh",
+  "expm1",
+  "log",
+  "log1p",
+  "erf",
+  "phi",
+];
+
+/** The name of the function for values of this width, as `mathDeclarations` declares it. */
+export const mathName = (of: MathFunction | Helper, width: Width): string =>
+  `${of}_${width === 4 ? "vec4f" : "f32"}`;
+
+/** Declarations of the functions used and of all that they need. */
+export function mathDeclarations(used: ReadonlyMap<Width, ReadonlySet<MathFunction>>): Code {
+  const declared = new Set<string>();
+  const declarations: Code[] = [];
+  const declare = (of: MathFunction | Helper, width: Width): void => {
+    if (declared.has(mathName(of, width))) return;
+    declared.add(mathName(of, width));
+    for (const need of DEFINITIONS[of].needs) declare(need, width);
+    declarations.push(DEFINITIONS[of].declare(typesOf(width)));
+  };
+  if ([...used.values()].some((functions) => functions.has("sin") || functions.has("cos")))
+    declarations.push(LARGE_ANGLE);
+  for (const [width, functions] of used) for (const of of [...functions].sort()) declare(of, width);
+  return paragraphs(declarations);
+}
+
+function typesOf(width: Width): Types {
+  const fn = (of: MathFunction | Helper): Name => name(mathName(of, width));
+  return width === 1
+    ? { width, v: name("f32"), u: name("u32"), i: name("i32"), fn }
+    : { width, v: name("vec4f"), u: name("vec4u"), i: name("vec4i"), fn };
+}
+
+const DEFINITIONS: Readonly<Record<MathFunction | Helper, Definition>> = {
+  expm1: {
+    needs: [],
+    // e^x - 1 = 2^k (e^r - 1) + (2^k - 1) with |r| ≤ ln 2 / 2; halved throughout, so that 2^128 is not met.
+    declare: ({ v, u, i, fn }) => code`
+      fn ${fn("expm1")}(x: ${v}) -> ${v} {
+        let y = clamp(x, ${v}(-87.0), ${v}(88.72));
+        let k = round(y * 1.442695);
+        let r = (y - k * 0.693359375) + k * 2.1219444e-4;
+        let e = r + r * r * (0.5 + r * (0.16666667 + r * (0.041666668 + r * (0.008333334 + r * (0.0013888889 + r * 1.984127e-4)))));
+        let half = bitcast<${v}>((${i}(k) + ${i}(126)) << ${u}(23));
+        return 2.0 * (half * e + (half - 0.5));
+      }
+    `,
+  },
+  tanh: {
+    needs: ["expm1"],
+    declare: ({ v, fn }) => code`
+      fn ${fn("tanh")}(x: ${v}) -> ${v} {
+        let e = ${fn("expm1")}(2.0 * min(abs(x), ${v}(10.0)));
+        return sign(x) * (e / (e + 2.0));
+      }
+    `,
+  },
+  phi: {
+    needs: ["expm1"],
+    declare: ({ v, fn }) => code`
+      // (e^z - 1) / z, which is 1 at 0.
+      fn ${fn("phi")}(z: ${v}) -> ${v} {
+        let zero = abs(z) < ${v}(1e-30);
+        return select(${fn("expm1")}(z) / select(z, ${v}(1.0), zero), ${v}(1.0), zero);
+      }
+    `,
+  },
+  mantissa: {
+    needs: [],
+    declare: ({ v, u, i, fn }) => code`
+      // u = 2^exponent · m with √½ ≤ m < √2.
+      fn ${exponentOf(v)}(u: ${v}) -> ${i} {
+        return bitcast<${i}>(bitcast<${u}>(u) - ${u}(0x3f3504f3u)) >> ${u}(23u);
+      }
+
+      fn ${fn("mantissa")}(u: ${v}, exponent: ${i}) -> ${v} {
+        return bitcast<${v}>(bitcast<${i}>(u) - (exponent << ${u}(23u)));
+      }
+
+      // ln((1 + s) / (1 - s)) for |s| < 0.172.
+      fn ${twiceArtanh(v)}(s: ${v}) -> ${v} {
+        let z = s * s;
+        return 2.0 * s * (1.0 + z * (0.33333334 + z * (0.2 + z * (0.14285715 + z * 0.11111111))));
+      }
+    `,
+  },
+  log: {
+    needs: ["mantissa"],
+    declare: ({ v, fn }) => code`
+      fn ${fn("log")}(x: ${v}) -> ${v} {
+        let u = max(x, ${v}(1.2e-38));
+        let exponent = ${exponentOf(v)}(u);
+        let m = ${fn("mantissa")}(u, exponent);
+        return ${twiceArtanh(v)}((m - 1.0) / (m + 1.0)) + ${v}(exponent) * 0.6931472;
+      }
+    `,
+  },
+  log1p: {
+    needs: ["mantissa"],
+    declare: ({ v, fn }) => code`
+      fn ${fn("log1p")}(x: ${v}) -> ${v} {
+        let near = abs(x) < ${v}(0.29);
+        let u = max(1.0 + x, ${v}(1.2e-38));
+        let exponent = ${exponentOf(v)}(u);
+        let m = ${fn("mantissa")}(u, exponent);
+        let s = select(m - 1.0, x, near) / select(m + 1.0, x + 2.0, near);
+        return ${twiceArtanh(v)}(s) + select(${v}(exponent) * 0.6931472, ${v}(0.0), near);
+      }
+    `,
+  },
+  erf: {
+    needs: [],
+    // Below 1 the Maclaurin series; above, Abramowitz and Stegun 7.1.26, off by at most 1.5e-7.
+    declare: ({ v, fn }) => code`
+      fn ${fn("erf")}(x: ${v}) -> ${v} {
+        let y = min(abs(x), ${v}(6.0));
+        let z = min(y * y, ${v}(1.0));
+        let high = 0.0052239776 - z * (8.548327e-4 - z * (1.2055333e-4 - z * (1.4925651e-5 - z * (1.6462114e-6 - z * 1.6365845e-7))));
+        let series = y * (1.1283792 - z * (0.37612638 - z * (0.11283792 - z * (0.026866171 - z * high))));
+        let t = 1.0 / (1.0 + 0.3275911 * y);
+        let tail = t * (0.2548296 + t * (-0.28449674 + t * (1.4214138 + t * (-1.453152 + t * 1.0614054)))) * exp(-y * y);
+        return sign(x) * select(1.0 - tail, series, y < ${v}(1.0));
+      }
+    `,
+  },
+  sin: {
+    needs: ["wave"],
+    declare: ({ v, i, fn }) => code`fn ${fn("sin")}(x: ${v}) -> ${v} { return ${fn("wave")}(x, ${i}(0)); }`,
+  },
+  cos: {
+    needs: ["wave"],
+    declare: ({ v, i, fn }) => code`fn ${fn("cos")}(x: ${v}) -> ${v} { return ${fn("wave")}(x, ${i}(1)); }`,
+  },
+  wave: {
+    needs: [],
+    // x = (quadrant + r)·π/2 with |r| ≤ ½: in three parts of 14 bits while k times each is exact, in whole numbers beyond.
+    declare: ({ v, i, fn, width }) => code`
+      fn ${fn("wave")}(x: ${v}, ahead: ${i}) -> ${v} {
+        let k = round(clamp(x, ${v}(-1600.0), ${v}(1600.0)) * 0.63661975);
+        var r = ((x - k * 1.57080078125) + k * 4.454515874385834e-6) - k * 6.0770944e-11;
+        var quadrant = ${i}(k);
+        ${width === 1 ? ONE_LARGE : FOUR_LARGE}
+        quadrant += ahead;
+        let z = r * r;
+        let sine = r * (1.0 - z * (0.16666667 - z * (0.008333334 - z * (1.9841270e-4 - z * 2.7557319e-6))));
+        let cosine = 1.0 - z * (0.5 - z * (0.041666668 - z * (0.0013888889 - z * (2.4801587e-5 - z * 2.7557319e-7))));
+        let wave = select(sine, cosine, (quadrant & ${i}(1)) == ${i}(1));
+        return select(wave, -wave, (quadrant & ${i}(2)) == ${i}(2));
+      }
+    `,
+  },
+};
+
+const exponentOf = (v: Name): Name => name(`exponent_${v.text}`);
+const twiceArtanh = (v: Name): Name => name(`twice_artanh_${v.text}`);
+
+const ONE_LARGE = code`
+  if (abs(x) > 1600.0) {
+    let angle = large_angle(x);
+    r = angle.r;
+    quadrant = angle.quadrant;
+  }
+`;
+
+const FOUR_LARGE = code`
+  if (any(abs(x) > vec4f(1600.0))) {
+    for (var c = 0; c < 4; c++) {
+      if (abs(x[c]) > 1600.0) {
+        let angle = large_angle(x[c]);
+        r[c] = angle.r;
+        quadrant[c] = angle.quadrant;
+      }
+    }
+  }
+`;
+
+/** Payne and Hanek's reduction: the bits of 2/π that matter for x, times its 24-bit mantissa, modulo 4, in whole numbers. */
+const LARGE_ANGLE = code`
+  struct Angle { r: f32, quadrant: i32 }
+
+  fn multiply_high(a: u32, b: u32) -> u32 {
+    let low = (a & 0xffffu) * (b & 0xffffu);
+    let left = (a >> 16u) * (b & 0xffffu);
+    let right = (a & 0xffffu) * (b >> 16u);
+    let middle = (low >> 16u) + (left & 0xffffu) + (right & 0xffffu);
+    return (a >> 16u) * (b >> 16u) + (left >> 16u) + (right >> 16u) + (middle >> 16u);
+  }
+
+  fn two_over_pi_word(bit: u32) -> u32 {
+    var words = array<u32, 8>(
+      0u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu);
+    let word = min(bit >> 5u, 6u);
+    let shift = bit & 31u;
+    return select((words[word] << shift) | (words[word + 1u] >> (31u - shift) >> 1u), words[word], shift == 0u);
+  }
+
+  fn large_angle(x: f32) -> Angle {
+    let bits = bitcast<u32>(x);
+    let mantissa = (bits & 0x7fffffu) | 0x800000u;
+    let first = ((bits >> 23u) & 0xffu) - 120u;
+    let w0 = two_over_pi_word(first);
+    let w1 = two_over_pi_word(first + 32u);
+    let w2 = two_over_pi_word(first + 64u);
+    let middle = mantissa * w1;
+    let low = middle + multiply_high(mantissa, w2);
+    let carry = select(0u, 1u, low < middle);
+    let high = mantissa * w0 + multiply_high(mantissa, w1) + carry;
+    let fraction = bitcast<i32>((high << 2u) | (low >> 30u));
+    let quadrant = bitcast<i32>(high >> 30u) + select(0, 1, fraction < 0);
+    let r = (f32(fraction) * 2.3283064e-10 + f32(low << 2u) * 5.421011e-20) * 1.5707964;
+    return Angle(select(r, -r, x < 0.0), select(quadrant, -quadrant, x < 0.0));
+  }
+`;

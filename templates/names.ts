@@ -1,0 +1,72 @@
+/** Names in a shader: what the source calls a thing, made fit for WGSL and unlike every other name of the module. */
+
+/** Words of WGSL, its predeclared types, and the built-in functions that shaders here call. */
+const WGSL_WORDS = `
+  alias break case const const_assert continue continuing default diagnostic discard else enable false fn for if let loop
+  override requires return struct switch true var while array atomic bool f16 f32 i32 u32 vec2 vec3 vec4 vec2f vec3f vec4f
+  vec2u vec3u vec4u vec2i vec3i vec4i mat2x2 mat3x3 mat4x4 ptr sampler texture_2d bitcast function private storage uniform
+  workgroup read write read_write
+  abs acos all any asin atan atan2 ceil clamp cos cosh cross degrees distance dot exp exp2 floor fma fract length log log2
+  max min mix modf normalize pow radians reflect round saturate select sign sin sinh smoothstep sqrt step tan tanh trunc
+  inverseSqrt ldexp frexp unpack2x16float pack2x16float workgroupBarrier storageBarrier subgroupAdd subgroupShuffleXor
+  NULL Self abstract active alignas alignof as asm asm_fragment async attribute auto await become cast catch class co_await
+  co_return co_yield coherent column_major common compile compile_fragment concept const_cast consteval constexpr constinit
+  crate debugger decltype delete demote demote_to_helper do dynamic_cast enum explicit export extends extern external
+  fallthrough filter final finally friend from fxgroup get goto groupshared highp impl implements import inline instanceof
+  interface layout lowp macro macro_rules match mediump meta mod module move mut mutable namespace new nil noexcept noinline
+  nointerpolation non_coherent noncoherent noperspective null nullptr of operator package packoffset partial pass patch
+  pixelfragment precise precision premerge priv protected pub public readonly ref regardless register reinterpret_cast
+  require resource restrict self set shared sizeof smooth snorm static static_assert static_cast std subroutine super
+  target template this thread_local throw trait try type typedef typeid typename typeof union unless unorm unsafe unsized
+  use using varying virtual volatile wgsl where with writeonly yield`;
+
+/** Names that each skeleton uses in `main` and beside it. */
+const SKELETON_WORDS = {
+  map: "",
+  reduce: "stride",
+  contract: `batch row col k acc finish finish_four tile_a tile_b depth_start thread_row thread_col first_row first_col
+    lane column stride k_four k_first acc_own acc_four acc_partials`,
+  scan: `lead channel n t lane slot step step_count channel_slot channel_start tile_begin tile_end tile_start`,
+  sequential: "lead t",
+} as const;
+
+export type SkeletonName = keyof typeof SKELETON_WORDS;
+
+const wordsOf = (text: string): readonly string[] => text.trim().split(/\s+/);
+
+/** What a member of a struct may not be called. */
+export const KEYWORDS: ReadonlySet<string> = new Set(wordsOf(WGSL_WORDS));
+
+/** What the source's things may not be called in a module of this skeleton. */
+export function reservedIn(skeleton: SkeletonName): ReadonlySet<string> {
+  const everywhere = ["main", "numbers", "Numbers", "group", "invocation", "element"];
+  return new Set([...KEYWORDS, ...everywhere, ...wordsOf(SKELETON_WORDS[skeleton])]);
+}
+
+/** `text` as WGSL takes it: letters, digits and underscores, not starting with a digit or two underscores. */
+export function identifier(text: string): string {
+  const plain = text
+    .replaceAll("'", "_prime")
+    .replace(/\W+/g, "_")
+    .replace(/^_+(?=.)/, "")
+    .replace(/_{2,}/g, "_")
+    .replace(/_+$/, "");
+  return /^[A-Za-z]/.test(plain) ? plain : `v${plain}`;
+}
+
+/** Gives out names, each once. */
+export class Names {
+  private readonly taken: Set<string>;
+
+  constructor(reserved: Iterable<string>) {
+    this.taken = new Set(reserved);
+  }
+
+  take(wanted: string): string {
+    const base = identifier(wanted);
+    let name = this.taken.has(base) ? `${base}_` : base;
+    for (let i = 1; this.taken.has(name); i += 1) name = `${base}_${i}`;
+    this.taken.add(name);
+    return name;
+  }
+}
