@@ -144,7 +144,7 @@ export type Operation =
   | { readonly kind: "prev"; readonly state: StateId }
   /** The continuous variable on the right of `der(state) = …`; gone after discretize. */
   | { readonly kind: "continuous"; readonly state: StateId }
-  /** `a` or `b` of der(state) = a·state + b, inside the rule's discrete form; typed with all of the state's axes and time until discretize puts the true terms in. */
+  /** `a` or `b` of der(state) = a·state + b, inside the rule's discrete form, behind its right-hand side; typed with all of the state's axes and time until discretize puts the true terms in. */
   | { readonly kind: "coefficient"; readonly state: StateId; readonly of: "a" | "b" };
 
 export type Node = Operation & {

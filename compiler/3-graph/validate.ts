@@ -17,7 +17,6 @@ export function validate(graph: Graph): void {
   checkNodes(validation);
   checkHistories(validation);
   checkContinuous(validation);
-  checkCycles(validation);
 }
 
 function checkAxes({ graph, axis, fail }: Validation): void {
@@ -204,7 +203,8 @@ function checkHistories({ graph, node, state, axis, fail }: Validation): void {
 }
 
 /**
- * The continuous variable is known inside its own der alone; coefficients belong to a state that has one.
+ * The continuous variable is known inside its own der alone. A coefficient stands for a part of its state's der and so
+ * behind it: within a step nothing can depend on itself.
  */
 function checkContinuous({ graph, state, fail }: Validation): void {
   const reaches = new Map<NodeId, ReadonlySet<number>>();
@@ -212,11 +212,12 @@ function checkContinuous({ graph, state, fail }: Validation): void {
     const found = new Set(operands(node).flatMap((id) => [...(reaches.get(id) ?? [])]));
     if (node.kind === "continuous") found.add(node.state);
     if (found.size > 0) reaches.set(node.id, found);
-    if (
-      (node.kind === "continuous" || node.kind === "coefficient") &&
-      state(node.state, describe(node)).equation.kind !== "continuous"
-    )
-      fail(describe(node), `its state has no der`);
+    if (node.kind !== "continuous" && node.kind !== "coefficient") continue;
+    const what = describe(node);
+    const { equation } = state(node.state, what);
+    if (equation.kind !== "continuous") fail(what, "its state has no der");
+    else if (node.kind === "coefficient" && equation.rhs >= node.id)
+      fail(what, `stands before %${equation.rhs}, the right-hand side that it is a part of`);
   }
   const closed = (root: NodeId, what: string, own?: number): void => {
     for (const id of reaches.get(root) ?? [])
@@ -226,37 +227,5 @@ function checkContinuous({ graph, state, fail }: Validation): void {
   for (const { id, name, equation } of graph.states) {
     closed(equation.value, `state ${name}`);
     if (equation.kind === "continuous") closed(equation.rhs, `der(${name})`, id);
-  }
-}
-
-/** Within a step nothing depends on itself, also not through a coefficient, which stands for all of its der. */
-function checkCycles({ graph, fail }: Validation): void {
-  const open = new Set<NodeId>();
-  const done = new Set<NodeId>();
-  const readsOf = (node: Node): readonly NodeId[] => {
-    if (node.kind !== "coefficient") return operands(node);
-    const equation = graph.states[node.state]?.equation;
-    return equation?.kind === "continuous" ? [equation.rhs] : [];
-  };
-  for (const root of graph.nodes) {
-    const path: { readonly node: Node; readonly reads: readonly NodeId[]; next: number }[] = [];
-    const enter = (node: Node): void => {
-      if (done.has(node.id)) return;
-      if (open.has(node.id)) fail(describe(node), "depends on itself within a step");
-      open.add(node.id);
-      path.push({ node, reads: readsOf(node), next: 0 });
-    };
-    enter(root);
-    for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
-      const read = top.reads[top.next++];
-      const node = read === undefined ? undefined : graph.nodes[read];
-      if (node !== undefined) {
-        enter(node);
-        continue;
-      }
-      path.pop();
-      open.delete(top.node.id);
-      done.add(top.node.id);
-    }
   }
 }

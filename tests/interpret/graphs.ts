@@ -83,16 +83,12 @@ export class Sketch {
 
   /** der(state) = rhs, in the discrete form that `rule` makes of a and b. */
   der(state: StateId, rhs: (h: NodeId) => NodeId, rule: (a: NodeId, b: NodeId) => NodeId): NodeId {
+    const right = rhs(this.add({ kind: "continuous", state }));
     const value = rule(
       this.add({ kind: "coefficient", state, of: "a" }),
       this.add({ kind: "coefficient", state, of: "b" }),
     );
-    this.builder.define(state, {
-      kind: "continuous",
-      rhs: rhs(this.add({ kind: "continuous", state })),
-      rule: "test",
-      value,
-    });
+    this.builder.define(state, { kind: "continuous", rhs: right, rule: "test", value });
     return value;
   }
 

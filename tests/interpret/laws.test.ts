@@ -11,58 +11,8 @@ import {
 import { validate } from "../../compiler/3-graph/validate.js";
 import { expectClose } from "../support/expect-close.js";
 import { seeded, type Random } from "../support/random.js";
+import { cut, join, randomInputs, type Inputs } from "./pieces.js";
 import { specimens } from "./zoo.js";
-
-type Inputs = Readonly<Record<string, Values>>;
-
-function randomInputs(graph: Graph, random: Random, b: number, t: number): Inputs {
-  const sizes: Readonly<Record<string, number>> = { b, t };
-  return Object.fromEntries(
-    graph.inputs.map((input) => {
-      const shape = input.axes.map((id) => {
-        const size = graph.axes.get(id)?.size;
-        return typeof size === "number" ? size : (sizes[id] ?? NaN);
-      });
-      return [input.name, random.tensor(shape)];
-    }),
-  );
-}
-
-/** Coordinates from..to along an axis of every input that has it. */
-function cut(graph: Graph, inputs: Inputs, axis: string, from: number, to: number): Inputs {
-  return Object.fromEntries(
-    graph.inputs.map((input): [string, Values] => {
-      const values = inputs[input.name];
-      assert.ok(values !== undefined);
-      const at = input.axes.findIndex((id) => id === axis);
-      return [input.name, at < 0 ? values : part(values, at, from, to)];
-    }),
-  );
-}
-
-function part({ shape, data }: Values, at: number, from: number, to: number): Values {
-  const inner = shape.slice(at + 1).reduce((product, size) => product * size, 1);
-  const size = shape[at] ?? 0;
-  const outer = shape.slice(0, at).reduce((product, n) => product * n, 1);
-  const taken: number[] = [];
-  for (let o = 0; o < outer; o++)
-    for (let i = from * inner; i < to * inner; i++) taken.push(data[o * size * inner + i] ?? NaN);
-  return { shape: shape.map((n, k) => (k === at ? to - from : n)), data: taken };
-}
-
-function join(parts: readonly Values[], at: number): Values {
-  const [first] = parts;
-  assert.ok(first !== undefined);
-  const size = parts.reduce((sum, { shape }) => sum + (shape[at] ?? 0), 0);
-  const outer = first.shape.slice(0, at).reduce((product, n) => product * n, 1);
-  const data: number[] = [];
-  for (let o = 0; o < outer; o++)
-    for (const { shape, data: numbers } of parts) {
-      const run = shape.slice(at).reduce((product, n) => product * n, 1);
-      for (let i = 0; i < run; i++) data.push(numbers[o * run + i] ?? NaN);
-    }
-  return { shape: first.shape.map((n, k) => (k === at ? size : n)), data };
-}
 
 /** Runs the pieces one after the other, each with what the one before carried out. */
 function inPieces(
@@ -101,7 +51,7 @@ describe("laws of the interpreter", () => {
   for (const { name, graph } of specimens())
     describe(name, () => {
       const [b, t] = [3, 13];
-      const inputs = randomInputs(graph, seeded(name.length), b, t);
+      const inputs = randomInputs(graph, seeded(name.length), { b, t });
       const whole = interpret(graph, { inputs });
 
       it("is a valid graph with a result worth comparing", () => {
