@@ -1,6 +1,6 @@
 /**
  * Lines: which newlines end a statement, which tokens a doc comment stands before, and how deep in brackets
- * each token is (SPEC.md § Lines). Where a bracket was left open, the next line that can only be a statement
+ * each token is (SPEC.md § Words and lines). Where a bracket was left open, the next line that can only be a statement
  * ends it, so that one slip does not swallow the rest of the file.
  */
 import { createTokenInstance, type IToken, type TokenType } from "chevrotain";
