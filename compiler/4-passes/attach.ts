@@ -3,12 +3,14 @@
  * depend on its own past alone, and the values that others read must be contracted on chip or be as small as the state.
  */
 import { operands } from "../3-graph/rewrite.js";
-import type { AxisId, Graph, Node, NodeId } from "../3-graph/types.js";
+import type { AxisId, Graph, NodeId } from "../3-graph/types.js";
+import { classify, type RecurrenceClass } from "./classify.js";
 import { dependents } from "./linear.js";
 import type { Recurrence } from "./recurrences.js";
 
 export interface Attached {
   readonly recurrence: Recurrence;
+  readonly class: RecurrenceClass;
   readonly kind: "scan" | "sequential";
   readonly inner: readonly AxisId[];
   readonly members: readonly NodeId[];
@@ -22,21 +24,30 @@ export function attach(graph: Graph, recurrence: Recurrence): Attached {
   const time = first?.along;
   const domain = [...graph.axes.keys()].filter((axis) => stateAxes.has(axis) || axis === time);
   const cycle = new Set(recurrence.members);
-  const elementwise = recurrence.members.every((id) => isElementwise(graph.nodes[id]));
+  const found = classify(graph, recurrence).class;
   const sequential = (): Attached => ({
     recurrence,
+    class: found,
     kind: "sequential",
     inner: [],
     members: [...cycle, ...readersUpToContraction(graph, cycle)],
     domain: canonical(graph, domain),
   });
-  if (!elementwise) return sequential();
+  if (found === "coupled") return sequential();
 
   const readers = contractedReaders(graph, cycle, domain);
   if (readers === undefined)
-    return { recurrence, kind: "scan", inner: [], members: [...cycle], domain: canonical(graph, domain) };
+    return {
+      recurrence,
+      class: found,
+      kind: "scan",
+      inner: [],
+      members: [...cycle],
+      domain: canonical(graph, domain),
+    };
   return {
     recurrence,
+    class: found,
     kind: "scan",
     inner: readers.inner,
     members: [...cycle, ...readers.members],
@@ -45,10 +56,6 @@ export function attach(graph: Graph, recurrence: Recurrence): Attached {
       domain.filter((axis) => !readers.inner.includes(axis)),
     ),
   };
-}
-
-function isElementwise(node: Node | undefined): boolean {
-  return node?.kind === "map" || node?.kind === "prev";
 }
 
 function canonical(graph: Graph, axes: readonly AxisId[]): readonly AxisId[] {

@@ -10,6 +10,7 @@ import { InternalError } from "../diagnostics/internal-error.js";
 import { operands } from "../3-graph/rewrite.js";
 import type { AxisId, Graph, MapFn, Node, NodeId, StateId } from "../3-graph/types.js";
 import { executionOrder } from "./order.js";
+import type { RecurrenceClass } from "./classify.js";
 import { recurrences, type Recurrence } from "./recurrences.js";
 import { attach, type Attached } from "./attach.js";
 
@@ -20,6 +21,7 @@ export interface Group {
   /** The anchor; for a recurrence its last member. */
   readonly root: NodeId;
   readonly recurrence?: Recurrence;
+  readonly class?: RecurrenceClass;
   /** scan: the axes that the outputs contract; the state is split over lanes along them. */
   readonly inner: readonly AxisId[];
   /** Values computed inside: the anchor, its epilogue; for a recurrence the cycle and what is attached to it. */
@@ -54,6 +56,7 @@ interface Draft {
   kind: GroupKind;
   root: NodeId;
   recurrence?: Recurrence;
+  class?: RecurrenceClass;
   inner: readonly AxisId[];
   members: Set<NodeId>;
   domain: readonly AxisId[];
@@ -139,10 +142,10 @@ class Fuser {
     return index;
   }
 
-  private placeRecurrence({ recurrence, kind, inner, members, domain }: Attached): void {
+  private placeRecurrence({ recurrence, kind, inner, members, domain, class: found }: Attached): void {
     const root = recurrence.members.at(-1);
     if (root === undefined) throw new InternalError("fuse", "a recurrence without members");
-    this.start({ kind, root, recurrence, inner, domain }, members);
+    this.start({ kind, root, recurrence, class: found, inner, domain }, members);
   }
 
   private placeNode(node: Node): void {

@@ -30,7 +30,9 @@ export function lowerScan(context: LowerContext, group: Group): readonly Lowered
   const whole = withinBindings(context, (scope) => ({
     kernel: new ScanLowering(context, group, layout, scope).whole(),
   }));
-  const chunking = chunkingOf(context, layout, whole.kernel as ScanKernel);
+  const { kernel } = whole;
+  const cuts = group.class === "diagonal" && kernel.skeleton === "scan";
+  const chunking = cuts ? chunkingOf(context, layout, kernel) : undefined;
   if (chunking === undefined) return [whole];
   const { when, numbers, cut } = chunking;
   const part = (build: (lowering: ScanLowering) => ScanKernel): LoweredKernel => ({
@@ -96,7 +98,8 @@ function chunkingOf(
   | { readonly when: Dim; readonly numbers: NonNullable<LoweredKernel["numbers"]>; readonly cut: Cut }
   | undefined {
   const steps = axisSize(context.graph, layout.time);
-  if (typeof steps === "number" || layout.complex || !isDiagonal(whole)) return undefined;
+  if (typeof steps === "number" || layout.complex || !whole.states.every(({ decay }) => decay))
+    return undefined;
   const leads = product(layout.lead.map((axis) => axisSize(context.graph, axis)));
   const chunking = context.schedules.chunking(shapeOf(whole), leads, steps);
   if (chunking === undefined) return undefined;
@@ -106,11 +109,6 @@ function chunkingOf(
     { name: cut.chunks, value: ["^/", steps, cut.steps] as const },
   ];
   return { when: chunking.when, numbers, cut };
-}
-
-/** Every state is affine in its own past and reads no other's: chunks can be joined by a product of decays. */
-function isDiagonal(kernel: ScanKernel): boolean {
-  return kernel.states.every((state) => state.decay !== undefined);
 }
 
 function shapeOf(kernel: Omit<ScanKernel, "schedule">): Parameters<LowerContext["schedules"]["scan"]>[0] {
@@ -179,7 +177,7 @@ class ScanLowering {
         inner: state.inner,
         value: this.e.mul(state.decay, previous),
       });
-      const final = (what: string, name: string): { final?: Store } => {
+      const final = (what: string): { final?: Store } => {
         const [store] = this.scope.store(
           this.chunkTensor(declared, what, cut),
           this.chunkPlace(declared, at, chunk),
@@ -187,17 +185,16 @@ class ScanLowering {
             re: this.e.variable("last", "f32"),
           },
         );
-        void name;
         return store === undefined ? {} : { final: store };
       };
       return [
-        { ...state, ...final("local", state.name) },
+        { ...state, ...final("local") },
         {
           name: product_,
           inner: state.inner,
           initial: this.e.f32(1),
           next: `${product_}_next`,
-          ...final("decay", product_),
+          ...final("decay"),
         },
       ];
     });
@@ -423,7 +420,7 @@ class ScanLowering {
         const expr = part === "re" ? next.re : (next.im ?? this.e.f32(0));
         this.steps.push({ name: stepName, inner, value: expr });
         value[part] = this.e.variable(stepName, "f32");
-        const decay = this.layout.states.length === 1 ? affineIn(expr, `prev_${name}`, this.e)?.a : undefined;
+        const decay = affineIn(expr, `prev_${name}`, this.e)?.a;
         const final = finals[k];
         return {
           name,
@@ -492,7 +489,7 @@ class ScanLowering {
   }
 
   /** What a store finds at hand: the results of the reductions over the inner axis. */
-  private atStore(id: NodeId, here: Coordinates, at: Coordinates): Value | undefined {
+  private atStore(id: NodeId, at: Coordinates): Value | undefined {
     const node = this.node(id);
     const known = this.held.get(`result ${id}`);
     if (known !== undefined) return known;
@@ -512,7 +509,6 @@ class ScanLowering {
         ? { re: bind(value.re, "") }
         : { re: bind(value.re, "_re"), im: bind(value.im, "_im") };
     this.held.set(`result ${id}`, result);
-    void here;
     return result;
   }
 
@@ -539,9 +535,7 @@ class ScanLowering {
       readonly noResults?: boolean;
     },
   ): ScanKernel {
-    const inStore = scalarizeContext(this.context, this.group, this.scope, (id, here) =>
-      this.atStore(id, here, at),
-    );
+    const inStore = scalarizeContext(this.context, this.group, this.scope, (id) => this.atStore(id, at));
     const stores = range.noResults === true ? [] : resultStores(this.context, this.group, at, inStore);
     const { name, notes } = describe(this.context, this.group);
     const kernel = {
