@@ -57,6 +57,9 @@ function checkHygiene(env: Env, primes: readonly AxisId[], span: Span): readonly
     (prime) => frame.ambient.includes(prime) && elaboration.builder.axisOf(prime).role === "plain",
   );
   if (clash === undefined) return primes;
+  const place = `${frame.path} ${clash}`;
+  if (elaboration.collisions.has(place)) return "poison";
+  elaboration.collisions.add(place);
   elaboration.sink.report(ambientCollision(span, clash, frame.name, frame.calls[0]?.span));
   return "poison";
 }

@@ -160,6 +160,8 @@ function isLinear(env: Env, rhs: NodeId, binding: StateBinding, equation: Span):
     const at = node.spans[0] ?? equation;
     if (node.kind === "continuous") return true;
     if (node.kind !== "map") {
+      const inner = operands(node).filter((arg) => depends(arg) && builder.node(arg).kind !== "continuous");
+      if (inner.some((arg) => !check(arg))) return false;
       report(env, matrixCoefficient(at, binding.name, equation));
       return false;
     }

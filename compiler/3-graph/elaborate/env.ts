@@ -21,6 +21,8 @@ export interface Elaboration {
   /** Inputs and outputs already declared. */
   readonly inputs: Map<string, Span>;
   readonly outputs: Map<string, Span>;
+  /** Axes already reported as used by a body that is mapped over them, by call path. */
+  readonly collisions: Set<string>;
   readonly walk: Walk;
 }
 

@@ -32,6 +32,7 @@ export function elaborate(module: Module, sink: DiagnosticSink): Graph | undefin
     tensors: new Map(),
     inputs: new Map(),
     outputs: new Map(),
+    collisions: new Set(),
     walk: { expression: expressionValues, body },
   };
   const env = modelEnv(module, model.name.name, elaboration);

@@ -37,7 +37,7 @@ function selectOne(env: Env, node: NodeId, selector: Selector, span: Span): Node
   }
   return selector.kind === "at"
     ? pick(env, node, primes, selector.value, span)
-    : become(env, node, name, primes, selector.target, selector.span);
+    : become(env, node, name, primes, selector.target, span);
 }
 
 /** `x[v: token]`: the coordinate of an axis, constant or by a tensor of whole numbers. */

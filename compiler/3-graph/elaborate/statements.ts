@@ -139,14 +139,14 @@ function defineStates(env: Env, { definitions }: StatementOf<"state">): undefine
   }
 }
 
-function repeat(env: Env, statement: StatementOf<"repeat">): undefined {
+function repeat(env: Env, statement: StatementOf<"repeat">): readonly Value[] | undefined {
   const [from, to] = [statement.from, statement.to].map((bound) => {
     const value = requireConstant(env, bound, "a bound of `repeat`");
     if (value === undefined || (typeof value === "number" && Number.isInteger(value))) return value;
     report(env, repeatBound(bound.span, describeConstant(value)));
     return undefined;
   });
-  if (typeof from !== "number" || typeof to !== "number") return;
+  if (typeof from !== "number" || typeof to !== "number") return undefined;
   for (let index = from; index < to; index++) {
     const scope = new Scope(env.scope.home, env.scope, false);
     const { name, span } = statement.name;
@@ -158,11 +158,15 @@ function repeat(env: Env, statement: StatementOf<"repeat">): undefined {
       paramPath: at === undefined ? env.frame.paramPath : joinPath(env.frame.paramPath, at),
       path: joinPath(env.frame.path, at?.replace(/^\//, "") ?? `${name}.${index}`),
     };
-    if (body({ ...inner, frame }, statement.body) === undefined) continue;
-    const hint = "a body returns once, at its end";
-    report(env, misplacedStatement(statement.span, "`return`", "`repeat`", hint));
-    return;
+    const results = body({ ...inner, frame }, statement.body);
+    if (results === undefined) continue;
+    report(
+      env,
+      misplacedStatement(statement.span, "`return`", "`repeat`", "a body returns once, at its end"),
+    );
+    return results.map(() => POISON);
   }
+  return undefined;
 }
 
 /** Only the branch that is taken is elaborated. Names that both branches define outlive it. */

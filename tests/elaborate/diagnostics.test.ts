@@ -1,0 +1,289 @@
+/** One example a mistake: its code, the exact place, and what the message is about. */
+import { strict as assert } from "node:assert";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Diagnostic } from "../../compiler/diagnostics/types.js";
+import { AXES, elaborateSource, type SourceOptions } from "./support.js";
+
+interface Example extends SourceOptions {
+  readonly code: string;
+  /** The statements of a model whose input is x[b, t, m], the place marked by «». */
+  readonly model?: string;
+  /** Declarations beside the model. */
+  readonly beside?: string;
+  /** A whole file in place of the two. */
+  readonly text?: string;
+  readonly says: RegExp;
+}
+
+/** A model that reads x and returns x; `statements` stand between. */
+const modelOf = (statements: string): string =>
+  `model example {\n  input x: f32[b, t, m]\n${statements}\n  output y[b, t, m] = x\n}\n`;
+
+const EXAMPLES: readonly Example[] = [
+  // Names.
+  { code: "K0201", model: "z = x + «xx»", says: /`xx` is not defined/ },
+  { code: "K0201", model: "scale = 2\nz = x * «scael»", says: /did you mean `scale`/ },
+  { code: "K0202", model: "z = «sofplus»(x)", says: /did you mean `softplus`/ },
+  { code: "K0203", model: "z = x\n«z» = x * 2", says: /`z` is already defined.*`z := …`/s },
+  { code: "K0203", beside: "const q = 1, «q» = 2", says: /`q` is already defined/ },
+  { code: "K0204", model: "z = x\n«z» = z * 2", says: /`z \+= …`/ },
+  { code: "K0204", model: "«z» = z * 2", says: /declare `state z\[…\]`/ },
+  { code: "K0205", model: "«z» += x", says: /`\+=` rebinds a value/ },
+  { code: "K0206", model: "«x» += 1", says: /an input and cannot be rebound/ },
+  { code: "K0206", model: "param w[m]\n«w» := x", says: /a parameter and cannot/ },
+  {
+    code: "K0207",
+    model: "state h[m]\nz = «h»\nh = prev(h) + x",
+    says: /`prev\(h\)` is its value one step earlier/,
+  },
+  { code: "K0208", beside: 'use f from «"./none.krait"»', says: /cannot find the file/ },
+  {
+    code: "K0209",
+    beside: 'use «mixxer» from "./other.krait"',
+    files: { "other.krait": "fn mixer(x) = x\n" },
+    says: /did you mean `mixer`/,
+  },
+  {
+    code: "K0209",
+    beside: 'use f from "./other.krait" with «sice» = 3',
+    files: { "other.krait": "const size = 2\nfn f(x) = x * size\n" },
+    says: /did you mean `size`/,
+  },
+  {
+    code: "K0210",
+    beside: 'use f from "./other.krait"',
+    file: "other.krait",
+    says: /uses this file/,
+  },
+  { code: "K0211", text: "const a = 1\n", says: /has no `model`/ },
+  { code: "K0212", model: "z = «exp(x, x)»", says: /takes 1 value, and is given 2/ },
+  { code: "K0212", model: "z = «sum(x)»", says: /needs `over` and an axis/ },
+  { code: "K0212", model: "z = silu(x, «x»)", says: /too many values/ },
+  { code: "K0212", model: "z = exp(x, «over m»)", says: /takes no `over`/ },
+  { code: "K0212", beside: "fn f(x, y) = x + y", model: "z = «f(x)»", says: /needs `y`/ },
+  {
+    code: "K0212",
+    beside: "block f(u[t, m], const c) -> [t, m] { return u * c }",
+    model: "z = f(x, «x»)",
+    says: /needs a constant for `c`/,
+  },
+  {
+    code: "K0213",
+    beside: "fn f(x) { «repeat k in 0..2 { return x }» }",
+    model: "z = f(x)",
+    says: /`return`.*`repeat`/,
+  },
+  { code: "K0214", model: "p, q = «exp(x)»", says: /one value.*2 values/s },
+  {
+    code: "K0214",
+    beside: "block «f»(u[t, m]) -> ([t, m], [t, m]) { return u }",
+    model: "p, q = f(x)",
+    says: /number of values/,
+  },
+  { code: "K0215", beside: "fn «f»(x) { y = x }", model: "z = f(x)", says: /ends without `return`/ },
+  { code: "K0216", beside: "fn f(x) = «f(x)»", model: "z = f(x)", says: /calls itself without end/ },
+  { code: "K0217", model: "z = x * «m»", says: /an axis, not a value/ },
+  { code: "K0217", model: "z = «zoh»(x)", says: /a rule, not a function/ },
+
+  // Constants.
+  { code: "K0301", model: "repeat k in 0..«x» { z = x }", says: /known when the model is compiled/ },
+  { code: "K0301", model: "z = len(«x»)", says: /an argument of `len`/ },
+  { code: "K0302", beside: 'const c = «1 + "a"»', says: /`\+` does not apply to a number and a string/ },
+  { code: "K0302", beside: "const c = [1, 2]", model: "const q = «c[2]»", says: /there is no item 2/ },
+  { code: "K0303", beside: "const width = 3", set: { widht: 4 }, says: /--set widht.*did you mean `width`/s },
+  { code: "K0304", beside: "const «width» = 3", set: { width: "wide" }, says: /a string.*a number, like 3/s },
+  {
+    code: "K0304",
+    beside: 'const «bias» = true from "use_bias"',
+    config: { use_bias: 1 },
+    says: /config.json's `use_bias`/,
+  },
+  { code: "K0305", beside: "const «p» = q, q = p", says: /defined by itself/ },
+  { code: "K0306", model: "repeat k in 0..«1.5» { z = x }", says: /whole numbers/ },
+  { code: "K0307", model: "if «1» { z = x }", says: /true or false/ },
+
+  // Axes.
+  { code: "K0320", model: "z = sum(x, over «q»)", says: /declare it: `axis q = …`/ },
+  { code: "K0320", beside: "axis strand = 2", model: "z = x[«strnad» : 0]", says: /did you mean `strand`/ },
+  { code: "K0321", beside: "axis p = «2.5»", says: /whole number.*2.5/s },
+  { code: "K0322", beside: "axis p = [m, «2»]", says: /a product is made of axes/ },
+  { code: "K0322", beside: "axis p = m | «t»", says: /has no fixed size/ },
+  {
+    code: "K0323",
+    beside: "block f(u[t, m]) -> [t, m] { return sum(u * pos(«n»), over n) }",
+    model: "param w[n]\nz = f(x * w)",
+    says: /`f` uses the axis `n` itself.*`x\[n -> n'\]`/s,
+  },
+  { code: "K0324", model: "z = x / «size(t)»", says: /known only when the model runs/ },
+  { code: "K0325", model: "z = x[m -> «n»]", says: /`m` cannot become `\[n\] of 4`/ },
+  { code: "K0326", model: "param w[«5», m]", says: /the only literal size is 1/ },
+  { code: "K0326", model: "param w[m, «m»]", says: /stands here twice.*`m'`/s },
+
+  // Axes and types of values.
+  {
+    code: "K0401",
+    model: "param w[n]\nz = dot(w, «x», over n)",
+    says: /`dot` works over `n`.*f32\[b, t, m\]/s,
+  },
+  { code: "K0401", model: "z = «rms_norm(x, over n, 1e-5)»", says: /`rms_norm`: `sum` works over `n`/ },
+  { code: "K0401", model: "z = causal_conv(x, «x», along t, over k)", says: /`causal_conv` works over `k`/ },
+  {
+    code: "K0402",
+    beside: "block f(u[t, m]) -> [t] { return «u + 1» }",
+    model: "z = f(x)",
+    says: /what `f` returns has an axis too many: m/,
+  },
+  { code: "K0402", model: "output o[b, t] = «x»", says: /the output `o` has an axis too many/ },
+  { code: "K0402", model: "z[t] = «x»", says: /`z` has an axis too many/ },
+  {
+    code: "K0402",
+    model: "state h[m]\nparam w[n]\nh = «prev(h) + w»",
+    says: /the value of `h` has an axis too many: n/,
+  },
+  {
+    code: "K0403",
+    beside: "block f(u[t, m]) -> [t, m] { return u }",
+    model: "z = f(«sum(x, over m)»)",
+    says: /the argument `u` of `f` lacks m/,
+  },
+  { code: "K0404", model: "param w[m2, m]\nz = w[m2 -> «m»]", says: /already has an axis `m`/ },
+  { code: "K0405", model: "param w[n]\nz = w[n: «x»]", says: /whole number/ },
+  { code: "K0406", model: "z = x * («x > 0»)", says: /`select\(condition, 1, 0\)`/ },
+  { code: "K0406", model: "z = select(«x», 1, 0)", says: /the condition has the wrong type/ },
+  { code: "K0406", model: "state h[m]\nh = «complex(x, x) + prev(h)»", says: /: complex`/ },
+  { code: "K0406", model: "z = «complex(x, x)» < x", says: /a real number/ },
+  { code: "K0407", model: "z = x[m: «6»]", says: /0 to 5/ },
+  { code: "K0408", model: "z = «concat(x, x, as m)»", says: /joins along a sum axis/ },
+  { code: "K0408", model: "z = stack(x, x, as «[n]»)", says: /there are 2 values/ },
+  { code: "K0409", model: 'z = x + «"one"»', says: /not a number or a tensor/ },
+
+  // Recurrences.
+  { code: "K0501", model: "state «h»[m]", says: /the state `h` has no equation/ },
+  { code: "K0502", model: "state h[m]\nh = x\nh = «x + 1»", says: /two equations/ },
+  { code: "K0503", model: "param w[m]\nz = prev(«w»)", says: /the same at every step/ },
+  { code: "K0504", model: "state h[m]\nder(h) = «h * h» + x  by euler(1)", says: /must be linear in `h`/ },
+  {
+    code: "K0505",
+    model: "state h[m]\nparam A[m', m]\nder(h) = «dot(A, h, over m)»[m' -> m] + x  by euler(1)",
+    says: /mixes the elements of `h`/,
+  },
+  {
+    code: "K0506",
+    beside: "rule half(step): der(h) = «a*h» => h = prev(h)",
+    model: "state h[m]\nder(h) = x by half(1)",
+    says: /must be `a\*h \+ b`/,
+  },
+  {
+    code: "K0507",
+    text: "axis m = 2\nmodel example {\n  param w[m]\n  state «h»[m]\n  output y[m] = w\n}\n",
+    says: /needs an axis of time/,
+  },
+  {
+    code: "K0508",
+    model: "param w[k]\nz = causal_conv(x, w, along «m», over k)",
+    says: /`m` is not an axis of time/,
+  },
+  { code: "K0509", model: "state h«[t, m]»\nh = prev(h)", says: /declared over time/ },
+  { code: "K0510", model: "state h[m]\nder(h) = x - h  by «exp_eulr»(1)", says: /did you mean `exp_euler`/ },
+  { code: "K0511", model: "der(«h») = x  by euler(1)", says: /declare it: `state h\[…\]`/ },
+  { code: "K0511", model: "h = 0.5 * prev(«h») + x", says: /declare it: `state h\[…\]`/ },
+
+  // Parameters.
+  { code: "K0601", model: 'param (w[n] | v[n])«[m]» from "w"', says: /no `_`/ },
+  { code: "K0602", model: "param «(w[n] | v[n])[_, m]»", says: /need its name/ },
+  { code: "K0603", model: 'param w[m] from «"w.{lyer}"»', says: /`\{lyer\}`/ },
+  {
+    code: "K0604",
+    model: 'param w[m] from "w"\nparam «v[n] from "w"»',
+    says: /read in two shapes.*\[4\].*\[6\]/s,
+  },
+  { code: "K0605", model: "param «w[t, m]»", says: /has the axis `t`/ },
+
+  // Programs.
+  {
+    code: "K0701",
+    text: "axis b: batch, t: time, m = 2\nmodel «example» {\n  input x: f32[b, t, m]\n}\n",
+    says: /no output/,
+  },
+  { code: "K0702", model: "input q: «f64»[b, t, m]", says: /`f64` is not a type of inputs/ },
+];
+
+/** Everything that a diagnostic says, as one text. */
+const textOf = (diagnostic: Diagnostic): string =>
+  [diagnostic.message, diagnostic.found, diagnostic.expected, diagnostic.hint].join("\n");
+
+function sourceOf(example: Example): string {
+  if (example.text !== undefined) return example.text;
+  return `${AXES}${example.beside ?? ""}\n${modelOf(example.model ?? "")}`;
+}
+
+describe("diagnostics of analysis and elaboration", () => {
+  for (const example of EXAMPLES) {
+    const marked = sourceOf(example);
+    const what = (example.model ?? example.beside ?? example.text ?? "").replaceAll(/\s+/g, " ");
+    it(`${example.code}: ${what}`, () => {
+      const source = marked.replaceAll(/[«»]/g, "");
+      const { diagnostics } = elaborateSource(source, example);
+      const codes = diagnostics.map((d) => `${d.code} ${d.message}`).join("; ");
+      assert.equal(diagnostics.length, 1, codes);
+      const [diagnostic] = diagnostics;
+      assert(diagnostic !== undefined);
+      assert.equal(diagnostic.code, example.code, codes);
+      assert.match(textOf(diagnostic), example.says);
+      if (!marked.includes("«")) return;
+      const { start, end } = diagnostic.span;
+      assert.equal(source.slice(start, end), marked.slice(marked.indexOf("«") + 1, marked.indexOf("»")));
+    });
+  }
+
+  it("has an example of every code", () => {
+    const folder = fileURLToPath(new URL("../../compiler/diagnostics/codes/", import.meta.url));
+    const codes = readdirSync(folder)
+      .filter((file) => file !== "syntax.ts")
+      .flatMap((file) => readFileSync(folder + file, "utf8").match(/"K\d{4}"/g) ?? [])
+      .map((code) => code.slice(1, -1))
+      // From K0710 on they are the passes'.
+      .filter((code) => code < "K0710");
+    const shown = new Set(EXAMPLES.map(({ code }) => code));
+    assert.deepEqual(
+      [...new Set(codes)].filter((code) => !shown.has(code)),
+      [],
+    );
+  });
+
+  it("reports every mistake of a file, each once, and none that follows from another", () => {
+    const { diagnostics } = elaborateSource(
+      `${AXES}${modelOf(`
+      p = x + nope
+      q = exp(p) * dot(p, p, over q)
+      r = sofplus(q) + p
+      repeat layer in 0..4 { s = x + nowhere }`)}`,
+    );
+    assert.deepEqual(
+      diagnostics.map(({ code }) => code),
+      ["K0201", "K0320", "K0202", "K0201"],
+    );
+  });
+
+  it("shows both sides of an axis mismatch, and where the axis is asked for", () => {
+    const source = `${AXES}${modelOf("param w[n]\nz = dot(w, x, over n)")}`;
+    const [diagnostic] = elaborateSource(source).diagnostics;
+    const shown = diagnostic?.related?.map(({ span, message }) => [
+      source.slice(span.start, span.end),
+      message,
+    ]);
+    assert.deepEqual(shown, [
+      ["w", "the other side is f32[n]"],
+      ["n", "`n` is asked for here"],
+    ]);
+  });
+
+  it("shows the call that wrote out a mistake in another body", () => {
+    const source = `${AXES}block f(u[t, m]) -> [t, m] { return u + nope }\n${modelOf("z = f(x)")}`;
+    const [diagnostic] = elaborateSource(source).diagnostics;
+    const call = diagnostic?.related?.at(-1);
+    assert.equal(call?.message, "`f` is called here");
+    assert.equal(source.slice(call?.span.start, call?.span.end), "f(x)");
+  });
+});
