@@ -42,6 +42,7 @@ export class GraphBuilder {
   private readonly known = new Map<string, NodeId>();
   private readonly stateTable: (StateDeclaration & { readonly id: StateId; equation?: Equation })[] = [];
   private readonly paramTable: Param[] = [];
+  private readonly knownParams = new Map<string, ParamId>();
   private readonly inputTable: Input[] = [];
   private readonly outputTable: Output[] = [];
   private readonly order = new Map<AxisId, number>();
@@ -146,15 +147,12 @@ export class GraphBuilder {
 
   /** Adds a parameter, or finds the one that reads the same tensor in the same shape. */
   param(param: Omit<Param, "id">): ParamId {
-    const same = this.paramTable.find(
-      (p) =>
-        p.scalar === param.scalar &&
-        JSON.stringify([p.sources, p.derived && p.name, p.layout]) ===
-          JSON.stringify([param.sources, param.derived && param.name, param.layout]),
-    );
-    if (same !== undefined) return same.id;
+    const key = JSON.stringify([param.scalar, param.sources, param.layout, param.derived ? param.name : ""]);
+    const same = this.knownParams.get(key);
+    if (same !== undefined) return same;
     const id = this.paramTable.length as ParamId;
     this.paramTable.push({ ...param, id });
+    this.knownParams.set(key, id);
     return id;
   }
 
