@@ -3,17 +3,12 @@
  * opens on a WebGPU device. `krait/node` has what Node.js adds: adapters, and bundles and weights on disk.
  *
  * @example
- * const { bundle, diagnostics } = await compile({ path: "model.krait", text });
+ * const { bundle, diagnostics } = compile({ path: "model.krait", text });
  * if (bundle === undefined) console.error(renderAll(diagnostics, sources));
  * @packageDocumentation
  */
-export {
-  compile,
-  type CompileOptions,
-  type CompileResult,
-  inspect,
-  stageNames,
-} from "../compiler/compile.js";
+export { compile, type Compilation, type CompileOptions, type CompileResult } from "../compiler/compile.js";
+export { inspectStage, STAGES } from "../compiler/inspect.js";
 export type { Diagnostic, RelatedSpan, Severity, SourceFile, Span } from "../compiler/diagnostics/types.js";
 export { InternalError } from "../compiler/diagnostics/internal-error.js";
 export { type JsonDiagnostic, toJson } from "../compiler/diagnostics/json.js";

@@ -19,7 +19,7 @@ const template = fileURLToPath(new URL("../../templates/models/mamba.krait", imp
 const source = { path: "mamba.krait", text: readFileSync(template, "utf8") };
 const config: unknown = JSON.parse(readFileSync(`${checkpoint}config.json`, "utf8"));
 const compiled = performance.now();
-const { bundle, diagnostics } = await compile(source, { config });
+const { bundle, diagnostics } = compile(source, { config });
 if (bundle === undefined) throw new Error(renderAll(diagnostics, new Map([[source.path, source]])));
 const { manifest } = bundle;
 const target = manifest.targets.at(-1);

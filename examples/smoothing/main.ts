@@ -27,7 +27,7 @@ for (let t = 0; t < steps; t++) {
 // Compile. A mistake in the source is a diagnostic, not an exception.
 const path = new URL("smoothing.krait", import.meta.url);
 const source = { path: "smoothing.krait", text: readFileSync(path, "utf8") };
-const { bundle, diagnostics } = await compile(source);
+const { bundle, diagnostics } = compile(source);
 if (bundle === undefined) throw new Error(renderAll(diagnostics, new Map([[source.path, source]])));
 
 // Run: the bundle on a device, then a session, which holds the state of one batch of sequences.

@@ -41,16 +41,17 @@ async function build(path: string, options: BuildOptions, io: Io): Promise<void>
     set: options.set ?? {},
     ...(options.target === undefined ? {} : { targets: options.target }),
   };
-  const bundle = await compileModel(readSource(path), compileOptions, io);
+  const { bundle } = await compileModel(readSource(path), compileOptions, io);
   await saveBundle(bundle, options.output);
+  const { manifest } = bundle;
   if (options.json) {
-    writeJson(io, { ok: true, bundle: options.output, model: bundle.manifest.model });
+    writeJson(io, { ok: true, bundle: options.output, model: manifest.model });
     return;
   }
   const lines = [
-    `${options.output}: ${describeModel(bundle.manifest)}`,
-    `  ${describeSignature(bundle.manifest)}`,
-    ...bundle.manifest.targets.map((target) => `  ${describeTarget(target)}`),
+    `${options.output}: ${describeModel(manifest)}`,
+    `  ${describeSignature(manifest)}`,
+    ...manifest.targets.map((target) => `  ${describeTarget(manifest, target)}`),
   ];
   io.out(`${lines.join("\n")}\n`);
 }

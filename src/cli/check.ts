@@ -36,7 +36,7 @@ async function check(path: string, options: CheckOptions, io: Io): Promise<void>
   const source = readSource(path);
   const sources = new SourceCache(source);
   const { compile } = await import("../../compiler/compile.js");
-  const { bundle, diagnostics } = await compile(source, {
+  const { bundle, diagnostics } = compile(source, {
     set: options.set ?? {},
     loadSource: sources.load,
     verify: true,

@@ -52,7 +52,7 @@ export interface StorageChoice {
   /** What most of the checkpoint is stored as. */
   readonly weights: Storage;
   /** Tensors stored otherwise. */
-  readonly storage: Readonly<Record<string, Storage>>;
+  readonly storage?: Readonly<Record<string, Storage>>;
 }
 
 /** The storage of each parameter that keeps a checkpoint's tensors as they are. Other types are left to the runtime, which says what it can't read. */
@@ -69,5 +69,5 @@ export function chooseStorage(
   const others = [...storages]
     .filter(([, storage]) => storage !== weights)
     .sort(([a], [b]) => (a < b ? -1 : 1));
-  return { weights, storage: Object.fromEntries(others) };
+  return { weights, ...(others.length > 0 && { storage: Object.fromEntries(others) }) };
 }

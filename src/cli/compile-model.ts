@@ -1,19 +1,29 @@
 /** Compiles for a command: shows what the compiler has to say, and stops the command if the model has errors. */
-import type { CompileOptions } from "../../compiler/compile.js";
+import type { Compilation, CompileOptions } from "../../compiler/compile.js";
 import type { Diagnostic, SourceFile } from "../../compiler/diagnostics/types.js";
 import type { Bundle } from "../../runtime/bundle-format.js";
 import { ModelHasErrors } from "./errors.js";
 import type { Io } from "./io.js";
 import { loadSource } from "./model-file.js";
 
-/** The bundle of a model without errors. Throws `ModelHasErrors` when it has shown some. */
-export async function compileModel(source: SourceFile, options: CompileOptions, io: Io): Promise<Bundle> {
+/** A model without errors. */
+export interface CompiledModel {
+  readonly bundle: Bundle;
+  readonly stages: Partial<Compilation>;
+}
+
+/** Throws `ModelHasErrors` when it has shown some. */
+export async function compileModel(
+  source: SourceFile,
+  options: CompileOptions,
+  io: Io,
+): Promise<CompiledModel> {
   const sources = new SourceCache(source);
   const { compile } = await import("../../compiler/compile.js");
-  const { bundle, diagnostics } = await compile(source, { loadSource: sources.load, ...options });
+  const { bundle, diagnostics, stages } = compile(source, { loadSource: sources.load, ...options });
   await showDiagnostics(diagnostics, sources, io);
   if (bundle === undefined) throw new ModelHasErrors();
-  return bundle;
+  return { bundle, stages };
 }
 
 /** Every source that the compiler has seen, so that messages can show its lines. */

@@ -46,7 +46,7 @@ async function importCheckpoint(folder: string, options: ImportOptions, io: Io):
   try {
     const storage = chooseStorage(weights.tensors());
     const source = { ...readSource(familyPath(family)), path: `${family}.krait` };
-    bundle = await compileModel(source, { config, ...storage }, io);
+    ({ bundle } = await compileModel(source, { config, ...storage }, io));
   } finally {
     await weights.close();
   }
@@ -56,7 +56,7 @@ async function importCheckpoint(folder: string, options: ImportOptions, io: Io):
   const lines = [
     `${options.output}: ${describeModel(manifest)}`,
     `  ${describeSignature(manifest)}`,
-    ...manifest.targets.map((target) => `  ${describeTarget(target)}`),
+    ...manifest.targets.map((target) => `  ${describeTarget(manifest, target)}`),
     `Try it:  krait run ${options.output} --weights ${folder} --tokens 1,2,3 --max-new 16`,
   ];
   io.out(`${lines.join("\n")}\n`);

@@ -1,12 +1,14 @@
 import { Command } from "commander";
-import type { CompileOptions } from "../../compiler/compile.js";
+import type { Compilation, CompileOptions } from "../../compiler/compile.js";
+import { closest } from "../../compiler/diagnostics/suggest.js";
 import type { SourceFile } from "../../compiler/diagnostics/types.js";
 import type { Bundle, Manifest, ShaderEntry, TargetEntry } from "../../runtime/bundle-format.js";
 import { collectSetting, type Settings } from "./arguments.js";
 import { compileModel } from "./compile-model.js";
 import { InputError, UsageError } from "./errors.js";
 import { type Io, writeJson } from "./io.js";
-import { loadSource, openModelFile } from "./model-file.js";
+import { launched, SHOWN_STEPS } from "./launches.js";
+import { openModelFile } from "./model-file.js";
 import { describeModel, describeSignature } from "./summary.js";
 import { formatTable } from "./table.js";
 
@@ -18,9 +20,9 @@ interface InspectOptions {
 }
 
 const HELP = `
-Without --stage or --kernel it lists the kernels: which source values each computes, and how often
-each program launches it. A bundle embeds its sources and constants, so every stage can be shown
-from it again.
+Without --stage or --kernel it lists the kernels: what each computes, and how often it is launched
+when weights are loaded, in a prefill of so many steps, and in a step. A bundle embeds its sources
+and constants, so every stage can be shown from it again.
 
 Examples:
   $ krait inspect model.bundle                        the kernels
@@ -44,54 +46,54 @@ export function inspectCommand(io: Io): Command {
 }
 
 async function inspectModel(path: string, options: InspectOptions, io: Io): Promise<void> {
-  if (options.stage !== undefined) return inspectStage(path, options, options.stage, io);
-  const file = await openModelFile(path);
-  if (file.kind === "bundle" && options.set !== undefined) {
-    throw new UsageError("--set is for sources; a bundle's constants were fixed when it was built");
-  }
+  if (options.stage !== undefined) return printStage(path, options, options.stage, io);
+  const file = await openModelFile(path, options.set);
   const bundle =
-    file.kind === "bundle" ? file.bundle : await compileModel(file.source, { set: options.set ?? {} }, io);
+    file.kind === "bundle"
+      ? file.bundle
+      : (await compileModel(file.source, { set: options.set ?? {} }, io)).bundle;
   if (options.kernel !== undefined) io.out(kernelText(bundle, options.kernel));
   else if (options.json) writeJson(io, describeKernels(bundle.manifest));
   else io.out(listKernels(bundle.manifest));
 }
 
-async function inspectStage(path: string, options: InspectOptions, stage: string, io: Io): Promise<void> {
-  const { inspect, stageNames } = await import("../../compiler/compile.js");
-  if (!stageNames.includes(stage)) {
-    const { closest } = await import("../../compiler/diagnostics/suggest.js");
-    const names = `The stages, in order: ${stageNames.join(", ")}.`;
+async function printStage(path: string, options: InspectOptions, stage: string, io: Io): Promise<void> {
+  const { inspectStage, STAGES } = await import("../../compiler/inspect.js");
+  if (!STAGES.includes(stage)) {
+    const names = `The stages, in order: ${STAGES.join(", ")}.`;
     if (stage === "help") return io.out(`${names}\n`);
-    const guess = closest(stage, stageNames);
-    throw new UsageError(
-      `there is no stage '${stage}'${guess !== undefined ? ` (did you mean '${guess}'?)` : ""}\n${names}`,
-    );
+    const guess = closest(stage, STAGES);
+    const hint = guess === undefined ? "" : ` (did you mean '${guess}'?)`;
+    throw new UsageError(`there is no stage '${stage}'${hint}\n${names}`);
   }
-  const file = await openModelFile(path);
+  const file = await openModelFile(path, options.set);
   const { source, compileOptions } =
     file.kind === "bundle"
       ? sourceOfBundle(file.bundle)
-      : { source: file.source, compileOptions: { set: options.set ?? {}, loadSource } };
-  // Compiling first shows the diagnostics of a model that has errors.
-  await compileModel(source, compileOptions, io);
-  const shown = { stage, ...(options.kernel === undefined ? {} : { kernel: options.kernel }) };
-  const text = await inspect(source, compileOptions, shown);
-  io.out(text.endsWith("\n") ? text : `${text}\n`);
+      : { source: file.source, compileOptions: { set: options.set ?? {} } };
+  const { bundle, stages } = await compileModel(source, compileOptions, io);
+  const text = inspectStage(stages as Compilation, stage, options.kernel);
+  if (text !== undefined) return io.out(text.endsWith("\n") ? text : `${text}\n`);
+  if (options.kernel !== undefined) throw unknownKernel(bundle, options.kernel);
+  throw new InputError(`this model has no stage '${stage}'`);
 }
 
-/** What the compiler was given when it built a bundle. The constants stand for the config.json that they came from. */
+/** What the compiler was given when it built a bundle; the settings stand for the config.json that they came from. */
 function sourceOfBundle(bundle: Bundle): { source: SourceFile; compileOptions: CompileOptions } {
-  const { sources, constants, options } = bundle.manifest;
-  const main = sources[0]?.file;
-  const text = main === undefined ? undefined : bundle.files.get(main);
-  if (main === undefined || text === undefined) throw new InputError("the bundle embeds no source");
-  const load = (path: string): SourceFile | undefined => {
-    const found = bundle.files.get(path);
-    return found === undefined ? undefined : { path, text: found };
+  const { sources, options } = bundle.manifest;
+  const files = sources.map(({ file }) => ({ path: fileName(file), text: bundle.files.get(file) ?? "" }));
+  const [source] = files;
+  if (source === undefined) throw new InputError("the bundle embeds no source");
+  // Files that the main one uses are embedded by name, with a number before it.
+  const loadSource = (path: string): SourceFile | undefined => {
+    const used = files.find((file, k) => k > 0 && file.path === `${k}-${fileName(path)}`);
+    return used && { path, text: used.text };
   };
-  const { targets, weights, storage } = options;
-  const compileOptions = { set: constants, targets, weights, loadSource: load, ...(storage && { storage }) };
-  return { source: { path: main, text }, compileOptions };
+  return { source, compileOptions: { ...options, loadSource } };
+}
+
+function fileName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
 }
 
 /** The WGSL of the kernel of this id or label: the first target's, which is the best. */
@@ -100,26 +102,37 @@ function kernelText(bundle: Bundle, name: string): string {
   const shader = shaders.find(({ id, label, file }) => id === name || label === name || file === name);
   const text = shader === undefined ? undefined : bundle.files.get(shader.file);
   if (text !== undefined) return text;
-  const names = [...new Set(shaders.map(({ id }) => id))];
-  throw new InputError(`there is no kernel '${name}'`, `The kernels: ${names.join(", ")}`);
+  throw unknownKernel(bundle, name);
+}
+
+function unknownKernel({ manifest }: Bundle, name: string): InputError {
+  const names = [...new Set(manifest.targets.flatMap(({ shaders }) => shaders.map(({ id }) => id)))];
+  const guess = closest(name, names);
+  const hint = guess === undefined ? "" : ` (did you mean '${guess}'?)`;
+  return new InputError(`there is no kernel '${name}'${hint}`, `The kernels: ${names.join(", ")}`);
 }
 
 interface KernelUse {
   readonly shader: ShaderEntry;
-  readonly launches: Readonly<Record<"load" | "prefill" | "tail" | "step", number>>;
+  /** Launches in each of `RUNS`, in their order. */
+  readonly launches: readonly number[];
 }
 
-function kernelUses(target: TargetEntry): readonly KernelUse[] {
-  const count = (dispatches: readonly { shader: string }[], id: string): number =>
-    dispatches.filter(({ shader }) => shader === id).length;
+/** The runs whose launches are counted; all with batch 1. */
+const RUNS = [
+  { name: "load", program: "load", steps: 1 },
+  ...SHOWN_STEPS.map((steps) => ({ name: `${steps} steps`, program: "prefill", steps }) as const),
+  { name: "step", program: "step", steps: 1 },
+] as const;
+
+function kernelUses(manifest: Manifest, target: TargetEntry): readonly KernelUse[] {
+  const runs = RUNS.map(({ program: name, steps }) => {
+    const program = target[name];
+    return program === undefined ? [] : launched(manifest, program, { batch: 1, steps });
+  });
   return target.shaders.map((shader) => ({
     shader,
-    launches: {
-      load: count(target.load.body, shader.id),
-      prefill: count(target.prefill.body, shader.id),
-      tail: count(target.prefill.tail, shader.id),
-      step: target.step ? count([...target.step.body, ...target.step.tail], shader.id) : 0,
-    },
+    launches: runs.map((dispatches) => dispatches.filter((dispatch) => dispatch.shader === shader.id).length),
   }));
 }
 
@@ -127,16 +140,19 @@ function describeKernels(manifest: Manifest): unknown {
   return {
     model: manifest.model,
     compiler: manifest.compiler,
+    inputs: manifest.inputs,
+    outputs: manifest.outputs,
+    states: manifest.states,
     targets: manifest.targets.map((target) => ({
       name: target.name,
-      kernels: kernelUses(target).map(({ shader, launches }) => ({
+      kernels: kernelUses(manifest, target).map(({ shader, launches }) => ({
         id: shader.id,
         label: shader.label,
         file: shader.file,
         workgroup: shader.workgroup,
         workgroupBytes: shader.workgroupBytes,
         bindings: shader.bindings.map(({ name }) => name),
-        launches,
+        launches: Object.fromEntries(RUNS.map(({ name }, i) => [name, launches[i]])),
       })),
     })),
   };
@@ -145,20 +161,23 @@ function describeKernels(manifest: Manifest): unknown {
 function listKernels(manifest: Manifest): string {
   const parts = [`${describeModel(manifest)}\n${describeSignature(manifest)}\n`];
   for (const target of manifest.targets) {
-    const rows = kernelUses(target).map(({ shader, launches }) => [
+    const uses = kernelUses(manifest, target);
+    const rows = uses.map(({ shader, launches }) => [
       shader.id,
-      ...[launches.load, launches.prefill, launches.tail, launches.step].map((n) =>
-        n === 0 ? "·" : String(n),
-      ),
+      ...launches.map((count) => (count === 0 ? "·" : String(count))),
       shader.workgroup.filter((size, i) => i === 0 || size > 1).join("×"),
       shader.label,
     ]);
-    const total = (key: keyof KernelUse["launches"]): string =>
-      String(kernelUses(target).reduce((sum, { launches }) => sum + launches[key], 0));
-    const heads = ["kernel", "load", "prefill", "tail", "step", "workgroup", "computes"];
-    const sums = ["launches", total("load"), total("prefill"), total("tail"), total("step"), "", ""];
-    const right = [1, 2, 3, 4, 5];
-    parts.push(`target ${target.name}\n${formatTable([heads, ...rows, sums], { indent: 2, right })}`);
+    const sums = RUNS.map((_run, i) =>
+      String(uses.reduce((sum, { launches }) => sum + (launches[i] ?? 0), 0)),
+    );
+    const table = [
+      ["kernel", ...RUNS.map(({ name }) => name), "workgroup", "computes"],
+      ...rows,
+      ["launches, batch 1", ...sums],
+    ];
+    const right = [...RUNS.keys()].map((i) => i + 1);
+    parts.push(`target ${target.name}\n${formatTable(table, { indent: 2, right })}`);
   }
   return parts.join("\n");
 }

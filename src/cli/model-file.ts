@@ -3,17 +3,21 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { SourceFile } from "../../compiler/diagnostics/types.js";
 import type { Bundle } from "../../runtime/bundle-format.js";
-import { InputError } from "./errors.js";
+import type { Settings } from "./arguments.js";
+import { InputError, UsageError } from "./errors.js";
 
 export type ModelFile =
   | { readonly kind: "source"; readonly source: SourceFile }
   | { readonly kind: "bundle"; readonly path: string; readonly bundle: Bundle };
 
-/** A folder, or a path to a `model.json`, is a bundle; any other file is Krait source. */
-export async function openModelFile(path: string): Promise<ModelFile> {
-  if (statSync(path).isDirectory()) return openBundle(path);
-  if (basename(path) === "model.json") return openBundle(dirname(path));
-  return { kind: "source", source: readSource(path) };
+/** A folder, or a path to a `model.json`, is a bundle; any other file is Krait source, which alone takes `--set`. */
+export async function openModelFile(path: string, set?: Settings): Promise<ModelFile> {
+  const isFolder = statSync(path).isDirectory();
+  if (!isFolder && basename(path) !== "model.json") return { kind: "source", source: readSource(path) };
+  if (set !== undefined) {
+    throw new UsageError("--set is for sources; a bundle's constants were fixed when it was built");
+  }
+  return openBundle(isFolder ? path : dirname(path));
 }
 
 async function openBundle(path: string): Promise<ModelFile> {

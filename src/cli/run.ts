@@ -102,12 +102,11 @@ function collectState(text: string, earlier: readonly StateSource[] = []): reado
 
 async function run(path: string, options: RunOptions, io: Io): Promise<void> {
   checkOptions(options);
-  const file = await openModelFile(path);
-  if (file.kind === "bundle" && options.set !== undefined) {
-    throw new UsageError("--set is for sources; a bundle's constants were fixed when it was built");
-  }
+  const file = await openModelFile(path, options.set);
   const bundle =
-    file.kind === "bundle" ? file.bundle : await compileModel(file.source, { set: options.set ?? {} }, io);
+    file.kind === "bundle"
+      ? file.bundle
+      : (await compileModel(file.source, { set: options.set ?? {} }, io)).bundle;
   // Inputs are read and checked before the GPU is looked for: their mistakes are the likelier ones.
   const inputs = await loadInputs(bundle.manifest, options.input ?? [], options.tokens);
   const { requestDevice } = await import("../node/index.js");

@@ -31,6 +31,6 @@ describe("storage of a checkpoint", () => {
   });
 
   it("is f32 for an empty checkpoint", () => {
-    assert.deepEqual(chooseStorage([]), { weights: "f32", storage: {} });
+    assert.deepEqual(chooseStorage([]), { weights: "f32" });
   });
 });

@@ -18,8 +18,9 @@ describe("krait import", () => {
       const { out } = await kraitOk("import", fixturePath(checkpoint), "-o", at(checkpoint));
       assert.match(out, /token\[b, t\] → logits\[b, t, v\]/);
       assert.match(out, /krait run .* --weights .* --tokens/);
-      const { params, constants } = manifestOf(checkpoint);
-      assert.deepEqual(new Set(params.map((param) => param.storage)), new Set([storage]));
+      const { options, constants } = manifestOf(checkpoint);
+      assert.equal(options.weights, storage);
+      assert.equal(options.storage, undefined);
       assert.equal(constants["width"], 64);
     });
   }

@@ -136,7 +136,7 @@ describe("krait inspect", () => {
 
   it("lists the kernels, of a source as of its bundle", async () => {
     const { out } = await kraitOk("inspect", at("bundle"));
-    assert.match(out, /target baseline\n {2}kernel +load +prefill +tail +step +workgroup +computes\n/);
+    assert.match(out, /target baseline\n {2}kernel +load +16 steps +2048 steps +step +workgroup +computes\n/);
     assert.equal((await kraitOk("inspect", at("model.krait"))).out, out);
   });
 

@@ -24,7 +24,7 @@ describe("the package", () => {
   it("compiles, from its own templates", async () => {
     const { compile } = (await load("index")) as { compile: typeof Compile };
     const text = "axis b: batch, t: time\nmodel m {\n  input x: f32[b, t]\n  output y[b, t] = silu(x)\n}\n";
-    const { bundle, diagnostics } = await compile({ path: "m.krait", text }, {});
+    const { bundle, diagnostics } = compile({ path: "m.krait", text }, {});
     assert.deepEqual(diagnostics, []);
     assert.equal(bundle?.manifest.model, "m");
   });
