@@ -1,0 +1,16 @@
+/** `krait/runtime`: opens bundles and runs them, in a browser or in Node.js. */
+export * from "./bundle-format.js";
+export { loadBundle, verifyBundle, sha256, MANIFEST_FILE } from "./bundle.js";
+export { openCheckpoint, openShardedCheckpoint, tensorCheckpoint, type Checkpoint } from "./checkpoint.js";
+export { dimNames, evaluateDim } from "./dim.js";
+export { ERROR_CODES, KraitError, type ErrorCode } from "./errors.js";
+export type { InputData, Inputs } from "./inputs.js";
+export { open, type Model, type OpenOptions } from "./model.js";
+export type { Outputs } from "./outputs.js";
+export { blobFile, bytesFile, urlFile, type RandomAccess } from "./random-access.js";
+export { readSafetensors, type TensorEntry } from "./safetensors.js";
+export { parseManifest } from "./schema.js";
+export type { OutputChunk, PrefillOptions, Session, SessionOptions, StepOptions } from "./session.js";
+export type { Snapshot } from "./states.js";
+export { chooseTarget, requiredDevice, type DeviceLike, type RequiredDevice } from "./target.js";
+export type { HostTensor } from "./tensor.js";

@@ -1,0 +1,151 @@
+/** What callers pass in: checked, measured, and cut into pieces along time. */
+import type { InputEntry, Manifest } from "./bundle-format.js";
+import { evaluateDim } from "./dim.js";
+import { KraitError } from "./errors.js";
+import type { AxisNames } from "./numbers.js";
+
+/** Row-major, as the model declares the input; `index` inputs are Uint32Array or Int32Array, others Float32Array. */
+export type InputData = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
+export type Inputs = Readonly<Record<string, InputData>>;
+
+/** Inputs that passed every check. */
+export interface CheckedInputs {
+  /** Steps that they cover. */
+  readonly steps: number;
+  readonly inputs: readonly CheckedInput[];
+}
+
+export interface CheckedInput {
+  readonly name: string;
+  readonly data: InputData;
+  /** [outer, steps, inner] for an input with time: `data` is that shape. Absent for one without. */
+  readonly layout?: { readonly outer: number; readonly inner: number };
+}
+
+/**
+ * Checks names, types, lengths and ranges, and finds the number of steps.
+ * `held`: inputs without time that the session already has, and which may be left out.
+ * @throws KraitError R0401…R0404.
+ */
+export function checkInputs(
+  manifest: Manifest,
+  names: AxisNames,
+  batch: number,
+  given: Inputs,
+  held: ReadonlySet<string>,
+): CheckedInputs {
+  checkNames(manifest, given, held);
+  const measured = manifest.inputs.flatMap((entry) => {
+    const data = given[entry.name];
+    return data === undefined ? [] : [measure(entry, data, names, batch)];
+  });
+  const timed = measured.filter(({ input }) => input.layout !== undefined);
+  const steps = timed[0]?.steps ?? 1;
+  const other = timed.find((input) => input.steps !== steps);
+  if (timed[0] !== undefined && other !== undefined) {
+    const [a, b] = [timed[0].input.name, other.input.name];
+    throw new KraitError(
+      "R0402",
+      `The inputs disagree about time: "${a}" covers ${String(steps)} steps, "${b}" ${String(other.steps)}.`,
+    );
+  }
+  if (steps === 0) {
+    throw new KraitError("R0404", "The inputs cover no time: a prefill needs at least one step.", {
+      hint: "Leave the call out for an empty sequence.",
+    });
+  }
+  return { steps, inputs: measured.map(({ input }) => input) };
+}
+
+function checkNames(manifest: Manifest, given: Inputs, held: ReadonlySet<string>): void {
+  const known = new Set(manifest.inputs.map(({ name }) => name));
+  const list = manifest.inputs.map(describe).join(", ");
+  const unknown = Object.keys(given).filter((name) => !known.has(name));
+  if (unknown.length > 0) {
+    throw new KraitError("R0401", `The model has no input ${quoted(unknown)}.`, {
+      hint: `Its inputs are ${list}.`,
+    });
+  }
+  const missing = manifest.inputs.filter(
+    ({ name, time }) => given[name] === undefined && !(time === undefined && held.has(name)),
+  );
+  if (missing.length > 0) {
+    throw new KraitError("R0401", `Missing: the input ${quoted(missing.map(({ name }) => name))}.`, {
+      hint: `The model's inputs are ${list}.`,
+    });
+  }
+}
+
+function quoted(names: readonly string[]): string {
+  return names.map((name) => `"${name}"`).join(", ");
+}
+
+/** `token[b, t]`. */
+function describe({ name, axes }: InputEntry): string {
+  return `${name}[${axes.map((axis) => axis.name).join(", ")}]`;
+}
+
+function measure(
+  entry: InputEntry,
+  data: InputData,
+  names: AxisNames,
+  batch: number,
+): { readonly input: CheckedInput; readonly steps: number } {
+  checkType(entry, data);
+  const numbers = { [names.batch]: batch, [names.steps]: 1, pos: 0 };
+  const sizes = entry.axes.map(({ size }) => evaluateDim(size, numbers));
+  const time = entry.axes.findIndex(({ name }) => name === entry.time);
+  const perStep = sizes.reduce((product, size) => product * size, 1);
+  const steps = time < 0 ? 1 : data.length / perStep;
+  if (time < 0 ? data.length !== perStep : !Number.isInteger(steps)) {
+    const shape = sizes.map((size, i) => (i === time ? entry.axes[i]?.name : String(size))).join(", ");
+    const due = time < 0 ? String(perStep) : `a multiple of ${String(perStep)}`;
+    throw new KraitError(
+      "R0402",
+      `The input "${entry.name}" has ${String(data.length)} values; its shape is [${shape}], so it needs ${due}.`,
+      { hint: `The session's batch is ${String(batch)}.` },
+    );
+  }
+  checkRange(entry, data);
+  if (time < 0) return { input: { name: entry.name, data }, steps };
+  const product = (part: readonly number[]): number => part.reduce((a, b) => a * b, 1);
+  const layout = { outer: product(sizes.slice(0, time)), inner: product(sizes.slice(time + 1)) };
+  return { input: { name: entry.name, data, layout }, steps };
+}
+
+function checkType(entry: InputEntry, data: unknown): void {
+  const right =
+    entry.scalar === "f32"
+      ? data instanceof Float32Array
+      : data instanceof Uint32Array || data instanceof Int32Array;
+  if (right) return;
+  const found = typeof data === "object" && data !== null ? data.constructor.name : typeof data;
+  const due = entry.scalar === "f32" ? "a Float32Array" : "a Uint32Array or Int32Array";
+  throw new KraitError("R0402", `The input "${entry.name}" is ${found}, and has to be ${due}.`);
+}
+
+/** Reads out of range are the model's to clamp; a wrong id is a mistake that deserves to be heard of. */
+function checkRange({ name, scalar, bound }: InputEntry, data: InputData): void {
+  if (scalar !== "index") return;
+  const limit = bound ?? 2 ** 32;
+  const at = data.findIndex((value) => value < 0 || value >= limit);
+  if (at < 0) return;
+  throw new KraitError(
+    "R0403",
+    `The input "${name}" has ${String(data[at])} at ${String(at)}; its values are 0 … ${String(limit - 1)}.`,
+  );
+}
+
+/** Steps begin ≤ t < begin + count of an input: a view where they lie together, else a copy. */
+export function pieceOf(input: CheckedInput, steps: number, begin: number, count: number): InputData {
+  const { data, layout } = input;
+  if (layout === undefined || count === steps) return data;
+  const { outer, inner } = layout;
+  if (outer === 1) return data.subarray(begin * inner, (begin + count) * inner);
+  const piece = data.slice(0, outer * count * inner);
+  for (let row = 0; row < outer; row++) {
+    const from = (row * steps + begin) * inner;
+    piece.set(data.subarray(from, from + count * inner), row * count * inner);
+  }
+  return piece;
+}

@@ -1,0 +1,153 @@
+/** What `model.json` must look like. Types and meaning: bundle-format.ts. */
+import * as v from "valibot";
+import { FORMAT, FORMAT_VERSION, type Dim, type Manifest } from "./bundle-format.js";
+import { KraitError } from "./errors.js";
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const name = v.pipe(v.string(), v.nonEmpty());
+
+const dim: v.GenericSchema<Dim> = v.lazy(() =>
+  v.union([
+    v.pipe(v.number(), v.safeInteger()),
+    name,
+    v.tuple([v.picklist(["+", "-", "*", "/", "^/", "%", "min", "max", "<", "<=", "==", "&"]), dim, dim]),
+    v.tuple([v.literal("?"), dim, dim, dim]),
+  ]),
+);
+
+type Constant = Manifest["constants"][string];
+const constant: v.GenericSchema<Constant> = v.lazy(() =>
+  v.union([v.number(), v.boolean(), v.string(), v.array(constant)]),
+);
+
+/** A path inside the bundle: parts joined by `/`, none of which goes up or names a drive. */
+const file = v.pipe(
+  v.string(),
+  v.check(
+    (path) => path.split("/").every((part) => /^[^\\:\0]+$/.test(part) && part !== "." && part !== ".."),
+    "is not a path inside the bundle",
+  ),
+);
+const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "is not a SHA-256 in hexadecimal"));
+const storage = v.picklist(["f32", "f16", "bf16"]);
+const axes = v.array(v.object({ name, size: dim }));
+const described = { name, axes, time: v.exactOptional(name), doc: v.exactOptional(v.string()) };
+
+const range = v.intersect([
+  v.object({ offset: dim, bytes: dim }),
+  v.variant("in", [
+    v.object({ in: v.picklist(["constant", "scratch", "input", "output"]), id: name }),
+    v.object({ in: v.picklist(["state", "next_state"]) }),
+  ]),
+]);
+const dispatch = v.object({
+  shader: name,
+  bindings: v.array(range),
+  workgroups: v.tuple([dim, dim, dim]),
+  when: v.exactOptional(dim),
+});
+const program = v.object({
+  numbers: v.array(v.object({ name, value: v.exactOptional(dim) })),
+  scratch: v.array(v.object({ id: name, bytes: dim })),
+  body: v.array(dispatch),
+  tail: v.array(dispatch),
+});
+
+const target = v.object({
+  name,
+  requires: v.object({ features: v.array(name), limits: v.record(v.string(), count) }),
+  shaders: v.array(
+    v.object({
+      file,
+      sha256,
+      id: name,
+      label: v.string(),
+      bindings: v.array(v.object({ name, access: v.picklist(["read", "read_write"]) })),
+      workgroup: v.tuple([count, count, count]),
+      workgroupBytes: count,
+    }),
+  ),
+  constants: v.array(
+    v.object({ id: name, bytes: count, params: v.array(v.object({ param: name, offset: count })) }),
+  ),
+  states: v.object({ bytes: dim, places: v.array(v.object({ state: name, offset: dim })) }),
+  load: program,
+  prefill: program,
+  step: v.exactOptional(program),
+});
+
+const manifest = v.object({
+  format: v.literal(FORMAT),
+  formatVersion: v.literal(FORMAT_VERSION),
+  compiler: v.string(),
+  model: name,
+  sources: v.array(v.object({ file, sha256 })),
+  options: v.object({
+    set: v.record(v.string(), constant),
+    targets: v.array(name),
+    weights: storage,
+    storage: v.exactOptional(v.record(v.string(), storage)),
+  }),
+  constants: v.record(v.string(), constant),
+  inputs: v.array(
+    v.object({ ...described, scalar: v.picklist(["f32", "index"]), bound: v.exactOptional(count) }),
+  ),
+  outputs: v.array(v.object(described)),
+  states: v.array(
+    v.object({ name, kind: v.picklist(["state", "delay", "history"]), axes, init: v.number() }),
+  ),
+  params: v.array(
+    v.object({ name, sources: v.pipe(v.array(name), v.minLength(1)), shape: v.array(count), storage }),
+  ),
+  targets: v.pipe(v.array(target), v.minLength(1)),
+});
+
+/**
+ * The manifest in the text of `model.json`. Fields that this version does not know are left out: a compiler may add
+ * what a reader can ignore, and raises the format version for anything else.
+ * @throws KraitError R0101 (not a manifest, or damaged; names every wrong field), R0102 (another format version).
+ */
+export function parseManifest(text: string): Manifest {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new KraitError("R0101", `model.json is not JSON: ${String(cause)}`, { cause });
+  }
+  checkVersion(json);
+  const result = v.safeParse(manifest, json);
+  if (!result.success) {
+    const lines = result.issues.slice(0, 8).map(({ message, path }) => {
+      const where = path?.map(({ key }) => String(key)).join(".");
+      return `  ${where ?? "the whole"}: ${message}`;
+    });
+    const more = result.issues.length - lines.length;
+    if (more > 0) lines.push(`  and ${String(more)} more`);
+    throw new KraitError("R0101", `model.json is not a bundle's manifest:\n${lines.join("\n")}`, {
+      hint: "Build the bundle again.",
+    });
+  }
+  return result.output;
+}
+
+function checkVersion(json: unknown): void {
+  const head = typeof json === "object" && json !== null ? (json as Record<string, unknown>) : {};
+  if (head["format"] !== FORMAT) {
+    throw new KraitError(
+      "R0101",
+      `model.json is not the manifest of a Krait bundle: its "format" is not "${FORMAT}".`,
+    );
+  }
+  const version = head["formatVersion"];
+  if (version === FORMAT_VERSION) return;
+  const newer = typeof version === "number" && version > FORMAT_VERSION;
+  throw new KraitError(
+    "R0102",
+    `The bundle has format version ${JSON.stringify(version)}, and this runtime reads version ${String(FORMAT_VERSION)}.`,
+    {
+      hint: newer
+        ? "Use a newer runtime, or build the bundle with the compiler that came with this one."
+        : "Build the bundle again with the compiler that came with this runtime.",
+    },
+  );
+}

@@ -1,0 +1,128 @@
+/** Matching a checkpoint to a model's parameters, and bringing it onto the GPU by pieces. */
+import type { ConstantBufferEntry, ParamEntry } from "./bundle-format.js";
+import type { Checkpoint } from "./checkpoint.js";
+import { KraitError } from "./errors.js";
+import { readRange } from "./random-access.js";
+import type { TensorEntry } from "./safetensors.js";
+import { elements, shapeText } from "./tensor.js";
+import { conversion, STORAGE_BYTES } from "./widen.js";
+
+/** Read at once; also about what the host holds of a checkpoint at any time. */
+const PIECE_BYTES = 4 << 20;
+/** Written before waiting for the device: writes are copied to a staging buffer and stay there until it is done. */
+const UNSETTLED_BYTES = 64 << 20;
+
+export interface MatchedWeights {
+  /** Parameter → its tensor. */
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+  /** Tensors of the checkpoint that no parameter names. */
+  readonly unused: readonly string[];
+}
+
+/**
+ * The checkpoint's tensor for every parameter.
+ * @throws KraitError R0303 with everything that is missing or has the wrong shape; R0304 where a type would have to be narrowed.
+ */
+export function matchWeights(params: readonly ParamEntry[], checkpoint: Checkpoint): MatchedWeights {
+  const tensors = new Map<string, TensorEntry>();
+  const missing: string[] = [];
+  const shapes: string[] = [];
+  const types: string[] = [];
+  for (const param of params) {
+    const source = param.sources.find((name) => checkpoint.tensors.has(name));
+    const tensor = source === undefined ? undefined : checkpoint.tensors.get(source);
+    if (tensor === undefined) missing.push(param.sources.join(" or "));
+    else if (!sameShape(tensor.shape, param.shape)) {
+      shapes.push(`${tensor.name}: ${shapeText(tensor.shape)}, the model has ${shapeText(param.shape)}`);
+    } else if (conversion(tensor.dtype, param.storage) === undefined) {
+      types.push(`${tensor.name}: ${tensor.dtype}, the bundle stores ${param.storage}`);
+    } else tensors.set(param.name, tensor);
+  }
+  const known = new Set(params.flatMap((param) => param.sources));
+  const unused = [...checkpoint.tensors.keys()].filter((name) => !known.has(name));
+  if (missing.length > 0 || shapes.length > 0) throw misfit(missing, shapes, types, unused);
+  if (types.length > 0) {
+    throw new KraitError("R0304", `Parameters would have to be narrowed:\n${list(types)}`, {
+      hint: "Build the bundle with these parameters' storage as the checkpoint has it, or convert the checkpoint to F32, F16 or BF16.",
+    });
+  }
+  return { tensors, unused };
+}
+
+function misfit(missing: string[], shapes: string[], types: string[], unused: string[]): KraitError {
+  const parts: string[] = [];
+  if (missing.length > 0) parts.push(`Missing:\n${list(missing)}`);
+  if (shapes.length > 0) parts.push(`Of another shape:\n${list(shapes)}`);
+  if (types.length > 0) parts.push(`Of a type that does not fit:\n${list(types)}`);
+  if (unused.length > 0) parts.push(`In the checkpoint, but not in the model:\n${list(unused)}`);
+  return new KraitError("R0303", `The checkpoint does not fit the model.\n${parts.join("\n")}`, {
+    hint: "Is this the checkpoint that the bundle was built for, with the same constants?",
+  });
+}
+
+function list(lines: readonly string[]): string {
+  const shown = lines.slice(0, 12).map((line) => `  ${line}`);
+  if (lines.length > shown.length) shown.push(`  and ${String(lines.length - shown.length)} more`);
+  return shown.join("\n");
+}
+
+function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((extent, i) => extent === b[i]);
+}
+
+/** Copies every parameter to its places in the constant buffers. Host memory stays within a few pieces. */
+export async function uploadWeights(
+  queue: GPUQueue,
+  params: readonly ParamEntry[],
+  matched: MatchedWeights,
+  buffers: readonly { readonly entry: ConstantBufferEntry; readonly buffer: GPUBuffer }[],
+): Promise<void> {
+  const byName = new Map(params.map((param) => [param.name, param]));
+  let unsettled = 0;
+  for (const { entry, buffer } of buffers) {
+    for (const { param: name, offset } of entry.params) {
+      const param = byName.get(name);
+      const tensor = matched.tensors.get(name);
+      if (param === undefined || tensor === undefined) {
+        throw new KraitError("R0105", `The manifest places a parameter "${name}" that it does not list.`);
+      }
+      for await (const piece of pieces(tensor, param)) {
+        queue.writeBuffer(buffer, offset + piece.offset, piece.data);
+        unsettled += piece.data.length;
+        if (unsettled < UNSETTLED_BYTES) continue;
+        queue.submit([]);
+        await queue.onSubmittedWorkDone();
+        unsettled = 0;
+      }
+    }
+  }
+}
+
+/** A tensor's bytes as stored on the GPU, a few MiB at a time; offsets and lengths are multiples of 4. */
+async function* pieces(
+  tensor: TensorEntry,
+  param: ParamEntry,
+): AsyncGenerator<{ offset: number; data: Uint8Array<ArrayBuffer> }> {
+  const how = conversion(tensor.dtype, param.storage);
+  if (how === undefined) throw new KraitError("R0304", `"${tensor.name}" cannot become ${param.storage}.`);
+  const total = elements(tensor.shape) * how.elementBytes;
+  const read = (begin: number): Promise<Uint8Array> =>
+    readRange(tensor.file, tensor.offset + begin, Math.min(PIECE_BYTES, total - begin));
+  const widening = STORAGE_BYTES[param.storage] / how.elementBytes;
+  let next = total > 0 ? read(0) : undefined;
+  for (let begin = 0; next !== undefined; begin += PIECE_BYTES) {
+    const bytes = await next;
+    const after = begin + PIECE_BYTES;
+    next = after < total ? read(after) : undefined; // read while this one is converted and written
+    next?.catch(() => undefined); // reported when it is awaited, which may never come
+    yield { offset: begin * widening, data: padded(how.convert(bytes as Uint8Array<ArrayBuffer>)) };
+  }
+}
+
+/** Writes to a buffer come in multiples of 4 bytes; an odd number of 16-bit elements is filled up. */
+function padded(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  if (bytes.length % 4 === 0) return bytes;
+  const whole = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
+  whole.set(bytes);
+  return whole;
+}

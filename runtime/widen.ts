@@ -1,0 +1,55 @@
+/** Turning a checkpoint's numbers into the storage type that a bundle was built for: exactly, or not at all. */
+import { getFloat16 } from "@petamoriken/float16";
+import type { Storage } from "./bundle-format.js";
+
+export const STORAGE_BYTES: Readonly<Record<Storage, number>> = { f32: 4, f16: 2, bf16: 2 };
+
+/** A conversion of whole elements, little-endian in and out, and the bytes of one element of its source. */
+export interface Conversion {
+  readonly elementBytes: number;
+  convert(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
+}
+
+/** How a tensor of safetensors type `dtype` becomes `storage`; undefined where values could change. */
+export function conversion(dtype: string, storage: Storage): Conversion | undefined {
+  return conversions[`${dtype}→${storage}`];
+}
+
+const same = (elementBytes: number): Conversion => ({ elementBytes, convert: (bytes) => bytes });
+
+const conversions: Readonly<Record<string, Conversion>> = {
+  "F32→f32": same(4),
+  "F16→f16": same(2),
+  "BF16→bf16": same(2),
+  "BF16→f32": { elementBytes: 2, convert: widenBf16 },
+  "F16→f32": { elementBytes: 2, convert: widenF16 },
+};
+
+/** A bf16 is the upper half of an f32. */
+function widenBf16(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const halves = words(bytes);
+  const wide = new Uint32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) wide[i] = (halves[i] as number) << 16;
+  return new Uint8Array(wide.buffer);
+}
+
+/** Every f16's value, made on first use: 65,536 of them are looked up faster than computed. */
+let f16Values: Float32Array | undefined;
+
+function widenF16(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const table = (f16Values ??= makeF16Values());
+  const halves = words(bytes);
+  const wide = new Float32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) wide[i] = table[halves[i] as number] as number;
+  return new Uint8Array(wide.buffer);
+}
+
+function makeF16Values(): Float32Array {
+  const all = new DataView(Uint16Array.from({ length: 1 << 16 }, (_, i) => i).buffer);
+  return Float32Array.from({ length: 1 << 16 }, (_, i) => getFloat16(all, i * 2, true));
+}
+
+function words(bytes: Uint8Array<ArrayBuffer>): Uint16Array {
+  const aligned = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
+  return new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
+}
