@@ -36,6 +36,12 @@ export type StateDeclaration = Omit<State, "id" | "equation">;
 const TRUTH = new Set<MapFn>(["eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"]);
 const REAL_PART = new Set<MapFn>(["re", "im", "float", "abs"]);
 
+/** Equal for equal operations. JSON has no infinities, NaN or -0, which only scalars hold. */
+function keyOf(operation: Operation): string {
+  if (operation.kind !== "scalar") return JSON.stringify(operation);
+  return Object.is(operation.value, -0) ? "-0" : String(operation.value);
+}
+
 export class GraphBuilder {
   private readonly axisTable = new Map<AxisId, Axis>();
   private readonly nodeTable: Node[] = [];
@@ -81,13 +87,7 @@ export class GraphBuilder {
 
   /** Adds an operation, or finds the node that already computes it. */
   add(operation: Operation, origin: Origin): NodeId {
-    const key = JSON.stringify(operation, (_, value: unknown) =>
-      Object.is(value, -0)
-        ? "-0"
-        : typeof value === "number" && !Number.isFinite(value)
-          ? String(value)
-          : value,
-    );
+    const key = keyOf(operation);
     const found = this.known.get(key);
     if (found !== undefined) {
       const old = this.node(found);

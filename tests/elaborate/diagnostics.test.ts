@@ -283,7 +283,8 @@ describe("diagnostics of analysis and elaboration", () => {
     const source = `${AXES}block f(u[t, m]) -> [t, m] { return u + nope }\n${modelOf("z = f(x)")}`;
     const [diagnostic] = elaborateSource(source).diagnostics;
     const call = diagnostic?.related?.at(-1);
-    assert.equal(call?.message, "`f` is called here");
-    assert.equal(source.slice(call?.span.start, call?.span.end), "f(x)");
+    assert(call !== undefined);
+    assert.equal(call.message, "`f` is called here");
+    assert.equal(source.slice(call.span.start, call.span.end), "f(x)");
   });
 });

@@ -49,9 +49,14 @@ export function solveDerivative(env: Env, statement: Derivative): void {
   binding.solved = { value: tensor(value), span: statement.span };
 }
 
+/** The node of the continuous variable: the same one however often it is asked for. */
+function variableOf(env: Env, state: StateId, span: Span): NodeId {
+  return add(env, { kind: "continuous", state }, span);
+}
+
 /** The right side, where the state's name is the continuous variable. */
 function continuousSide(env: Env, binding: StateBinding, { value, span }: Derivative): NodeId | undefined {
-  const variable = add(env, { kind: "continuous", state: binding.state }, span);
+  const variable = variableOf(env, binding.state, span);
   const scope = new Scope(env.scope.home, env.scope, false);
   scope.values.set(binding.name, { ...binding, solved: { value: tensor(variable), span } });
   const inner = { ...env, scope };
@@ -153,7 +158,7 @@ function coefficientNames({ continuous, state }: RuleDeclaration): { a: string; 
 /** Whether the right side is a·h + b, elementwise; reports the node where it is not. */
 function isLinear(env: Env, rhs: NodeId, binding: StateBinding, equation: Span): boolean {
   const { builder } = env.elaboration;
-  const depends = dependence(env, binding.state);
+  const depends = dependence(env, variableOf(env, binding.state, equation));
   const check = (id: NodeId): boolean => {
     if (!depends(id)) return true;
     const node = builder.node(id);
@@ -180,14 +185,14 @@ function isLinear(env: Env, rhs: NodeId, binding: StateBinding, equation: Span):
   return check(rhs);
 }
 
-/** Whether a node reads the continuous variable of a state. */
-function dependence(env: Env, state: StateId): (id: NodeId) => boolean {
+/** Whether a node reads the continuous variable of a state. Nodes older than the variable cannot. */
+function dependence(env: Env, variable: NodeId): (id: NodeId) => boolean {
   const known = new Map<NodeId, boolean>();
   const depends = (id: NodeId): boolean => {
+    if (id <= variable) return id === variable;
     const cached = known.get(id);
     if (cached !== undefined) return cached;
-    const node = env.elaboration.builder.node(id);
-    const result = node.kind === "continuous" ? node.state === state : operands(node).some(depends);
+    const result = operands(env.elaboration.builder.node(id)).some(depends);
     known.set(id, result);
     return result;
   };

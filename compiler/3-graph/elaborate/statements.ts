@@ -63,7 +63,8 @@ function run(env: Env, statement: Statement): readonly Value[] | undefined {
     case "state":
       return defineStates(env, statement);
     case "der":
-      return void solveDerivative(env, statement);
+      solveDerivative(env, statement);
+      return undefined;
     case "assign":
       return assign(env, statement);
     case "repeat":
