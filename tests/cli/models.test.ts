@@ -46,7 +46,7 @@ describe("krait check", () => {
     const { code, out, err } = await krait("check", at("wrong.krait"));
     assert.equal(code, 1);
     assert.equal(out, "");
-    assert.equal([...err.matchAll(/^error\[K02\d\d\]/gm)].length, 2, err);
+    assert.equal([...err.matchAll(/^error\[K0\d{3}\]/gm)].length, 2, err);
     assert.match(err, /wrong\.krait:8:\d+/);
     assert.match(err, /wrong\.krait:9:\d+/);
     assert.match(err, /2 errors\n$/);
