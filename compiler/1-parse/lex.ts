@@ -75,28 +75,33 @@ const lexer = new Lexer([...t.tokenVocabulary], {
 export function lex(source: SourceFile, sink: DiagnosticSink): IToken[] {
   const spanAt = (start: number, end: number): Span => ({ file: source.path, start, end });
   const { tokens, errors } = lexer.tokenize(source.text);
+  const readableTokens = tokens.map((token) =>
+    readable(token, spanAt(token.startOffset, t.endOf(token)), sink),
+  );
   for (const { offset, length } of errors) {
     const characters = source.text.slice(offset, offset + length);
     const span = spanAt(offset, offset + length);
     sink.report(syntax.unexpectedCharacter(span, characters, hintForCharacters(characters)));
-  }
-  const readableTokens = tokens.map((token) =>
-    readable(token, spanAt(token.startOffset, t.endOf(token)), sink),
-  );
-  for (const { offset } of errors) {
-    const next = readableTokens.find(({ startOffset }) => startOffset > offset);
+    const after = readableTokens.findIndex(({ startOffset }) => startOffset > offset);
+    const at = after < 0 ? readableTokens.length : after;
+    const next = readableTokens[at];
     if (next !== undefined) t.setReported(next);
+    // In most places where such characters stand, they are meant as a name.
+    readableTokens.splice(at, 0, replacement(t.Identifier, characters, span));
   }
   return readableTokens;
 }
 
+/** A token in place of one that was reported. */
+function replacement(type: TokenType, image: string, { start, end }: Span): IToken {
+  const token = createTokenInstance(type, image, start, end - 1, NaN, NaN, NaN, NaN);
+  t.setReported(token);
+  return token;
+}
+
 /** The token itself, or the one that it should have been. */
 function readable(token: IToken, span: Span, sink: DiagnosticSink): IToken {
-  const as = (type: TokenType, image: string): IToken => {
-    const replacement = createTokenInstance(type, image, span.start, span.end - 1, NaN, NaN, NaN, NaN);
-    t.setReported(replacement);
-    return replacement;
-  };
+  const as = (type: TokenType, image: string): IToken => replacement(type, image, span);
   switch (token.tokenType) {
     case t.Foreign: {
       const known = foreignSpellings[token.image];

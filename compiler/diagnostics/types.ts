@@ -19,7 +19,7 @@ export interface RelatedSpan {
   readonly message: string;
 }
 
-/** What a user did wrong, where, and what to do about it. Made by one function per code in `codes.ts`. */
+/** What a user did wrong, where, and what to do about it. Made by one function per code in `codes/`. */
 export interface Diagnostic {
   /** Stable, `K` and four digits: K01xx syntax, K02xx names, K03xx constants and axes, K04xx shapes and types, K05xx recurrences, K06xx parameters, K07xx programs and targets. */
   readonly code: string;

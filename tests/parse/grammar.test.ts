@@ -16,7 +16,6 @@ describe("grammar", () => {
       ensureOptimizations: true,
     });
     assert.deepEqual(lexer.lexerDefinitionErrors, []);
-    assert.deepEqual(lexer.lexerDefinitionWarning, []);
   });
 
   it("reserves the words that the specification lists, and no others", () => {
