@@ -22,7 +22,7 @@ export function splitLoad(graph: Graph): Loaded {
   const want = (id: NodeId): void => {
     const node = graph.nodes[id];
     if (node === undefined || !known.has(id) || hoisted.has(id) || isView(node, graph)) return;
-    const base = node.name ?? baseName(node, graph);
+    const base = node.name === undefined ? baseName(node, graph) : `${node.name}.loaded`;
     let name = base;
     for (let k = 2; names.has(name); k++) name = `${base}_${k}`;
     names.add(name);
@@ -64,8 +64,8 @@ function isView(node: Node, graph: Graph): boolean {
 function baseName(node: Node, graph: Graph): string {
   for (const id of operands(node)) {
     const arg = graph.nodes[id];
-    if (arg?.kind === "param") return graph.params[arg.param]?.name ?? "derived";
-    if (arg !== undefined && arg.kind !== "scalar") return arg.name ?? baseName(arg, graph);
+    if (arg?.kind === "param") return `${graph.params[arg.param]?.name ?? "derived"}.loaded`;
+    if (arg !== undefined && arg.kind !== "scalar") return arg.name === undefined ? baseName(arg, graph) : `${arg.name}.loaded`;
   }
   return "derived";
 }

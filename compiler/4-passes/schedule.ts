@@ -106,7 +106,7 @@ function tiledSchedule(cols: Dim, depth: Dim): TiledSchedule {
   const wide = typeof cols === "number" && cols >= 512 && typeof depth === "number" && depth >= 128;
   return wide
     ? { kind: "tiled", tileRows: 64, tileCols: 64, tileDepth: 16, threadRows: 4, threadCols: 4 }
-    : { kind: "tiled", tileRows: 32, tileCols: 32, tileDepth: 16, threadRows: 2, threadCols: 4 };
+    : { kind: "tiled", tileRows: 32, tileCols: 32, tileDepth: 16, threadRows: 4, threadCols: 4 };
 }
 
 /** Fewer channels or steps a workgroup until the tiles fit on chip. */

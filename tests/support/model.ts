@@ -1,0 +1,48 @@
+/** Models for tests: compiled from source or template, opened on the shared device. */
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import assert from "node:assert/strict";
+import { compile, type CompileOptions } from "../../compiler/compile.js";
+import { open, tensorCheckpoint, type Bundle, type HostTensor, type Model, type Storage } from "../../runtime/index.js";
+import { testDevice } from "./adapter.js";
+import type { Checkpoint } from "./fixtures.js";
+import type { StoredTensor } from "./safetensors.js";
+
+const TEMPLATES = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "templates", "models");
+
+/** The bundle of a source without mistakes, every stage verified. */
+export function bundleOf(text: string, options: CompileOptions = {}, path = "test.krait"): Bundle {
+  const { bundle, diagnostics } = compile({ path, text }, { verify: true, ...options });
+  assert.deepEqual(diagnostics.map(({ code, message }) => `${code} ${message}`), []);
+  assert.ok(bundle !== undefined);
+  return bundle;
+}
+
+/** A model with parameters from memory. */
+export async function modelOf(bundle: Bundle, tensors: Readonly<Record<string, HostTensor>> = {}): Promise<Model> {
+  return open(bundle, { device: await testDevice(), weights: tensorCheckpoint(tensors) });
+}
+
+/** The family's template with a checkpoint's config, as `krait import` builds it. */
+export function checkpointBundle(checkpoint: Checkpoint, options: CompileOptions = {}): Bundle {
+  const family = String(checkpoint.config["model_type"]);
+  const text = readFileSync(join(TEMPLATES, `${family}.krait`), "utf8");
+  const storage: Record<string, Storage> = {};
+  const names = { F32: "f32", F16: "f16", BF16: "bf16" } as const;
+  for (const [name, { dtype }] of Object.entries(checkpoint.params))
+    if (dtype === "F16" || dtype === "BF16") storage[name] = names[dtype];
+  return bundleOf(text, { config: checkpoint.config, storage, ...options }, `${family}.krait`);
+}
+
+export function hostTensor({ shape, data }: StoredTensor): HostTensor {
+  return { shape, data: Float32Array.from(data) };
+}
+
+export function f32(values: ArrayLike<number>): Float32Array<ArrayBuffer> {
+  return Float32Array.from(values);
+}
+
+export function u32(values: ArrayLike<number>): Uint32Array<ArrayBuffer> {
+  return Uint32Array.from(values);
+}
