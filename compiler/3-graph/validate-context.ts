@@ -6,14 +6,14 @@ import type { Axis, AxisId, Graph, Node, NodeId, State } from "./types.js";
 export interface Validation {
   readonly graph: Graph;
   /** Throws, naming what is being looked at. */
-  fail(what: string, detail: string): never;
-  axis(id: AxisId, what: string): Axis;
-  node(id: NodeId, what: string): Node;
-  state(id: number, what: string): State;
+  readonly fail: (what: string, detail: string) => never;
+  readonly axis: (id: AxisId, what: string) => Axis;
+  readonly node: (id: NodeId, what: string) => Node;
+  readonly state: (id: number, what: string) => State;
   /** The same number or the same run-time name. */
-  sameSize(p: AxisId, q: AxisId): boolean;
+  readonly sameSize: (p: AxisId, q: AxisId) => boolean;
   /** In canonical order, without repetition. */
-  isCanonical(axes: readonly AxisId[]): boolean;
+  readonly isCanonical: (axes: readonly AxisId[]) => boolean;
 }
 
 /** A node as messages name it. */

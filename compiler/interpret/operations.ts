@@ -99,13 +99,13 @@ const RULES: { readonly [K in Item["kind"]]: Rule<K> } = {
 /** Where the item's value lies. Operands whose numbers it shares must have been placed. */
 export function place(item: Item, scope: Scope): View {
   const rule = RULES[item.kind] as Rule<Item["kind"]>;
-  return rule.place?.(item as never, scope) ?? allocate(item.type.axes, item.type.scalar, scope.sizeOf);
+  return rule.place?.(item, scope) ?? allocate(item.type.axes, item.type.scalar, scope.sizeOf);
 }
 
 /** How to compute the item's value into its place; nothing where placing was all. Everything it reads must have been placed. */
 export function prepare(item: Item, out: View, scope: Scope, along?: AxisId): Fill | undefined {
   const rule = RULES[item.kind] as Rule<Item["kind"]>;
-  return rule.fill?.(item as never, out, scope, along);
+  return rule.fill?.(item, out, scope, along);
 }
 
 function fail(item: Item, detail: string): never {

@@ -65,7 +65,7 @@ export function makePlan(graph: Graph): Plan {
     const parts = opened.get(item.state);
     if (parts === undefined)
       throw new InternalError("interpret", `%${item.id} is a coefficient of a state without der`);
-    items.set(item.id, { ...item, kind: "rename", arg: parts[item.of], axes: [] } as Node);
+    items.set(item.id, { ...item, kind: "rename", arg: parts[item.of], axes: [] });
   }
   return { items, checks };
 }
