@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import type { Bundle } from "../../runtime/bundle-format.js";
 import { KraitError } from "../../runtime/errors.js";
 import { requiredDevice } from "../../runtime/target.js";
-import { createGpu, findsSystemVulkan, loadDawn, loadDawnFrom, type Dawn, type DawnOptions } from "./dawn.js";
+import { findsSystemVulkan, gpuOf, loadDawn, loadDawnFrom, type Dawn, type DawnOptions } from "./dawn.js";
 import { findSoftwareVulkan } from "./software-vulkan.js";
 
 /** `gpu`: hardware. `software`: Vulkan computed by the CPU. `null`: Dawn's backend that checks everything and runs nothing. */
@@ -132,20 +132,15 @@ async function findNull(options: DawnOptions): Promise<FoundAdapter | undefined>
   return adapter === null ? undefined : found("null", adapter);
 }
 
-/** Dawn's GPU object must outlive everything made from it. */
-const owners = new WeakMap<GPUAdapter, GPU>();
-
 async function open(
   dawn: Dawn,
   options: DawnOptions,
   { driver, fallback = false }: { driver?: string; fallback?: boolean } = {},
 ): Promise<GPUAdapter | null> {
-  const gpu = createGpu(dawn, options);
+  const gpu = gpuOf(dawn, options, driver);
   const request = (): Promise<GPUAdapter | null> =>
     gpu.requestAdapter(fallback ? { forceFallbackAdapter: true } : { powerPreference: "high-performance" });
-  const adapter = await (driver === undefined ? request() : withDriver(driver, request));
-  if (adapter !== null) owners.set(adapter, gpu);
-  return adapter;
+  return driver === undefined ? request() : withDriver(driver, request);
 }
 
 /** Runs `action`, which looks for drivers before it returns its promise, with only `driver` to be found. */

@@ -21,20 +21,37 @@ export async function loadDawn(): Promise<Dawn> {
 
 /** Dawn from another copy of dawn.node. */
 export function loadDawnFrom(path: string): Dawn {
-  const module: { exports: Partial<Dawn> } = { exports: {} };
-  process.dlopen(module, path);
-  const { create } = module.exports;
-  if (create === undefined) throw new Error(`${path} is not dawn.node`);
-  return { create };
+  let dawn = copies.get(path);
+  if (dawn === undefined) {
+    const module: { exports: Partial<Dawn> } = { exports: {} };
+    process.dlopen(module, path);
+    const { create } = module.exports;
+    if (create === undefined) throw new Error(`${path} is not dawn.node`);
+    dawn = { create };
+    copies.set(path, dawn);
+  }
+  return dawn;
 }
+const copies = new Map<string, Dawn>();
 
-export function createGpu(dawn: Dawn, { backend, enable, disable }: DawnOptions): GPU {
+/**
+ * The GPU object for these options; `driver` names the one that it will look for. Made once and kept as long as the
+ * process, as a browser's `navigator.gpu` is: Dawn frees everything that came from it, devices in use too, when it is
+ * collected. It does not keep Node.js from ending.
+ */
+export function gpuOf(dawn: Dawn, { backend, enable, disable }: DawnOptions, driver = ""): GPU {
   const options: string[] = [];
   if (backend !== undefined) options.push(`backend=${backend}`);
   if (enable.length > 0) options.push(`enable-dawn-features=${enable.join(",")}`);
   if (disable.length > 0) options.push(`disable-dawn-features=${disable.join(",")}`);
-  return dawn.create(options);
+  const key = [driver, ...options].join(" ");
+  const kept = gpus.get(dawn) ?? new Map<string, GPU>();
+  gpus.set(dawn, kept);
+  const gpu = kept.get(key) ?? dawn.create(options);
+  kept.set(key, gpu);
+  return gpu;
 }
+const gpus = new Map<Dawn, Map<string, GPU>>();
 
 /** The package's dawn.node for this platform. */
 export function dawnFile(): { path: string; version: string } | undefined {

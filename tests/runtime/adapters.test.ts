@@ -4,6 +4,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { KraitError } from "../../runtime/errors.js";
 import { listAdapters, requestAdapter, requestDevice, type AdapterName } from "../../src/node/adapters.js";
 import { baselineDevice, testAdapter, testDevice } from "../support/adapter.js";
@@ -40,6 +42,19 @@ describe("adapters", () => {
     const names = (await listAdapters()).map(({ name }) => name);
     assert.ok(names.includes("software"));
     assert.equal(names.at(-1), "null");
+  });
+
+  it("a device lives on when nothing else that it came from is held", async () => {
+    const { name } = await testAdapter();
+    const device = await (await requestAdapter({ adapter: name })).adapter.requestDevice();
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    for (let i = 0; i < 20; i++) {
+      collect();
+      await new Promise((resolve) => setTimeout(resolve, 1)); // finalizers run in turns of their own
+      assert.deepEqual([...(await squares(device, 4))], [0, 1, 4, 9]);
+    }
+    device.destroy();
   });
 
   it("looking for software leaves the environment as it was", async () => {
