@@ -210,7 +210,7 @@ export class ExprBuilder {
     }
   }
 
-  /** `expr`, of this builder or another, made anew here with vars and numbers replaced by name. Simplifies again. */
+  /** `expr`, of this builder or another, made anew here with vars replaced by name. Simplifies again. */
   substitute(expr: Expr, replacements: ReadonlyMap<string, Expr>, made: Map<Expr, Expr> = new Map()): Expr {
     const known = made.get(expr);
     if (known !== undefined) return known;
@@ -226,7 +226,7 @@ export class ExprBuilder {
       case "var":
         return replacements.get(expr.name) ?? this.variable(expr.name, expr.type);
       case "number":
-        return replacements.get(expr.name) ?? this.number(expr.name);
+        return this.number(expr.name);
       case "load":
         return this.load(
           expr.binding,

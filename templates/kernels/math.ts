@@ -220,7 +220,7 @@ const LARGE_ANGLE = code`
       0u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu);
     let word = min(bit >> 5u, 6u);
     let shift = bit & 31u;
-    return select((words[word] << shift) | (words[word + 1u] >> (31u - shift) >> 1u), words[word], shift == 0u);
+    return select((words[word] << shift) | ((words[word + 1u] >> (31u - shift)) >> 1u), words[word], shift == 0u);
   }
 
   fn large_angle(x: f32) -> Angle {

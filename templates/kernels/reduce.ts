@@ -5,6 +5,7 @@ import {
   code,
   element,
   join,
+  nothing,
   name,
   paragraphs,
   variable,
@@ -115,6 +116,7 @@ export function treeFold(
     const other = element<"f32">(partialsOf(each.name), wgsl<"u32">`${at} + stride`);
     return code`${own} = ${foldTwo(each.fn, own, other)};`;
   };
+  if (lanes === 1) return nothing;
   return code`
     workgroupBarrier();
     for (var stride = ${lanes / 2}u; stride > 0u; stride = stride / 2u) {

@@ -19,23 +19,22 @@ export function pack(storage: "f16" | "bf16", values: Float32Array): Uint32Array
   return new Uint32Array(halves.buffer);
 }
 
-/** The buffers that the kernel writes, after one run. `buffers` are left as they are. */
-export async function runKernel(
-  kernel: Kernel,
-  numbers: Readonly<Record<string, number>>,
-  buffers: Buffers,
-): Promise<Readonly<Record<string, Float32Array>>> {
-  validateKernel(kernel, Object.keys(numbers));
-  const device = await testDevice();
-  const printed = printWgsl(kernel, Object.keys(numbers));
-  device.pushErrorScope("validation");
-  const module = device.createShaderModule({ code: printed.code });
+/** Pipelines of this run by their text: software compiles slowly. */
+const pipelines = new Map<string, Promise<Compiled>>();
+
+interface Compiled {
+  readonly layout: GPUBindGroupLayout;
+  readonly pipeline: GPUComputePipeline;
+}
+
+async function compile(device: GPUDevice, kernel: Kernel, code: string): Promise<Compiled> {
+  const module = device.createShaderModule({ code });
   const info = await module.getCompilationInfo();
   const messages = info.messages
     .filter((message) => message.type === "error")
     .map((message) => `${message.lineNum}: ${message.message}`);
   if (messages.length > 0)
-    throw new Error(`${kernel.name} does not compile:\n${messages.join("\n")}\n${numbered(printed.code)}`);
+    throw new Error(`${kernel.name} does not compile:\n${messages.join("\n")}\n${code}`);
   const layout = device.createBindGroupLayout({
     entries: [
       { binding: 0, visibility: GPUShaderStageBit.COMPUTE, buffer: { type: "uniform" } },
@@ -50,6 +49,22 @@ export async function runKernel(
     layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
     compute: { module, entryPoint: "main" },
   });
+  return { layout, pipeline };
+}
+
+/** The buffers that the kernel writes, after one run. `buffers` are left as they are. */
+export async function runKernel(
+  kernel: Kernel,
+  numbers: Readonly<Record<string, number>>,
+  buffers: Buffers,
+): Promise<Readonly<Record<string, Float32Array>>> {
+  validateKernel(kernel, Object.keys(numbers));
+  const device = await testDevice();
+  const printed = printWgsl(kernel, Object.keys(numbers));
+  device.pushErrorScope("validation");
+  const compiling = pipelines.get(printed.code) ?? compile(device, kernel, printed.code);
+  pipelines.set(printed.code, compiling);
+  const { layout, pipeline } = await compiling;
   const uniform = device.createBuffer({
     size: Math.max(16, 4 * Object.keys(numbers).length),
     usage: BufferUse.UNIFORM | BufferUse.COPY_DST,
@@ -87,7 +102,7 @@ export async function runKernel(
   });
   device.queue.submit([encoder.finish()]);
   const error = await device.popErrorScope();
-  if (error !== null) throw new Error(`${kernel.name}: ${error.message}\n${numbered(printed.code)}`);
+  if (error !== null) throw new Error(`${kernel.name}: ${error.message}\n${printed.code}`);
   const results: Record<string, Float32Array> = {};
   for (const { name, read } of reads) {
     await read.mapAsync(1);
@@ -102,9 +117,3 @@ export async function runKernel(
 // WebGPU's flags are globals of browsers alone.
 const GPUShaderStageBit = { COMPUTE: 4 } as const;
 const BufferUse = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64, STORAGE: 128 } as const;
-
-const numbered = (code: string): string =>
-  code
-    .split("\n")
-    .map((line, i) => `${String(i + 1).padStart(4)}  ${line}`)
-    .join("\n");
