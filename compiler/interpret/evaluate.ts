@@ -5,23 +5,45 @@ import { isStepwise, place, prepare, type Fill, type Scope } from "./operations.
 import type { Component } from "./order.js";
 import type { View } from "./view.js";
 
-/** For every component the values that nothing after it reads, so that memory holds what is still needed. */
-export function lastUses(
+/** What is done with values once they are there: a result copied out, a check. */
+export interface Use {
+  readonly reads: readonly NodeId[];
+  readonly run: () => void;
+}
+
+/** Evaluates all components. Uses run as soon as they can, and values go with their last reader, so that memory holds little. */
+export function evaluateAll(
   order: readonly Component[],
-  roots: readonly NodeId[],
-): readonly (readonly NodeId[])[] {
-  const last = new Map<NodeId, number>();
-  order.forEach((component, k) => {
-    for (const id of component.reads) last.set(id, k);
+  uses: readonly Use[],
+  scope: Scope,
+  views: Map<NodeId, View>,
+): void {
+  const madeAt = new Map(order.flatMap(({ items }, k) => items.map((item) => [item.id, k] as const)));
+  const readLast = new Map<NodeId, number>();
+  const read = (id: NodeId, k: number): void => {
+    readLast.set(id, Math.max(readLast.get(id) ?? 0, k));
+  };
+  order.forEach(({ reads }, k) => {
+    for (const id of reads) read(id, k);
   });
-  for (const root of roots) last.delete(root);
+  const ready: Use[][] = order.map(() => []);
+  for (const use of uses) {
+    const k = Math.max(...use.reads.map((id) => madeAt.get(id) ?? 0));
+    ready[k]?.push(use);
+    for (const id of use.reads) read(id, k);
+  }
   const drop: NodeId[][] = order.map(() => []);
-  for (const [id, k] of last) drop[k]?.push(id);
-  return drop;
+  for (const [id, k] of readLast) drop[k]?.push(id);
+
+  order.forEach((component, k) => {
+    evaluate(component, scope, views);
+    for (const use of ready[k] ?? []) use.run();
+    for (const id of drop[k] ?? []) views.delete(id);
+  });
 }
 
 /** Computes the values of a component into `views`. */
-export function evaluate(component: Component, scope: Scope, views: Map<NodeId, View>): void {
+function evaluate(component: Component, scope: Scope, views: Map<NodeId, View>): void {
   const { items } = component;
   for (const item of items) views.set(item.id, place(item, scope));
   const along = component.recurrent ? stepAxis(component, scope) : undefined;

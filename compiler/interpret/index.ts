@@ -6,15 +6,16 @@
  * over time together. A recurrence that is no step-by-step one (attention inside it) is iterated to its fixed point,
  * which causality reaches in as many rounds as there are steps.
  */
-import type { Graph, NodeId } from "../3-graph/types.js";
+import type { Graph, NodeId, Output } from "../3-graph/types.js";
 import { advance, carried } from "./carry.js";
-import { evaluate, lastUses } from "./evaluate.js";
+import { evaluateAll, type Use } from "./evaluate.js";
 import { checkLinear } from "./linearity.js";
 import { components } from "./order.js";
-import { makePlan } from "./plan.js";
+import type { Scope } from "./operations.js";
+import { makePlan, type Plan } from "./plan.js";
 import { makeScope } from "./scope.js";
 import { resolveSizes } from "./sizes.js";
-import type { Interpretation, InterpretOptions } from "./types.js";
+import type { Interpretation, InterpretOptions, Tensor } from "./types.js";
 import { shapeOf, toTensor } from "./values.js";
 import type { View } from "./view.js";
 
@@ -26,27 +27,50 @@ export function interpret(graph: Graph, options: InterpretOptions): Interpretati
   const views = new Map<NodeId, View>();
   const scope = makeScope(graph, options, sizes, views);
   const plan = makePlan(graph);
-  const roots = [
-    ...graph.outputs.map((output) => output.value),
-    ...graph.states.map((state) => state.equation.value),
-    ...plan.checks.flatMap((check) => [check.a, check.b, check.probe, check.atProbe]),
-  ];
-  const order = components(graph, plan, roots);
-  const drop = lastUses(order, roots);
-  order.forEach((component, k) => {
-    evaluate(component, scope, views);
-    for (const id of drop[k] ?? []) views.delete(id);
-  });
-  for (const check of plan.checks) checkLinear(check, plan, scope);
+  const outputs = new Map<string, Tensor>();
+  const states = new Map<string, Tensor>();
 
-  const outputs = Object.fromEntries(
-    graph.outputs.map((output) => {
-      const value = scope.view(output.value);
-      const scalar = plan.items.get(output.value)?.type.scalar ?? "f32";
-      const tensor = toTensor(value, output.axes, scalar, sizes.sizeOf);
-      return [output.name, { ...tensor, shape: shapeOf(output, sizes.sizeOf) }];
+  // In this order, so that every layer's checks and states are done, and its numbers dropped, before the next.
+  const uses: readonly Use[] = [
+    ...plan.checks.map((check) => ({
+      reads: [check.a, check.b, check.probe, check.atProbe],
+      run: () => {
+        checkLinear(check, plan, scope);
+      },
+    })),
+    ...graph.states.map((state) => ({
+      reads: [state.equation.value],
+      run: () => states.set(state.name, carried(state, scope)),
+    })),
+    ...graph.outputs.map((output) => ({
+      reads: [output.value],
+      run: () => outputs.set(output.name, outputTensor(output, plan, scope)),
+    })),
+  ];
+  const roots = uses.flatMap(({ reads }) => reads);
+  evaluateAll(components(graph, plan, roots), uses, scope, views);
+  return {
+    outputs: inOrder(graph.outputs, outputs),
+    states: inOrder(graph.states, states),
+    positions: advance(graph, options.positions ?? {}, sizes.numbers),
+  };
+}
+
+function outputTensor(output: Output, plan: Plan, scope: Scope): Tensor {
+  const scalar = plan.items.get(output.value)?.type.scalar ?? "f32";
+  const tensor = toTensor(scope.view(output.value), output.axes, scalar, scope.sizeOf);
+  return { ...tensor, shape: shapeOf(output, scope.sizeOf) };
+}
+
+/** As the graph declares them, whenever they were done. */
+function inOrder(
+  entries: readonly { readonly name: string }[],
+  done: ReadonlyMap<string, Tensor>,
+): Readonly<Record<string, Tensor>> {
+  return Object.fromEntries(
+    entries.flatMap(({ name }) => {
+      const tensor = done.get(name);
+      return tensor === undefined ? [] : [[name, tensor]];
     }),
   );
-  const states = Object.fromEntries(graph.states.map((state) => [state.name, carried(state, scope)]));
-  return { outputs, states, positions: advance(graph, options.positions ?? {}, sizes.numbers) };
 }
