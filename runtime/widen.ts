@@ -15,6 +15,17 @@ export function conversion(dtype: string, storage: Storage): Conversion | undefi
   return conversions[`${dtype}→${storage}`];
 }
 
+/** A tensor of floats as f32, exactly; undefined for other types, and for those that would have to be narrowed. */
+export function widenToF32(
+  dtype: string,
+  bytes: Uint8Array<ArrayBuffer>,
+): Float32Array<ArrayBuffer> | undefined {
+  const wide = conversion(dtype, "f32")?.convert(bytes);
+  if (wide === undefined) return undefined;
+  const aligned = wide.byteOffset % 4 === 0 ? wide : wide.slice();
+  return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
+}
+
 const same = (elementBytes: number): Conversion => ({ elementBytes, convert: (bytes) => bytes });
 
 const conversions: Readonly<Record<string, Conversion>> = {
