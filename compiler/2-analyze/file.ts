@@ -134,7 +134,12 @@ export class FileAnalysis {
     }
     if (known !== undefined) return known;
     this.constants.set(name, IN_PROGRESS);
-    const constant = { value: this.constantValue(definition), span };
+    const value = this.constantValue(definition);
+    const constant: Constant = {
+      value,
+      span,
+      ...(definition.axis === undefined ? {} : { axis: definition.axis }),
+    };
     this.constants.set(name, constant);
     return constant;
   }

@@ -3,6 +3,7 @@ import type { ConstantValue } from "../../runtime/bundle-format.js";
 import type {
   BlockDeclaration,
   FunctionDeclaration,
+  Ident,
   ModelDeclaration,
   RuleDeclaration,
 } from "../1-parse/ast.js";
@@ -11,6 +12,8 @@ import type { SourceFile, Span } from "../diagnostics/types.js";
 /** A constant's value; `undefined` where a mistake was already reported. */
 export interface Constant {
   readonly value: ConstantValue | undefined;
+  /** The axis that a list's items lie along: `const decay[head] = [0.9, 0.8]`. */
+  readonly axis?: Ident;
   readonly span: Span;
 }
 

@@ -1,15 +1,18 @@
 /** `pos(axis)` and `size(axis)`. */
-import { callConstant } from "../../2-analyze/constant-operations.js";
+import type { ConstantValue } from "../../../runtime/bundle-format.js";
+import type { Ident } from "../../1-parse/ast.js";
+import { callConstant, describeConstant } from "../../2-analyze/constant-operations.js";
 import { runtimeSize } from "../../diagnostics/codes/axes.js";
+import { constantOperation } from "../../diagnostics/codes/constants.js";
 import { wrongArguments } from "../../diagnostics/codes/names.js";
 import type { Span } from "../../diagnostics/types.js";
-import type { AxisId } from "../types.js";
+import type { AxisId, NodeId } from "../types.js";
 import { arithmetic } from "./arithmetic.js";
 import type { Call } from "./arguments.js";
 import { lookupAxis, resolveAxis } from "./axes.js";
 import { report, type Env } from "./env.js";
 import { evaluate } from "./evaluate.js";
-import { add } from "./nodes.js";
+import { add, map, toNumber } from "./nodes.js";
 import { constant, POISON, tensor, type Value } from "./values.js";
 
 interface AxisName {
@@ -31,15 +34,18 @@ export function position(env: Env, call: Call): Value {
     return POISON;
   }
   const primes = resolveAxis(env, argument.name, argument.span);
-  if (primes === undefined) return POISON;
-  const coordinate = (axis: AxisId): Value => tensor(add(env, { kind: "coordinate", axis }, call.span));
+  return primes === undefined ? POISON : positionAlong(env, primes, call.span);
+}
+
+function positionAlong(env: Env, primes: readonly AxisId[], span: Span): Value {
+  const coordinate = (axis: AxisId): Value => tensor(add(env, { kind: "coordinate", axis }, span));
   const [first, ...rest] = primes;
   if (first === undefined) return constant(0);
   return rest.reduce((major, axis) => {
-    const scale = { value: constant(env.elaboration.axes.size([axis])), span: call.span };
-    const scaled = arithmetic(env, "mul", [{ value: major, span: call.span }, scale], call.span);
-    const operands = [scaled, coordinate(axis)].map((value) => ({ value, span: call.span }));
-    return arithmetic(env, "add", operands, call.span);
+    const scale = { value: constant(env.elaboration.axes.size([axis])), span };
+    const scaled = arithmetic(env, "mul", [{ value: major, span }, scale], span);
+    const operands = [scaled, coordinate(axis)].map((value) => ({ value, span }));
+    return arithmetic(env, "add", operands, span);
   }, coordinate(first));
 }
 
@@ -60,4 +66,37 @@ export function size(env: Env, call: Call): Value {
   if (length !== undefined && "value" in length) return constant(length.value);
   report(env, wrongArguments(call.span, "size", "takes the name of an axis, or a list", "size(axis)"));
   return POISON;
+}
+
+/** A list's items along an axis of its length: a tensor. */
+export function listAlong(env: Env, list: ConstantValue, axis: Ident, span: Span): Value {
+  const primes = resolveAxis(env, axis.name, axis.span);
+  if (primes === undefined) return POISON;
+  const items = Array.isArray(list) ? (list as readonly ConstantValue[]) : [];
+  const numbers = items.filter((item) => typeof item === "number");
+  const fits = env.elaboration.axes.isFixed(primes) && env.elaboration.axes.size(primes) === items.length;
+  if (numbers.length < items.length || !fits) {
+    const problem = `\`${axis.name}\` needs a list of as many numbers, not ${describeConstant(list)}`;
+    report(env, constantOperation(axis.span, problem));
+    return POISON;
+  }
+  const here = { value: positionAlong(env, primes, span), span };
+  const scalar = (value: number): NodeId => add(env, { kind: "scalar", value }, span);
+  const at = toNumber(env, here.value, span);
+  const last = numbers.at(-1);
+  if (at === undefined || last === undefined) return POISON;
+  // Halving the range at each step keeps the depth of the choice logarithmic.
+  const choose = (from: number, to: number): NodeId => {
+    if (to - from === 1) return scalar(numbers[from] ?? last);
+    const middle = Math.floor((from + to) / 2);
+    const below = map(env, "lt", [at, scalar(middle)], span);
+    return map(env, "select", [below, choose(from, middle), choose(middle, to)], span);
+  };
+  return tensor(numbers.length === 1 ? alongAll(env, at, scalar(last), span) : choose(0, numbers.length));
+}
+
+/** A scalar that carries the axes of `like`. */
+function alongAll(env: Env, like: NodeId, value: NodeId, span: Span): NodeId {
+  const zero = map(env, "mul", [like, add(env, { kind: "scalar", value: 0 }, span)], span);
+  return map(env, "add", [zero, value], span);
 }

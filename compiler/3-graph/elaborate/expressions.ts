@@ -7,6 +7,7 @@ import { closest } from "../../diagnostics/suggest.js";
 import type { Span } from "../../diagnostics/types.js";
 import { binary, unary } from "./arithmetic.js";
 import { lookupAxis } from "./axes.js";
+import { listAlong } from "./coordinates.js";
 import { call } from "./calls.js";
 import { report, type Env } from "./env.js";
 import { evaluate, requireConstant } from "./evaluate.js";
@@ -55,6 +56,8 @@ function readName(env: Env, name: string, span: Span): Value {
     return POISON;
   }
   const fromFile = env.scope.home.constants.get(name);
+  if (fromFile?.value !== undefined && fromFile.axis !== undefined)
+    return listAlong(env, fromFile.value, fromFile.axis, span);
   if (fromFile !== undefined) return fromFile.value === undefined ? POISON : constant(fromFile.value);
   const builtin = BUILTIN_CONSTANTS.get(name);
   if (builtin !== undefined) return constant(builtin);
@@ -74,8 +77,15 @@ function readName(env: Env, name: string, span: Span): Value {
   return POISON;
 }
 
+/** What is indexed: a list that lies along an axis is still a list here. */
+function readList(env: Env, base: Expression): Value {
+  if (base.kind !== "name" || env.scope.find(base.name) !== undefined) return evaluate(env, base);
+  const value = env.scope.home.constants.get(base.name)?.value;
+  return value === undefined ? evaluate(env, base) : constant(value);
+}
+
 function readItem(env: Env, base: Expression, index: Expression, span: Span): Value {
-  const list = evaluate(env, base);
+  const list = readList(env, base);
   const item = evaluate(env, index);
   if (list.kind === "poison" || item.kind === "poison") return POISON;
   if (list.kind === "tensor") {

@@ -9,6 +9,7 @@ import { conditionType, repeatBound } from "../../diagnostics/codes/constants.js
 import { alreadyDefined, misplacedStatement } from "../../diagnostics/codes/names.js";
 import type { Span } from "../../diagnostics/types.js";
 import { assign, define } from "./assignments.js";
+import { listAlong } from "./coordinates.js";
 import { report, Scope, type Env } from "./env.js";
 import { evaluate, requireConstant } from "./evaluate.js";
 import { declareInput, declareOutput } from "./interface.js";
@@ -84,7 +85,12 @@ function defineConstants(env: Env, { definitions }: StatementOf<"const">): undef
   for (const definition of definitions) {
     const own = requireConstant(env, definition.value, "a constant");
     const value = configured(definition, own, env.scope.home.config, env.elaboration.sink);
-    define(env, definition.name, value === undefined ? POISON : constant(value), "a constant");
+    const plain = value === undefined ? POISON : constant(value);
+    const along =
+      value === undefined || definition.axis === undefined
+        ? plain
+        : listAlong(env, value, definition.axis, definition.name.span);
+    define(env, definition.name, along, "a constant");
   }
 }
 
