@@ -114,7 +114,14 @@ async function findGpu(options: DawnOptions): Promise<FoundAdapter | undefined> 
   return adapter === null || isSoftware(adapter.info) ? undefined : found("gpu", adapter);
 }
 
-async function findSoftware(options: DawnOptions): Promise<FoundAdapter | undefined> {
+/**
+ * SwiftShader writes out the zeroing of workgroup memory as one store an element, and takes twenty times as long to
+ * compile a kernel with tiles. Krait's kernels read no workgroup memory that they have not written.
+ */
+const QUICK_TO_COMPILE = "disable_workgroup_init";
+
+async function findSoftware(given: DawnOptions): Promise<FoundAdapter | undefined> {
+  const options = { ...given, enable: [...new Set([...given.enable, QUICK_TO_COMPILE])] };
   if (findsSystemVulkan()) {
     // The system's lavapipe is five times faster than SwiftShader, so it comes first.
     const adapter = await open(await loadDawn(), options, { fallback: true });
