@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { tensorCheckpoint } from "../../runtime/checkpoint.js";
-import { KraitError } from "../../runtime/errors.js";
+import type { ErrorCode } from "../../runtime/errors.js";
 import type { Inputs } from "../../runtime/inputs.js";
 import { open, type Model } from "../../runtime/model.js";
 import type { Outputs } from "../../runtime/outputs.js";
 import type { OutputChunk, Session } from "../../runtime/session.js";
 import { baselineDevice } from "../support/adapter.js";
+import { assertRejects } from "./errors.js";
 import { A, CHANNELS, cut, tinyBundle, tinyInputs, tinyModel, type TinyInputs } from "./tiny-bundle.js";
 
 const weights = tensorCheckpoint({ a: { data: A, shape: [CHANNELS] } });
@@ -33,15 +34,6 @@ function rowsAt(y: readonly number[], batch: number, begin: number, end: number)
   return y.filter((_, i) => {
     const t = Math.floor(i / CHANNELS) % steps;
     return t >= begin && t < end;
-  });
-}
-
-async function rejects(promise: Promise<unknown>, code: string, text: RegExp): Promise<void> {
-  await assert.rejects(promise, (error: unknown) => {
-    assert.ok(error instanceof KraitError, String(error));
-    assert.equal(error.code, code);
-    assert.match(error.message, text);
-    return true;
   });
 }
 
@@ -193,7 +185,7 @@ describe("a session", () => {
     run({ batch }, async (session) => {
       assert.deepEqual(Object.keys(await session.prefill(as(inputs), { names: ["where"] })), ["where"]);
       assert.deepEqual(await session.step(as(cut(inputs, batch, 0, 1)), { outputs: "none" }), {});
-      await rejects(session.prefill(as(inputs), { names: ["z"] }), "R0401", /no output "z"/);
+      await assertRejects(session.prefill(as(inputs), { names: ["z"] }), "R0401", /no output "z"/);
     }));
 
   it("goes on after a function that takes chunks has thrown", () =>
@@ -208,7 +200,7 @@ describe("a session", () => {
     }));
 
   describe("refuses", () => {
-    const tries: [string, string, RegExp, (session: Session) => Promise<unknown>][] = [
+    const tries: [string, ErrorCode, RegExp, (session: Session) => Promise<unknown>][] = [
       ["an empty prefill", "R0404", /no time/, (s) => s.prefill(as(cut(inputs, batch, 0, 0)))],
       ["a missing input", "R0401", /"token"/, (s) => s.prefill({ x: inputs.x, shift: inputs.shift })],
       [
@@ -250,7 +242,7 @@ describe("a session", () => {
     for (const [what, code, text, attempt] of tries) {
       it(what, () =>
         run({ batch }, async (session) => {
-          await rejects(attempt(session), code, text);
+          await assertRejects(attempt(session), code, text);
           assert.equal(session.pos, 0);
           const { y } = await session.prefill(as(inputs), { outputs: "all" });
           assertNear(y?.data, expected.y);
@@ -259,18 +251,18 @@ describe("a session", () => {
     }
 
     it("options that make no sense", async () => {
-      await rejects(model.session({ batch: 0 }), "R0405", /batch is 0/);
-      await rejects(model.session({ maxChunk: 1.5 }), "R0405", /maxChunk is 1.5/);
+      await assertRejects(model.session({ batch: 0 }), "R0405", /batch is 0/);
+      await assertRejects(model.session({ maxChunk: 1.5 }), "R0405", /maxChunk is 1.5/);
     });
 
     it("a session too large for the device, saying what for", async () => {
-      await rejects(model.session({ batch: 4096, maxChunk: 8192 }), "R0204", /384\.0 MiB/);
+      await assertRejects(model.session({ batch: 4096, maxChunk: 8192 }), "R0204", /384\.0 MiB/);
     });
 
     it("use after destroy", async () => {
       const session = await model.session();
       session.destroy();
-      await rejects(session.prefill(as(tinyInputs(1, 2))), "R0407", /destroyed/);
+      await assertRejects(session.prefill(as(tinyInputs(1, 2))), "R0407", /destroyed/);
     });
   });
 
@@ -283,9 +275,9 @@ describe("a session", () => {
     const session = await ahead.session({ batch });
     const { y } = await session.prefill(as(inputs), { outputs: "all" });
     assertNear(y?.data, expected.y);
-    await rejects(session.step(as(inputs)), "R0407", /looks ahead/);
+    await assertRejects(session.step(as(inputs)), "R0407", /looks ahead/);
     const short = await ahead.session({ batch, maxChunk: 4 });
-    await rejects(short.prefill(as(inputs)), "R0405", /cannot be cut/);
+    await assertRejects(short.prefill(as(inputs)), "R0405", /cannot be cut/);
     ahead.destroy();
   });
 });
