@@ -43,6 +43,32 @@ model scan {
 }
 `;
 
+/** The same with complex A, B, C and h: y = 2·Re(C·h) + D·u, gated. */
+export const COMPLEX_SCAN = `
+const channels = 1, states = 1
+
+axis b: batch, t: time
+axis d = channels, n = states
+
+model scan {
+  input u: f32[b, t, d]
+  input delta: f32[b, t, d]
+  input delta_bias: f32[d]
+  input A_re: f32[d, n]
+  input A_im: f32[d, n]
+  input B_re: f32[b, t, n]
+  input B_im: f32[b, t, n]
+  input C_re: f32[b, t, n]
+  input C_im: f32[b, t, n]
+  input D: f32[d]
+  input z: f32[b, t, d]
+
+  state h[d, n]: complex
+  der(h) = complex(A_re, A_im) * h + complex(B_re, B_im) * u  by exp_euler(softplus(delta + delta_bias))
+  output y[b, t, d] = (2 * re(dot(complex(C_re, C_im), h, over n)) + D * u) * silu(z)
+}
+`;
+
 export function scanGraph({ metadata, tensors }: SafetensorsFile): Graph {
   const [channels = 0, states = 0] = tensorOf(tensors, "A").shape;
   return graphOf(SCAN, {
