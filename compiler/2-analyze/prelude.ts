@@ -6,8 +6,8 @@ import type { SourceFile } from "../diagnostics/types.js";
 
 export const PRELUDE_PATH = "prelude.krait";
 
-/** From compiler/2-analyze in the sources, and from dist in a build. */
-const PLACES = ["../../templates/prelude.krait", "../templates/prelude.krait"];
+/** From dist in a build, and from compiler/2-analyze in the sources. */
+const PLACES = ["../templates/prelude.krait", "../../templates/prelude.krait"];
 
 export function preludeSource(): SourceFile {
   for (const place of PLACES) {

@@ -279,6 +279,25 @@ describe("diagnostics of analysis and elaboration", () => {
     ]);
   });
 
+  it("stays in the author's file where the value comes from the prelude", () => {
+    const source = `${AXES}block f(u[t, m]) -> [t] { return silu(u) }\n${modelOf("z = f(x)")}`;
+    const [diagnostic] = elaborateSource(source).diagnostics;
+    assert.equal(diagnostic?.code, "K0402");
+    assert.equal(source.slice(diagnostic.span.start, diagnostic.span.end), "silu(u)");
+  });
+
+  it("says which sizes differ where two files' axes have one name", () => {
+    const files = {
+      "f.krait": "const width = 5\naxis t: time, m = width\nblock f(u[t, m]) -> [t, m] { return u }\n",
+    };
+    const source = `use f from "f.krait"\n${AXES}${modelOf("z = f(x)")}`;
+    const [diagnostic] = elaborateSource(source, { files }).diagnostics;
+    assert.equal(diagnostic?.code, "K0403");
+    assert.match(diagnostic.hint ?? "", /`m` has size 6, `m_2` has size 5.*use … with/s);
+    const fixed = source.replace('"f.krait"', '"f.krait" with width = 6');
+    assert.deepEqual(elaborateSource(fixed, { files }).diagnostics, []);
+  });
+
   it("shows the call that wrote out a mistake in another body", () => {
     const source = `${AXES}block f(u[t, m]) -> [t, m] { return u + nope }\n${modelOf("z = f(x)")}`;
     const [diagnostic] = elaborateSource(source).diagnostics;

@@ -18,7 +18,7 @@ import type { Call } from "./arguments.js";
 import type { Operand } from "./arithmetic.js";
 import { resolveAxes, resolveDimensions } from "./axes.js";
 import { BUILTIN_NAMES, callBuiltin } from "./builtins.js";
-import { report, Scope, unique, type Env, type Frame } from "./env.js";
+import { placeWithin, report, Scope, unique, type Env, type Frame } from "./env.js";
 import { evaluate } from "./evaluate.js";
 import { fits } from "./fit.js";
 import { axesOf, toNode } from "./nodes.js";
@@ -312,7 +312,7 @@ function checkResults(
       required: "some" as const,
       declared: list.span,
     };
-    const at = inner.elaboration.builder.node(node).spans[0] ?? span;
+    const at = placeWithin(inner.elaboration.builder.node(node).spans, declaration.span) ?? span;
     return fits(inner, node, place, at) ? tensor(node) : POISON;
   });
 }

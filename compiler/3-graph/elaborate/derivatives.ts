@@ -14,7 +14,7 @@ import { closest } from "../../diagnostics/suggest.js";
 import type { Span } from "../../diagnostics/types.js";
 import { operands } from "../rewrite.js";
 import type { NodeId, StateId } from "../types.js";
-import { report, Scope, type Env, type StateBinding } from "./env.js";
+import { placeWithin, report, Scope, type Env, type StateBinding } from "./env.js";
 import { evaluate } from "./evaluate.js";
 import { add } from "./nodes.js";
 import { joinPath } from "./paths.js";
@@ -162,7 +162,7 @@ function isLinear(env: Env, rhs: NodeId, binding: StateBinding, equation: Span):
   const check = (id: NodeId): boolean => {
     if (!depends(id)) return true;
     const node = builder.node(id);
-    const at = node.spans[0] ?? equation;
+    const at = placeWithin(node.spans, equation) ?? equation;
     if (node.kind === "continuous") return true;
     if (node.kind !== "map") {
       const inner = operands(node).filter((arg) => depends(arg) && builder.node(arg).kind !== "continuous");

@@ -171,3 +171,8 @@ export function unique(elaboration: Elaboration, name: string): string {
   elaboration.taken.add(result);
   return result;
 }
+
+/** The innermost of a node's places that lies in a body: a part of it may have been written out from elsewhere. */
+export function placeWithin(spans: readonly Span[], body: Span): Span | undefined {
+  return spans.find(({ file, start, end }) => file === body.file && start >= body.start && end <= body.end);
+}

@@ -30,6 +30,20 @@ export function fits(env: Env, node: NodeId, place: Place, span: Span): boolean 
   }
   const missing = place.axes.filter((axis) => !has.includes(axis) && builder.axisOf(axis).role === "plain");
   if (missing.length === 0 || place.required === "none") return true;
-  report(env, missingAxes(span, place.what, missing.join(", "), found, expected, place.declared));
+  const hint = missing.map((axis) => namesakeHint(env, axis, has)).find((text) => text !== undefined);
+  report(env, missingAxes(span, place.what, missing.join(", "), found, expected, place.declared, hint));
   return false;
+}
+
+/** Axes of two files that have one name and two sizes: the second is called `m_2` in messages. */
+function namesakeHint(env: Env, missing: AxisId, has: readonly AxisId[]): string | undefined {
+  const { builder } = env.elaboration;
+  const source = (axis: AxisId): string => axis.replace(/_\d+$/, "");
+  const namesake = has.find((axis) => source(axis) === source(missing));
+  if (namesake === undefined) return undefined;
+  const size = (axis: AxisId): string => JSON.stringify(builder.axisOf(axis).size);
+  return (
+    `\`${namesake}\` has size ${size(namesake)}, \`${missing}\` has size ${size(missing)}: axes of one name are the same ` +
+    "where their sizes are; `use … with name = value` sets the constants of the other file"
+  );
 }

@@ -50,6 +50,7 @@ export function missingAxes(
   found: string,
   expected: string,
   declared: Span,
+  hint?: string,
 ): Diagnostic {
   return {
     code: "K0403",
@@ -58,6 +59,7 @@ export function missingAxes(
     span,
     found,
     expected,
+    ...(hint === undefined ? {} : { hint }),
     related: [{ span: declared, message: "its axes are declared here" }],
   };
 }
