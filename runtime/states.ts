@@ -17,11 +17,15 @@ export interface StatePlace {
   readonly name: string;
   readonly shape: readonly number[];
   readonly init: number;
+  readonly isComplex: boolean;
   /** Bytes from the arena's start. */
   readonly offset: number;
   /** f32 elements. */
   readonly count: number;
 }
+
+/** What the manifest calls the last axis of complex values; no name that a source could give. */
+const COMPLEX_AXIS = "re, im";
 
 export interface StateLayout {
   readonly bytes: number;
@@ -45,7 +49,7 @@ export function stateLayout(
     if (offset === undefined || offset % 4 !== 0 || offset + count * 4 > bytes) {
       throw new KraitError("R0105", `The manifest has no room for the state "${name}".`);
     }
-    return { name, shape, init, offset, count };
+    return { name, shape, init, isComplex: axes.at(-1)?.name === COMPLEX_AXIS, offset, count };
   });
   return { bytes, places };
 }
@@ -67,8 +71,11 @@ export function writeInitialStates(device: GPUDevice, arena: GPUBuffer, layout: 
   const encoder = device.createCommandEncoder();
   encoder.clearBuffer(arena);
   device.queue.submit([encoder.finish()]);
-  for (const { init, offset, count } of layout.places) {
-    if (init !== 0) device.queue.writeBuffer(arena, offset, new Float32Array(count).fill(init));
+  for (const { init, isComplex, offset, count } of layout.places) {
+    if (init === 0) continue;
+    const values = new Float32Array(count).fill(init);
+    if (isComplex) for (let i = 1; i < count; i += 2) values[i] = 0; // re, im: an initial value is real
+    device.queue.writeBuffer(arena, offset, values);
   }
 }
 

@@ -32,7 +32,7 @@ export async function readBundle(folder: string): Promise<Bundle> {
 
 /** The text of `model.json`: the same bytes for the same manifest. */
 export function manifestText(bundle: Bundle): string {
-  return `${JSON.stringify(bundle.manifest, null, 2)}\n`;
+  return `${JSON.stringify(bundle.manifest, null, 1)}\n`;
 }
 
 /**
