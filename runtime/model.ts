@@ -48,6 +48,15 @@ export async function open(bundle: Bundle, options: OpenOptions): Promise<Model>
   const health = new DeviceHealth(device);
   await verifyBundle(bundle, { allowEdited });
   const target = chooseTarget(bundle, device, options.target);
+  if (weights === undefined && manifest.params.length > 0) {
+    throw new KraitError(
+      "R0303",
+      `The model has ${String(manifest.params.length)} parameters and was given no weights.`,
+      {
+        hint: "Give `open` a checkpoint as `weights`: openCheckpoint, tensorCheckpoint, or fileWeights of krait/node.",
+      },
+    );
+  }
   const matched = matchWeights(manifest.params, weights ?? { tensors: new Map() });
   const constants = await makeConstants(device, target);
   try {
