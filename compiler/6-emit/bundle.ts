@@ -3,17 +3,16 @@ import type { Compilation, CompileOptions } from "../compilation.js";
 import { VERSION } from "../version.js";
 import type { SourceFile } from "../diagnostics/types.js";
 import type { AxisId, Graph } from "../3-graph/types.js";
-import { axisSize } from "../5-kernel/lower/buffers.js";
 import {
   FORMAT,
   FORMAT_VERSION,
-  type AxisEntry,
   type Bundle,
   type ConstantValue,
   type FileEntry,
   type Manifest,
 } from "../../runtime/bundle-format.js";
 import { hashOf } from "./shaders.js";
+import { axisEntries } from "./interface.js";
 import { stateEntry } from "./states.js";
 import { storageOf } from "./storage.js";
 
@@ -51,14 +50,14 @@ export function emitBundle(
       name: input.name,
       scalar: input.scalar,
       ...(input.bound === undefined ? {} : { bound: input.bound }),
-      axes: axisEntries(model, input.axes),
+      axes: axisEntries(model, input),
       ...timeOf(model, input.axes),
       ...(input.doc === undefined ? {} : { doc: input.doc }),
     })),
     outputs: model.outputs.map((output) => ({
       name: output.name,
       axes: [
-        ...axisEntries(model, output.axes),
+        ...axisEntries(model, output),
         ...(model.nodes[output.value]?.type.scalar === "c64" ? [{ name: "re, im", size: 2 }] : []),
       ],
       ...timeOf(model, output.axes),
@@ -75,7 +74,8 @@ export function emitBundle(
     const found = new Map<string, Manifest["params"][number]>();
     for (const param of graphs.flatMap((graph) => graph.params)) {
       if (param.derived === true || found.has(param.name)) continue;
-      const shape = [...param.layout.map(({ size }) => size), ...(param.scalar === "c64" ? [2] : [])];
+      const stored = param.shape ?? param.layout.map(({ size }) => size);
+      const shape = [...stored, ...(param.scalar === "c64" ? [2] : [])];
       found.set(param.name, {
         name: param.name,
         sources: param.sources,
@@ -88,10 +88,6 @@ export function emitBundle(
 }
 
 const baseName = (path: string): string => path.replace(/^.*[\\/]/, "") || "model.krait";
-
-function axisEntries(graph: Graph, axes: readonly AxisId[]): readonly AxisEntry[] {
-  return axes.map((axis) => ({ name: axis, size: axisSize(graph, axis) }));
-}
 
 function timeOf(graph: Graph, axes: readonly AxisId[]): { readonly time?: string } {
   const time = axes.find((axis) => graph.axes.get(axis)?.role === "time");

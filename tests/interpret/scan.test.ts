@@ -4,7 +4,7 @@ import { interpret, type Tensor, type Values } from "../../compiler/interpret/in
 import { expectClose } from "../support/expect-close.js";
 import { fixturePath, opFixture, tensorOf } from "../support/fixtures.js";
 import { graphOf } from "../support/elaborated.js";
-import { COMPLEX_SCAN, scanGraph, scanInputs } from "./scan.js";
+import { COMPLEX_SCAN, scanGraph, scanInputs } from "../support/scan.js";
 
 const FIXTURES = readdirSync(fixturePath("ops"))
   .filter((file) => file.startsWith("scan-") && file !== "scan-complex.safetensors")

@@ -6,7 +6,7 @@ import { PASSES, runPasses } from "../../compiler/4-passes/index.js";
 import { TAIL_BEGIN, TAIL_COUNT } from "../../compiler/4-passes/programs.js";
 import { createSink } from "../../compiler/diagnostics/sink.js";
 import { interpret, type Interpretation, type InterpretOptions } from "../../compiler/interpret/index.js";
-import { scanGraph, scanInputs } from "../interpret/scan.js";
+import { scanGraph, scanInputs } from "../support/scan.js";
 import { specimens } from "../interpret/zoo.js";
 import { templateGraph } from "../support/elaborated.js";
 import { expectClose } from "../support/expect-close.js";

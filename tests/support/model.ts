@@ -4,7 +4,14 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import assert from "node:assert/strict";
 import { compile, type CompileOptions } from "../../compiler/compile.js";
-import { open, tensorCheckpoint, type Bundle, type HostTensor, type Model, type Storage } from "../../runtime/index.js";
+import {
+  open,
+  tensorCheckpoint,
+  type Bundle,
+  type HostTensor,
+  type Model,
+  type Storage,
+} from "../../runtime/index.js";
 import { testDevice } from "./adapter.js";
 import type { Checkpoint } from "./fixtures.js";
 import type { StoredTensor } from "./safetensors.js";
@@ -14,13 +21,19 @@ const TEMPLATES = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "tem
 /** The bundle of a source without mistakes, every stage verified. */
 export function bundleOf(text: string, options: CompileOptions = {}, path = "test.krait"): Bundle {
   const { bundle, diagnostics } = compile({ path, text }, { verify: true, ...options });
-  assert.deepEqual(diagnostics.map(({ code, message }) => `${code} ${message}`), []);
+  assert.deepEqual(
+    diagnostics.map(({ code, message }) => `${code} ${message}`),
+    [],
+  );
   assert.ok(bundle !== undefined);
   return bundle;
 }
 
 /** A model with parameters from memory. */
-export async function modelOf(bundle: Bundle, tensors: Readonly<Record<string, HostTensor>> = {}): Promise<Model> {
+export async function modelOf(
+  bundle: Bundle,
+  tensors: Readonly<Record<string, HostTensor>> = {},
+): Promise<Model> {
   return open(bundle, { device: await testDevice(), weights: tensorCheckpoint(tensors) });
 }
 

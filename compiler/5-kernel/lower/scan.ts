@@ -478,7 +478,8 @@ class ScanLowering {
     | { readonly kind: "invariant"; readonly per: "channel" | "element" }
     | { readonly kind: "staged"; readonly per: "channel" | "inner" }
     | undefined {
-    const has = (axes: readonly AxisId[]): boolean => axes.some((axis) => node.type.axes.includes(axis));
+    const has = (axes: readonly AxisId[]): boolean =>
+      axes.some((axis) => node.type.axes.includes(axis) && axisSize(this.context.graph, axis) !== 1);
     const inner = has(this.layout.inner);
     const channel = has(this.layout.channel);
     if (!node.type.axes.includes(this.layout.time))

@@ -1,12 +1,13 @@
 /** The selective scan of tests/fixtures/ops in Krait, for each of its variants. */
+import type { ConstantValue } from "../../runtime/bundle-format.js";
 import type { Graph } from "../../compiler/3-graph/types.js";
 import type { Values } from "../../compiler/interpret/index.js";
-import { graphOf } from "../support/elaborated.js";
-import { tensorOf } from "../support/fixtures.js";
-import type { SafetensorsFile } from "../support/safetensors.js";
+import { graphOf } from "./elaborated.js";
+import { tensorOf } from "./fixtures.js";
+import type { SafetensorsFile } from "./safetensors.js";
 
 /** y = C·h, plus D·u where there is a D, gated by silu(z) where there is a z. Channels share B and C by groups. */
-const SCAN = `
+export const SCAN = `
 const channels = 1, groups = 1, states = 1
 const has_softplus = true, has_bias = true, has_skip = true, has_gate = true
 
@@ -69,19 +70,25 @@ model scan {
 }
 `;
 
-export function scanGraph({ metadata, tensors }: SafetensorsFile): Graph {
+/** The constants of SCAN for a fixture. */
+export function scanSettings({
+  metadata,
+  tensors,
+}: SafetensorsFile): Readonly<Record<string, ConstantValue>> {
   const [channels = 0, states = 0] = tensorOf(tensors, "A").shape;
-  return graphOf(SCAN, {
-    set: {
-      channels,
-      states,
-      groups: tensorOf(tensors, "B").shape[2] ?? 1,
-      has_softplus: metadata["softplus"] === "True",
-      has_bias: tensors["delta_bias"] !== undefined,
-      has_skip: tensors["D"] !== undefined,
-      has_gate: tensors["z"] !== undefined,
-    },
-  });
+  return {
+    channels,
+    states,
+    groups: tensorOf(tensors, "B").shape[2] ?? 1,
+    has_softplus: metadata["softplus"] === "True",
+    has_bias: tensors["delta_bias"] !== undefined,
+    has_skip: tensors["D"] !== undefined,
+    has_gate: tensors["z"] !== undefined,
+  };
+}
+
+export function scanGraph(fixture: SafetensorsFile): Graph {
+  return graphOf(SCAN, { set: scanSettings(fixture) });
 }
 
 /** The fixture's tensors that are the graph's inputs. */

@@ -1,0 +1,158 @@
+/**
+ * Recurrences of every kind, each a Krait model of a few lines over the same inputs: x[b, t, d], g[b, t, d] in (0, 1),
+ * q[b, t, n], k[b, t, n] and w[d]. What they compute is checked against the oracle.
+ */
+export interface RecurrenceSource {
+  readonly name: string;
+  /** What the compiler should make of it. */
+  readonly kernel: "scan" | "sequential" | "none";
+  readonly text: string;
+}
+
+const HEADER = `
+const width = 6, states = 5
+axis b: batch, t: time
+axis d = width, n = states, k = 4
+`;
+
+const INPUTS = `
+  input x: f32[b, t, d]
+  input g: f32[b, t, d]
+  input q: f32[b, t, n]
+  input key: f32[b, t, n]
+  input w: f32[d]
+`;
+
+const model = (body: string, before = ""): string => `${HEADER}${before}\nmodel test {${INPUTS}${body}\n}\n`;
+
+export const RECURRENCES: readonly RecurrenceSource[] = [
+  {
+    name: "a leaky sum, per channel",
+    kernel: "scan",
+    text: model(`
+  state h[d] init 0.5
+  h = g * prev(h) + (1 - g) * x
+  output y[b, t, d] = h`),
+  },
+  {
+    name: "the state itself as an output beside its contraction",
+    kernel: "scan",
+    text: model(`
+  state h[d, n]
+  h = g * prev(h) + x * key
+  output y[b, t, d] = dot(q, h, over n)
+  output all[b, t, d, n] = h`),
+  },
+  {
+    name: "the old state read after the update",
+    kernel: "scan",
+    text: model(`
+  state h[d, n]
+  h = g * prev(h) + x * key
+  output y[b, t, d] = dot(q, prev(h) + w * x * key, over n)`),
+  },
+  {
+    name: "two states, one reading the other",
+    kernel: "scan",
+    text: model(`
+  state num[d], den[d]
+  num = g * prev(num) + x
+  den = g * prev(den) + 1
+  output y[b, t, d] = num / (abs(den) + 1)`),
+  },
+  {
+    name: "a running maximum and what it stabilizes",
+    kernel: "scan",
+    text: model(`
+  state top[d] init -1000, sum_[d]
+  top = max(prev(top) - w * w, x)
+  sum_ = exp(prev(top) - w * w - top) * prev(sum_) + exp(x - top)
+  output y[b, t, d] = log(sum_) + top`),
+  },
+  {
+    name: "two states that mix elementwise",
+    kernel: "scan",
+    text: model(`
+  state p[d], r[d]
+  p = 0.9 * prev(p) - 0.2 * prev(r) + x
+  r = 0.2 * prev(p) + 0.9 * prev(r)
+  output y[b, t, d] = p * r`),
+  },
+  {
+    name: "a nonlinear recurrence",
+    kernel: "scan",
+    text: model(`
+  state h[d]
+  h = tanh(w * prev(h) + x)
+  output y[b, t, d] = h * g`),
+  },
+  {
+    name: "zero-order hold",
+    kernel: "scan",
+    text: model(`
+  state h[d, n]
+  der(h) = -(1 + w * w) * h + x * key  by zoh(0.1 + g)
+  output y[b, t, d] = dot(q, h, over n)`),
+  },
+  {
+    name: "the trapezoidal rule, which reads an earlier input",
+    kernel: "scan",
+    text: model(`
+  state h[d]
+  der(h) = -(1 + w * w) * h + x  by trapezoidal(0.1 + g)
+  output y[b, t, d] = h`),
+  },
+  {
+    name: "a rule of the user's own",
+    kernel: "scan",
+    text: model(
+      `
+  state h[d]
+  der(h) = -w * w * h + x  by half(g)
+  output y[b, t, d] = h`,
+      "rule half(step): der(h) = a*h + b  =>  h = (1 + step*a/2) * prev(h) + step*b",
+    ),
+  },
+  {
+    name: "delays of delays",
+    kernel: "none",
+    text: model(`
+  output y[b, t, d] = x + 2 * prev(x) + prev(prev(x), init -1)`),
+  },
+  {
+    name: "a convolution, then a scan",
+    kernel: "scan",
+    text: model(`
+  input taps: f32[d, k]
+  state h[d]
+  h = 0.9 * prev(h) + silu(causal_conv(x, taps, along t, over k))
+  output y[b, t, d] = h + prev(h)`),
+  },
+  {
+    name: "the delta rule",
+    kernel: "sequential",
+    text: model(`
+  state S[n, d]
+  old = dot(key, prev(S), over n)
+  S = prev(S) + 0.2 * key * (x - old)
+  output y[b, t, d] = dot(q, S, over n)`),
+  },
+  {
+    name: "a recurrent network with a full matrix",
+    kernel: "sequential",
+    text: model(`
+  input W: f32[d', d]
+  state h[d]
+  h = tanh(dot(W, prev(h), over d)[d' -> d] + x)
+  output y[b, t, d] = h`),
+  },
+  {
+    name: "a scan of a scan",
+    kernel: "scan",
+    text: model(`
+  state h[d], s[d]
+  h = g * prev(h) + x
+  s = 0.5 * prev(s) + tanh(h)
+  output y[b, t, d] = s`),
+  },
+];
