@@ -52,15 +52,15 @@ const INTERNAL: ReadonlySet<ErrorCode> = new Set(["R0203", "R0206"]);
 export function describeFailure(error: unknown): Failure {
   if (error instanceof UsageError) return { exitCode: ExitCode.usage, message: error.message };
   if (error instanceof InputError) {
-    return {
-      exitCode: ExitCode.wrongInput,
-      message: error.message,
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-    };
+    const { message, hint } = error;
+    return { exitCode: ExitCode.wrongInput, message, ...(hint !== undefined && { hint }) };
   }
   if (error instanceof ModelHasErrors) return { exitCode: ExitCode.wrongInput, message: error.message };
   if (error instanceof KraitError) {
-    return { exitCode: exitCodeOf(error.code), message: error.message, code: error.code };
+    const { code, hint } = error;
+    // Its message ends in its hint, for those who print the message alone.
+    const message = hint === undefined ? error.message : error.message.slice(0, -hint.length).trimEnd();
+    return { exitCode: exitCodeOf(code), message, code, ...(hint !== undefined && { hint }) };
   }
   if (isFileError(error)) return { exitCode: ExitCode.wrongInput, message: fileErrorMessage(error) };
   return internalFailure(error);

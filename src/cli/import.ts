@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { Bundle } from "../../runtime/bundle-format.js";
+import { matchWeights } from "../../runtime/weights.js";
 import { chooseStorage, type Config, readConfig } from "./checkpoint.js";
 import { compileModel } from "./compile-model.js";
 import { InputError } from "./errors.js";
@@ -17,7 +18,8 @@ interface ImportOptions {
 const help = (): string => `
 Takes the family from "model_type" in config.json and compiles the family's Krait source
 (templates/models/<model_type>.krait) with the constants of that config. Weights stay where they
-are: 'run' reads them from the checkpoint. They are kept as stored: f32, f16 or bf16.
+are: 'run' reads them from the checkpoint. On the GPU they are kept as stored (f32, f16 or bf16),
+small ones in f32.
 
 Families: ${knownFamilies().join(", ")}
 
@@ -41,14 +43,16 @@ async function importCheckpoint(folder: string, options: ImportOptions, io: Io):
   const config = readConfig(folder);
   const family = familyOf(config, folder);
   const { fileWeights } = await import("../node/index.js");
-  const weights = await fileWeights(folder);
+  const checkpoint = await fileWeights(folder);
   let bundle: Bundle;
   try {
-    const storage = chooseStorage(weights.tensors());
+    const storage = chooseStorage(checkpoint.tensors.values());
     const source = { ...readSource(familyPath(family)), path: `${family}.krait` };
     ({ bundle } = await compileModel(source, { config, ...storage }, io));
+    const { unused } = matchWeights(bundle.manifest.params, checkpoint);
+    if (unused.length > 0) io.err(`note: the model has no use for ${nameSome(unused)}\n`);
   } finally {
-    await weights.close();
+    await checkpoint.close();
   }
   await saveBundle(bundle, options.output);
   const { manifest } = bundle;
@@ -60,6 +64,11 @@ async function importCheckpoint(folder: string, options: ImportOptions, io: Io):
     `Try it:  krait run ${options.output} --weights ${folder} --tokens 1,2,3 --max-new 16`,
   ];
   io.out(`${lines.join("\n")}\n`);
+}
+
+function nameSome(tensors: readonly string[]): string {
+  const shown = tensors.slice(0, 3).join(", ");
+  return tensors.length > 3 ? `${shown} and ${tensors.length - 3} more tensors of the checkpoint` : shown;
 }
 
 function familyOf(config: Config, folder: string): string {

@@ -109,7 +109,7 @@ describe("krait build", () => {
     writeFileSync(at("work/thesis.tex"), "years");
     const { code, err } = await krait("build", at("model.krait"), "-o", at("work"));
     assert.equal(code, 1);
-    assert.match(err, /holds other files and is no bundle/);
+    assert.match(err, /holds other files than a bundle's/);
     assert.deepEqual(contents(at("work")), { "thesis.tex": "years" });
   });
 
