@@ -118,6 +118,19 @@ const EXAMPLES: readonly Example[] = [
   { code: "K0324", model: "z = x / «size(t)»", says: /known only when the model runs/ },
   { code: "K0325", model: "z = x[m -> «n»]", says: /`m` cannot become `\[n\] of 4`/ },
   { code: "K0326", model: "param w[«5», m]", says: /the only literal size is 1/ },
+  {
+    code: "K0324",
+    beside: "axis q = [m, t]",
+    model: "z = x + «pos(q)»",
+    says: /known only when the model runs/,
+  },
+  { code: "K0326", model: 'param (w[n] | v«[m]»)[_, m] from "w"', says: /stands here twice/ },
+  {
+    code: "K0408",
+    beside: "axis s = n | i",
+    model: "param u[n, i], w[i]\nz = concat(«u», w, as s)",
+    says: /this value is f32\[n, i\]/,
+  },
   { code: "K0326", model: "param w[m, «m»]", says: /stands here twice.*`m'`/s },
 
   // Axes and types of values.

@@ -41,6 +41,11 @@ function positionAlong(env: Env, primes: readonly AxisId[], span: Span): Value {
   const coordinate = (axis: AxisId): Value => tensor(add(env, { kind: "coordinate", axis }, span));
   const [first, ...rest] = primes;
   if (first === undefined) return constant(0);
+  const unsized = rest.find((axis) => !env.elaboration.axes.isFixed([axis]));
+  if (unsized !== undefined) {
+    report(env, runtimeSize(span, unsized));
+    return POISON;
+  }
   return rest.reduce((major, axis) => {
     const scale = { value: constant(env.elaboration.axes.size([axis])), span };
     const scaled = arithmetic(env, "mul", [{ value: major, span }, scale], span);

@@ -28,10 +28,15 @@ export function concat(env: Env, { values, axes }: Arguments, span: Span): Value
   }
   for (const [k, node] of parts.entries()) {
     const place = places[k]?.axes ?? [];
-    if (place.every((prime) => axesOf(env, node).includes(prime))) continue;
+    const has = axesOf(env, node);
+    const foreign = [axis, ...places.flatMap((other) => other.axes)].filter(
+      (prime) => !place.includes(prime),
+    );
+    if (place.every((prime) => has.includes(prime)) && !foreign.some((prime) => has.includes(prime)))
+      continue;
     const found = describe(env, tensor(node));
     const at = values[k]?.span ?? span;
-    const hint = `part ${k + 1} of \`${axis}\` is ${listAxes(place)}; rename the value's axis: \`x[a -> b]\``;
+    const hint = `part ${k + 1} of \`${axis}\` is ${listAxes(place)}, and no other part's axes may be there; rename: \`x[a -> b]\``;
     report(env, joinMismatch(at, "concat", `this value is ${found}`, hint));
     return POISON;
   }

@@ -1,5 +1,6 @@
 /** `param`: tensors of the checkpoint, their layout there, and the parts of stacked ones. */
 import type { AxisSlot, ParamDefinition } from "../../1-parse/ast.js";
+import { axisSlot } from "../../diagnostics/codes/axes.js";
 import {
   runtimeParameter,
   stackSlot,
@@ -33,6 +34,7 @@ export function elaborateParam(env: Env, definition: ParamDefinition): readonly 
     parts === undefined || !stacked ? undefined : stackAxis(env, definition, sources[0] ?? "", parts);
   const layout = parts === undefined ? undefined : resolveLayout(env, definition, stack);
   if (parts === undefined || layout === undefined || (stacked && stack === undefined)) return undefined;
+  if (!distinct(env, definition, parts, layout)) return undefined;
   const param = addParam(env, definition, sources, layout);
   if (param === undefined) return undefined;
   const { builder } = env.elaboration;
@@ -62,6 +64,27 @@ function fixed(env: Env, name: string, primes: readonly AxisId[], { span }: Para
   const runtime = primes.find((prime) => typeof builder.axisOf(prime).size !== "number");
   if (runtime !== undefined) report(env, runtimeParameter(span, name, runtime));
   return runtime === undefined;
+}
+
+/** Whether no axis stands twice in a parameter, once in its own list and once in the tensor's. */
+function distinct(
+  env: Env,
+  definition: ParamDefinition,
+  parts: readonly (readonly AxisId[])[],
+  { slots }: Layout,
+): boolean {
+  const around = slots.flatMap(({ axis }) => (axis === undefined ? [] : [axis]));
+  for (const [k, part] of definition.parts.entries()) {
+    const all = [...around, ...(parts[k] ?? [])];
+    const twice = all.find((axis, at) => all.indexOf(axis) !== at);
+    if (twice === undefined) continue;
+    report(
+      env,
+      axisSlot(part.axes.span, `the axis \`${twice}\` stands here twice`, `write a copy: \`${twice}'\``),
+    );
+    return false;
+  }
+  return true;
 }
 
 function stackAxis(
