@@ -34,6 +34,9 @@ Environment:
   NO_COLOR=1           no colours in messages
 `;
 
+/** Longer lines are hard to read. */
+const MAX_HELP_WIDTH = 100;
+
 /** Runs one command line (without `node` and the script's name) and answers with the exit code. Never throws. */
 export async function runCli(args: readonly string[], io: Io): Promise<ExitCode> {
   const program = makeProgram(io);
@@ -64,9 +67,18 @@ function makeProgram(io: Io): Command {
     command
       .exitOverride()
       .showHelpAfterError(`(see 'krait ${command === program ? "" : `${command.name()} `}--help')`)
-      .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) });
+      .configureOutput({
+        writeOut: (text) => io.out(text),
+        writeErr: (text) => io.err(text),
+        getOutHelpWidth: helpWidth,
+        getErrHelpWidth: helpWidth,
+      });
   }
   return program;
+}
+
+function helpWidth(): number {
+  return Math.min(process.stdout.columns || MAX_HELP_WIDTH, MAX_HELP_WIDTH);
 }
 
 function report(failure: Failure, json: boolean, io: Io): void {

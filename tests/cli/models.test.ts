@@ -163,7 +163,8 @@ describe("krait inspect", () => {
     for (const stage of stages) {
       const ofSource = await kraitOk("inspect", at("model.krait"), "--stage", stage);
       assert.ok(ofSource.out.trim().length > 0, stage);
-      assert.equal((await kraitOk("inspect", at("bundle"), "--stage", stage)).out, ofSource.out, stage);
+      const text = ofSource.out.replaceAll(at("model.krait"), "model.krait");
+      assert.equal((await kraitOk("inspect", at("bundle"), "--stage", stage)).out, text, stage);
     }
   });
 
