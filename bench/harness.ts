@@ -14,7 +14,11 @@ const RUNS = 24;
 const WARM_UP = 150;
 
 /** What an application may switch off and a browser may not. */
-const WITHOUT_ROBUSTNESS = ["disable_robustness", "disable_workgroup_init", "disable_polyfills_on_integer_div_and_mod"];
+const WITHOUT_ROBUSTNESS = [
+  "disable_robustness",
+  "disable_workgroup_init",
+  "disable_polyfills_on_integer_div_and_mod",
+];
 
 export interface Bench {
   readonly device: GPUDevice;
@@ -26,7 +30,10 @@ export interface Bench {
 
 export async function openBench(robust: boolean): Promise<Bench> {
   const enabled = ["allow_unsafe_apis", ...(robust ? [] : WITHOUT_ROBUSTNESS)];
-  const gpu = create([`enable-dawn-features=${enabled.join(",")}`, "disable-dawn-features=timestamp_quantization"]);
+  const gpu = create([
+    `enable-dawn-features=${enabled.join(",")}`,
+    "disable-dawn-features=timestamp_quantization",
+  ]);
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (adapter === null) throw new Error("no adapter");
   const { limits } = adapter;
@@ -41,7 +48,12 @@ export async function openBench(robust: boolean): Promise<Bench> {
       maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
     },
   });
-  return { gpu, device, robust, description: `${adapter.info.description} (${adapter.info.vendor} ${adapter.info.architecture})` };
+  return {
+    gpu,
+    device,
+    robust,
+    description: `${adapter.info.description} (${adapter.info.vendor} ${adapter.info.architecture})`,
+  };
 }
 
 /** Ready to run: a kernel with its buffers bound. */
@@ -77,14 +89,20 @@ export class Prepared {
       layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: { module: device.createShaderModule({ code: edit(printed.code) }), entryPoint: "main" },
     });
-    const uniform = device.createBuffer({ size: 256, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
+    const uniform = device.createBuffer({
+      size: 256,
+      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    });
     device.queue.writeBuffer(uniform, 0, Uint32Array.from(Object.values(numbers)));
     const entries = kernel.bindings.map(({ name }, i) => {
       const buffer = buffers.get(name);
       if (buffer === undefined) throw new Error(`no buffer ${name}`);
       return { binding: i + 1, resource: { buffer } };
     });
-    const group = device.createBindGroup({ layout, entries: [{ binding: 0, resource: { buffer: uniform } }, ...entries] });
+    const group = device.createBindGroup({
+      layout,
+      entries: [{ binding: 0, resource: { buffer: uniform } }, ...entries],
+    });
     const [x = 1, y = 1, z = 1] = printed.dispatch.map((dim) => evaluateDim(dim, numbers));
     return new Prepared(bench, pipeline, group, [x, y, z], printed);
   }
@@ -98,7 +116,7 @@ export class Prepared {
   /** Median milliseconds of one dispatch, the clock warm. */
   async time(): Promise<number> {
     const { device } = this.bench;
-    for (const start = performance.now(); performance.now() - start < WARM_UP; ) {
+    for (const start = performance.now(); performance.now() - start < WARM_UP;) {
       const encoder = device.createCommandEncoder();
       const pass = encoder.beginComputePass();
       for (let i = 0; i < 16; i++) this.encode(pass);
@@ -114,14 +132,23 @@ export class Prepared {
       this.encode(pass);
       pass.end();
     }
-    const resolved = device.createBuffer({ size: 16 * RUNS, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });
+    const resolved = device.createBuffer({
+      size: 16 * RUNS,
+      usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
+    });
     encoder.resolveQuerySet(querySet, 0, 2 * RUNS, resolved, 0);
-    const bytes = device.createBuffer({ size: 16 * RUNS, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
+    const bytes = device.createBuffer({
+      size: 16 * RUNS,
+      usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
+    });
     encoder.copyBufferToBuffer(resolved, 0, bytes, 0, 16 * RUNS);
     device.queue.submit([encoder.finish()]);
     await bytes.mapAsync(GPUMapMode.READ);
     const stamps = new BigUint64Array(bytes.getMappedRange());
-    const times = Array.from({ length: RUNS }, (_, i) => Number((stamps[2 * i + 1] ?? 0n) - (stamps[2 * i] ?? 0n)) / 1e6);
+    const times = Array.from(
+      { length: RUNS },
+      (_, i) => Number((stamps[2 * i + 1] ?? 0n) - (stamps[2 * i] ?? 0n)) / 1e6,
+    );
     for (const made of [resolved, bytes, querySet]) made.destroy();
     return times.sort((a, b) => a - b)[RUNS / 2] ?? NaN;
   }
@@ -140,7 +167,10 @@ export async function filled(bench: Bench, count: number, low = -1, high = 1): P
   const prepared = await Prepared.make(
     bench,
     {
-      name: "fill", skeleton: "map", notes: [], bindings: [{ name: "out", access: "read_write", element: "f32" }],
+      name: "fill",
+      skeleton: "map",
+      notes: [],
+      bindings: [{ name: "out", access: "read_write", element: "f32" }],
       domain: [{ var: "i", extent: "count" }],
       stores: [{ binding: "out", index: i, value: e.add(e.mul(unit, high - low), low) }],
       schedule: { workgroup: 256 },
@@ -158,7 +188,10 @@ export async function filled(bench: Bench, count: number, low = -1, high = 1): P
 
 export async function readBack(bench: Bench, buffer: GPUBuffer, count: number): Promise<Float32Array> {
   const { device } = bench;
-  const read = device.createBuffer({ size: 4 * count, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
+  const read = device.createBuffer({
+    size: 4 * count,
+    usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
+  });
   const encoder = device.createCommandEncoder();
   encoder.copyBufferToBuffer(buffer, 0, read, 0, 4 * count);
   device.queue.submit([encoder.finish()]);

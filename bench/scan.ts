@@ -25,14 +25,14 @@ function schedules(most: number): readonly ScanKernel["schedule"][] {
   return all;
 }
 
-/** A tile's steps by a loop of known length, and a loop for the last tile. */
+/** A whole tile's steps by a loop of known length, which drivers unroll. */
 export function splitTiles(code: string, steps: number): string {
-  const head = "    for (var step = 0u; step < step_count; step++) {";
+  const head = "      for (var quad = 0u; quad < step_count / 4u; quad++) {";
   const from = code.indexOf(head);
-  const to = code.indexOf("\n    }\n", from) + "\n    }\n".length;
+  const to = code.indexOf("\n      }\n", from) + "\n      }\n".length;
   const loop = code.slice(from, to);
-  const whole = loop.replace("step < step_count", `step < ${steps}u`);
-  return `${code.slice(0, from)}    if (step_count == ${steps}u) {\n${whole}    } else {\n${loop}    }\n${code.slice(to)}`;
+  const whole = loop.replace("quad < step_count / 4u", `quad < ${steps / 4}u`);
+  return `${code.slice(0, from)}if (step_count == ${steps}u) {\n${whole}} else {\n${loop}}\n${code.slice(to)}`;
 }
 
 async function sweep(bench: Bench, quick: boolean): Promise<void> {
@@ -59,7 +59,10 @@ async function sweep(bench: Bench, quick: boolean): Promise<void> {
         const got = await readBack(bench, output, 1 << 18);
         reference ??= got;
         const expected = reference;
-        const difference = got.reduce((worst, value, i) => Math.max(worst, Math.abs(value - (expected[i] ?? NaN))), 0);
+        const difference = got.reduce(
+          (worst, value, i) => Math.max(worst, Math.abs(value - (expected[i] ?? NaN))),
+          0,
+        );
         const label = `${b}×${channels}×${t}  ${schedule.channels}×${schedule.lanes}×${schedule.steps}${split ? " split" : ""}  ${prepared.printed.workgroupBytes} B`;
         results.push({ label, ms });
         if (!(difference < 1e-3)) console.log(`${label}  WRONG by ${difference}`);

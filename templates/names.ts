@@ -26,7 +26,7 @@ const SKELETON_WORDS = {
   reduce: "stride",
   contract: `batch row col k acc finish finish_four tile_a tile_b depth_start thread_row thread_col first_row first_col
     lane column stride k_four k_first acc_own acc_four acc_partials`,
-  scan: `lead channel n t lane slot step step_count channel_slot channel_start tile_begin tile_end tile_start`,
+  scan: `lead channel n t lane slot quad step step_count channel_slot channel_start tile_begin tile_end tile_start tile_next`,
   sequential: "lead t",
 } as const;
 

@@ -47,7 +47,8 @@ export interface Block<T extends WgslType> {
   readonly value: Wgsl<T>;
 }
 
-type AnyWgsl = { [T in WgslType]: Wgsl<T> }[WgslType];
+/** An expression of whatever type. */
+export type AnyWgsl = Wgsl<WgslType>;
 /** Numbers are sizes and template constants, printed as abstract integers. */
 type Hole = AnyWgsl | Name | number;
 

@@ -19,15 +19,13 @@ import {
   INFINITY,
   type Code,
   type Wgsl,
-  type WgslType,
+  type AnyWgsl,
 } from "../../templates/wgsl.js";
 import { MATH_FUNCTIONS, mathName, type MathFunction } from "../../templates/kernels/math.js";
 import { identityValue } from "./expr.js";
 import type { ModuleContext } from "./module-context.js";
 import { children, dependsOn, freeVars } from "./traverse.js";
 import type { Expr, ExprType } from "./types.js";
-
-type AnyWgsl = { [T in WgslType]: Wgsl<T> }[WgslType];
 
 /** What a var or an expression is called here, and whether it is one value or four. */
 export interface Value {
@@ -75,10 +73,11 @@ export class BlockPrinter {
     return new BlockPrinter(context, countUses(roots), hints, scope);
   }
 
-  /** A block inside this one that binds more names. What depends on none of them is bound out here, so ask here last. */
-  nested(environment: Environment): BlockPrinter {
+  /** A block inside this one that binds more names, for expressions of the root's or `more`. What depends on none of them is bound out here, so ask here last. */
+  nested(environment: Environment, more: Iterable<Expr> = []): BlockPrinter {
     const indexes = new Set(environment.keys());
-    return new BlockPrinter(this.context, this.uses, this.hints, {
+    const uses = new Map([...this.uses, ...countUses(more)]);
+    return new BlockPrinter(this.context, uses, this.hints, {
       parent: this.scope,
       indexes,
       environment,
@@ -134,6 +133,25 @@ export class BlockPrinter {
     const bound = this.bindText(this.scope, wanted, value);
     this.scope.bound.set(expr, bound);
     return bound;
+  }
+
+  /** Four values of `expr` under a name. */
+  bindVector(expr: Expr, wanted: string): AnyWgsl {
+    const value = vectorValue(widen(this.value(expr), expr.type));
+    return isName(value) ? value.wgsl : this.bindText(this.scope, wanted, value).wgsl;
+  }
+
+  /** A block in which the vars of `exprs` that are four wide are their i-th component. */
+  component(exprs: readonly Expr[], i: 0 | 1 | 2 | 3): BlockPrinter {
+    const environment = componentsOf(exprs, this.scope, i);
+    const scope = {
+      parent: withoutBound(this.scope),
+      indexes: undefined,
+      environment,
+      bound: new Map(),
+      statements: [],
+    };
+    return new BlockPrinter(this.context, this.uses, this.hints, scope);
   }
 
   /** Binds a value that is text already. */
@@ -305,11 +323,7 @@ export class BlockPrinter {
   /** Four values one by one, for what differs in control flow among them. */
   private byComponent(expr: Expr, scope: Scope): Value {
     const parts = ([0, 1, 2, 3] as const).map((i) => {
-      const environment = new Map<string, Value>();
-      for (const each of freeVars(expr)) {
-        const value = tryLookUp(each, scope);
-        if (value?.width === 4) environment.set(each, scalarValue(component(value.wgsl, i)));
-      }
+      const environment = componentsOf([expr], scope, i);
       // A scope without a parent's bindings: what is bound outside is four wide.
       const inner: Scope = {
         parent: withoutBound(scope),
@@ -433,6 +447,15 @@ function countUses(roots: Iterable<Expr>): ReadonlyMap<Expr, number> {
   };
   for (const root of roots) enter(root);
   return counts;
+}
+
+function componentsOf(exprs: readonly Expr[], scope: Scope, i: 0 | 1 | 2 | 3): Environment {
+  const environment = new Map<string, Value>();
+  for (const each of exprs.flatMap((expr) => [...freeVars(expr)])) {
+    const value = tryLookUp(each, scope);
+    if (value?.width === 4) environment.set(each, scalarValue(component(value.wgsl, i)));
+  }
+  return environment;
 }
 
 /** The same place, as if nothing had been bound there. */

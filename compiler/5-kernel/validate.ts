@@ -97,6 +97,7 @@ class Validation {
     this.dim(kernel.leads);
     for (const [what, size] of Object.entries({ channels, lanes, steps, inner: kernel.inner }))
       this.positive(what, size);
+    if (steps % 4 !== 0) this.fail(`steps is ${steps}, not a multiple of 4`);
     this.value("begin", kernel.begin, "u32", ["lead"]);
     this.value("end", kernel.end, "u32", ["lead"]);
     const invariants: Record<"channel" | "element", string[]> = { channel: [], element: [] };

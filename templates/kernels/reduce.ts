@@ -52,8 +52,8 @@ export interface ReduceHoles {
   readonly storeEach: Code;
 }
 
-export const foldTwo = (fn: Fold, a: Wgsl<"f32">, b: Wgsl<"f32">): Wgsl<"f32"> =>
-  fn === "sum" ? binary(a, "+", b) : call(fn, [a, b]);
+export const foldTwo = <T extends "f32" | "vec4f">(fn: Fold, a: Wgsl<T>, b: Wgsl<T>): Wgsl<T> =>
+  fn === "sum" ? binary<T>(a, "+", b) : call<T>(fn, [a, b]);
 
 export const partialsOf = (result: Wgsl<"f32">): Name => name(`${result.text}_partials`);
 

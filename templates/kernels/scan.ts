@@ -4,13 +4,27 @@
  * steps at a time, the whole workgroup stages what the steps need into workgroup memory, every invocation runs the tile's
  * steps, and the whole workgroup sums the lanes' parts and stores.
  *
- * Without a tile's loads in flight together the recurrence would wait for memory at every step.
+ * What makes it fast, as measured: a tile's loads are in flight together, and while the tile before is computed; four steps
+ * at a time are read from workgroup memory and written back, so that between them nothing waits but the state itself.
  */
-import { code, element, join, name, paragraphs, wgsl, type Code, type Name, type Wgsl } from "../wgsl.js";
+import {
+  binary,
+  code,
+  element,
+  join,
+  name,
+  nothing,
+  paragraphs,
+  variable,
+  wgsl,
+  type Code,
+  type Name,
+  type Wgsl,
+} from "../wgsl.js";
 import { foldTwo, type Fold } from "./reduce.js";
 
 export interface ScanShape {
-  /** Channels a workgroup, lanes a channel, steps a tile. */
+  /** Channels a workgroup, lanes a channel, steps a tile (a multiple of 4). */
   readonly channels: number;
   readonly lanes: number;
   readonly steps: number;
@@ -18,44 +32,54 @@ export interface ScanShape {
   readonly inner: number;
 }
 
-/** A value that the workgroup evaluates once for all that use it. */
+/** A value of the present tile by channel, for the steps or the stores. */
 export interface Staged {
   readonly tile: Name;
-  /** For a tile by channel: what the steps and the stores call it. */
   readonly name: Wgsl<"f32">;
+  /** Four steps of it. */
+  readonly four: Wgsl<"vec4f">;
 }
 
-/** What the invocations of one pass evaluate and write into tiles. */
+/** Values that go into tiles, piece by piece. A piece is four steps of a channel, or up to four inner coordinates of a step. */
 export interface StagePass {
-  readonly inside: Code;
-  readonly values: readonly { readonly tile: Name; readonly value: Wgsl<"f32"> | Wgsl<"vec4f"> }[];
+  readonly tiles: readonly Name[];
+  /** Whether loads are kept in registers from before the steps until after them; if not, pieces come in a loop. */
+  readonly prefetch: boolean;
+  /** The registers of the i-th piece of an invocation. */
+  readonly declare: (i: number) => Code;
+  /** Fills them. */
+  readonly load: (i: number) => Code;
+  /** The values, one for each tile, and what they share. */
+  readonly values: (i: number) => {
+    readonly inside: Code;
+    readonly values: readonly (Wgsl<"f32"> | Wgsl<"vec4f">)[];
+  };
 }
 
 export interface ScanHoles {
   readonly shape: ScanShape;
-  readonly lead: Wgsl<"u32">;
   readonly leads: Wgsl<"u32"> | undefined;
   readonly foldedLeads: boolean;
-  readonly channel: Wgsl<"u32">;
   /** Where the channels do not fill the last workgroup: how many there are. */
   readonly channels: number | undefined;
-  readonly t: Wgsl<"u32">;
   readonly begin: Wgsl<"u32">;
   readonly end: Wgsl<"u32">;
-  /** Once: coordinates, invariants, states at their initial values. */
-  readonly prologue: Code;
   readonly byChannel: StagePass;
-  readonly byInner: StagePass & { readonly n: Wgsl<"u32"> | Wgsl<"vec4u"> };
-  /** One step of one invocation. */
+  readonly byInner: StagePass;
+  /** Staged values that the steps read. */
+  readonly stepTiles: readonly Staged[];
+  /** One step of one invocation, at `step` of the tile and `t`. */
   readonly step: Code;
   readonly reductions: readonly {
-    readonly name: Wgsl<"f32">;
+    readonly name: Wgsl<"vec4f">;
     readonly fn: Fold;
-    readonly partial: Wgsl<"f32">;
+    /** This invocation's part of the step. */
+    readonly part: Wgsl<"f32">;
   }[];
-  /** Staged values and reductions that the stores read. */
+  /** Staged values that the stores read. */
   readonly storedTiles: readonly Staged[];
-  readonly stores: Code;
+  /** Stores of four steps, `t`, of a channel, where `exists(i)` says whether the i-th is one. */
+  readonly stores: (exists: (i: number) => Wgsl<"bool">) => Code;
   /** Last values of the states. */
   readonly epilogue: Code;
 }
@@ -69,126 +93,230 @@ export function scanBytes(shape: ScanShape, byChannel: number, byInner: number, 
   return 4 * steps * (byChannel * channels + byInner * inner + reductions * channels * lanes);
 }
 
-export const partialsOf = (reduction: Wgsl<"f32">): Name => name(`${reduction.text}_partials`);
+export const partialsOf = (reduction: { readonly text: string }): Name => name(`${reduction.text}_partials`);
 
-export function scan(holes: ScanHoles): Code {
-  const { shape, lead, channel, t } = holes;
+/** @param prologue once, asked for last: coordinates, invariants, states at their initial values, what all else shares. */
+export function scan(holes: ScanHoles, prologue: () => Code): Code {
+  const { shape } = holes;
   const { channels, lanes, steps } = shape;
   const exists =
     holes.channels === undefined
       ? undefined
       : wgsl<"bool">`channel_start + channel_slot < ${holes.channels}u`;
   const channelOf = wgsl<"u32">`channel_start + channel_slot`;
+  const [byChannel, byInner] = [stageByChannel(holes), stageByInner(holes)];
+  const tile = code`
+    ${runSteps(holes)}
+    workgroupBarrier();
+    ${storeTile(holes, exists)}
+  `;
   return paragraphs([
     declareTiles(holes),
     code`
       @compute @workgroup_size(${channels * lanes})
       fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) invocation: u32) {
-        let ${lead} = ${holes.foldedLeads ? wgsl<"u32">`group.z * 65535u + group.y` : wgsl<"u32">`group.y`};
-        ${holes.leads === undefined ? join([]) : code`if (${lead} >= ${holes.leads}) { return; }`}
+        let lead = ${holes.foldedLeads ? wgsl<"u32">`group.z * 65535u + group.y` : wgsl<"u32">`group.y`};
+        ${holes.leads === undefined ? nothing : code`if (lead >= ${holes.leads}) { return; }`}
         let channel_slot = invocation % ${channels}u;
         let lane = invocation / ${channels}u;
         let channel_start = group.x * ${channels}u;
-        let ${channel} = ${holes.channels === undefined ? channelOf : wgsl<"u32">`min(${channelOf}, ${holes.channels - 1}u)`};
-        ${holes.prologue}
+        let channel = ${holes.channels === undefined ? channelOf : wgsl<"u32">`min(${channelOf}, ${holes.channels - 1}u)`};
+        ${prologue()}
         let tile_begin = ${holes.begin};
         let tile_end = ${holes.end};
-        for (var tile_start = tile_begin; tile_start < tile_end; tile_start += ${steps}u) {
-          let step_count = min(${steps}u, tile_end - tile_start);
-          ${stageByChannel(holes)}
-          ${stageByInner(holes)}
-          workgroupBarrier();
-          for (var step = 0u; step < step_count; step++) {
-            let ${t} = tile_start + step;
-            ${holes.step}
-            ${join(holes.reductions.map((each) => code`${partialsOf(each.name)}[(step * ${lanes}u + lane) * ${channels}u + channel_slot] = ${each.partial};`))}
+        ${byChannel.declare}
+        ${byInner.declare}
+        for (var tile_next = tile_begin; ; tile_next += ${steps}u) {
+          if (tile_next < tile_end) {
+            ${byChannel.load}
+            ${byInner.load}
           }
+          if (tile_next > tile_begin) {
+            let tile_start = tile_next - ${steps}u;
+            let step_count = min(${steps}u, tile_end - tile_start);
+            ${tile}
+          }
+          if (tile_next >= tile_end) { break; }
           workgroupBarrier();
-          ${storeTile(holes, exists)}
+          ${byChannel.write}
+          ${byInner.write}
           workgroupBarrier();
         }
-        ${
-          exists === undefined || holes.epilogue.lines.length === 0
-            ? holes.epilogue
-            : code`
-          if (${exists}) {
-            ${holes.epilogue}
-          }
-        `
-        }
+        ${when(holes.epilogue.lines.length === 0 ? undefined : exists, holes.epilogue)}
       }
     `,
   ]);
 }
 
+const when = (condition: Wgsl<"bool"> | undefined, body: Code): Code =>
+  condition === undefined
+    ? body
+    : code`
+        if (${condition}) {
+          ${body}
+        }
+      `;
+
+const block = (body: Code): Code => code`
+  {
+    ${body}
+  }
+`;
+
 function declareTiles({ shape, byChannel, byInner, reductions }: ScanHoles): Code {
   const { channels, lanes, steps, inner } = shape;
+  const quads = steps / 4;
   return join([
-    ...byChannel.values.map(({ tile }) => code`var<workgroup> ${tile}: array<f32, ${steps * channels}>;`),
-    ...byInner.values.map(({ tile }) =>
+    ...byChannel.tiles.map((tile) => code`var<workgroup> ${tile}: array<vec4f, ${quads * channels}>;`),
+    ...byInner.tiles.map((tile) =>
       innerInFours(shape)
         ? code`var<workgroup> ${tile}: array<vec4f, ${(steps * inner) / 4}>;`
         : code`var<workgroup> ${tile}: array<f32, ${steps * inner}>;`,
     ),
     ...reductions.map(
-      (each) => code`var<workgroup> ${partialsOf(each.name)}: array<f32, ${steps * lanes * channels}>;`,
+      (each) => code`var<workgroup> ${partialsOf(each.name)}: array<vec4f, ${quads * lanes * channels}>;`,
     ),
   ]);
 }
 
-/** Every invocation keeps to its channel, so that neighbours read neighbouring channels of one step. */
-function stageByChannel({ shape, byChannel, t }: ScanHoles): Code {
-  if (byChannel.values.length === 0) return join([]);
-  return code`
-    for (var slot = lane; slot < ${shape.steps}u; slot += ${shape.lanes}u) {
-      let ${t} = min(tile_start + slot, tile_end - 1u);
-      ${byChannel.inside}
-      ${join(byChannel.values.map(({ tile, value }) => code`${tile}[slot * ${shape.channels}u + channel_slot] = ${value};`))}
-    }
-  `;
+interface Stage {
+  readonly declare: Code;
+  readonly load: Code;
+  readonly write: Code;
 }
 
-function stageByInner({ shape, byInner, t }: ScanHoles): Code {
-  if (byInner.values.length === 0) return join([]);
+/** `pieces` pieces, dealt out to `invocations` in turn; `coordinates` binds those of the piece `slot`. */
+function stage(
+  pass: StagePass,
+  pieces: number,
+  invocations: number,
+  own: Wgsl<"u32">,
+  coordinates: Code,
+  at: Wgsl<"u32">,
+): Stage {
+  if (pass.tiles.length === 0) return { declare: nothing, load: nothing, write: nothing };
+  const write = (i: number): Code => {
+    const { inside, values } = pass.values(i);
+    return join([
+      inside,
+      ...values.map((value, k) => code`${pass.tiles[k] ?? name("tile")}[${at}] = ${value};`),
+    ]);
+  };
+  if (!pass.prefetch) {
+    const body = write(0);
+    const loop = code`
+      for (var slot = ${own}; slot < ${pieces}u; slot += ${invocations}u) {
+        ${coordinates}
+        ${body}
+      }
+    `;
+    return { declare: nothing, load: nothing, write: loop };
+  }
+  const count = Math.ceil(pieces / invocations);
+  const each = (of: (i: number) => Code): Code =>
+    join(
+      Array.from({ length: count }, (_, i) => {
+        const inside = of(i);
+        if (inside.lines.length === 0) return nothing;
+        const body = join([coordinates, inside]);
+        const slot = code`let slot = ${i === 0 ? own : wgsl<"u32">`${own} + ${i * invocations}u`};`;
+        const partly = (i + 1) * invocations > pieces ? wgsl<"bool">`slot < ${pieces}u` : undefined;
+        return block(join([slot, when(partly, body)]));
+      }),
+    );
+  return {
+    declare: join(Array.from({ length: count }, (_, i) => pass.declare(i))),
+    load: each(pass.load),
+    write: each(write),
+  };
+}
+
+/** Every invocation keeps to its channel, so that neighbours read neighbouring channels of one step. */
+function stageByChannel({ shape, byChannel }: ScanHoles): Stage {
+  const coordinates = code`
+    let t = min(tile_next + 4u * slot + vec4u(0u, 1u, 2u, 3u), vec4u(tile_end - 1u));
+  `;
+  const at = wgsl<"u32">`slot * ${shape.channels}u + channel_slot`;
+  return stage(byChannel, shape.steps / 4, shape.lanes, variable("lane"), coordinates, at);
+}
+
+function stageByInner({ shape, byInner }: ScanHoles): Stage {
   const fours = innerInFours(shape);
   const width = fours ? shape.inner / 4 : shape.inner;
-  const first = fours
-    ? wgsl<"vec4u">`4u * (slot % ${width}u) + vec4u(0u, 1u, 2u, 3u)`
-    : wgsl<"u32">`slot % ${width}u`;
+  const coordinates = code`
+    let t = min(tile_next + slot / ${width}u, tile_end - 1u);
+    let n = ${fours ? wgsl<"vec4u">`4u * (slot % ${width}u) + vec4u(0u, 1u, 2u, 3u)` : wgsl<"u32">`slot % ${width}u`};
+  `;
+  const invocations = shape.channels * shape.lanes;
+  return stage(
+    byInner,
+    shape.steps * width,
+    invocations,
+    variable("invocation"),
+    coordinates,
+    variable("slot"),
+  );
+}
+
+/** Four steps at a time, then what is left of the last tile. */
+function runSteps(holes: ScanHoles): Code {
+  const { shape, stepTiles, reductions } = holes;
+  const at = wgsl<"u32">`quad * ${shape.channels}u + channel_slot`;
+  const to = wgsl<"u32">`(quad * ${shape.lanes}u + lane) * ${shape.channels}u + channel_slot`;
+  const four = (i: number): Code => {
+    const part = name("xyzw".charAt(i));
+    return block(code`
+      let step = ${i === 0 ? wgsl<"u32">`4u * quad` : wgsl<"u32">`4u * quad + ${i}u`};
+      let t = tile_start + step;
+      ${join(stepTiles.map((each) => code`let ${each.name} = ${each.four}.${part};`))}
+      ${holes.step}
+      ${join(reductions.map((each) => code`${each.name}.${part} = ${each.part};`))}
+    `);
+  };
   return code`
-    for (var slot = invocation; slot < ${shape.steps * width}u; slot += ${shape.channels * shape.lanes}u) {
-      let ${t} = min(tile_start + slot / ${width}u, tile_end - 1u);
-      let ${byInner.n} = ${first};
-      ${byInner.inside}
-      ${join(byInner.values.map(({ tile, value }) => code`${tile}[slot] = ${value};`))}
+    for (var quad = 0u; quad < step_count / 4u; quad++) {
+      ${join(stepTiles.map((each) => code`let ${each.four} = ${each.tile}[${at}];`))}
+      ${join(reductions.map((each) => code`var ${each.name}: vec4f;`))}
+      ${join([0, 1, 2, 3].map(four))}
+      ${join(reductions.map((each) => code`${partialsOf(each.name)}[${to}] = ${each.name};`))}
+    }
+    for (var step = step_count / 4u * 4u; step < step_count; step++) {
+      let quad = step / 4u;
+      let t = tile_start + step;
+      ${join(stepTiles.map((each) => code`let ${each.name} = ${each.tile}[${at}][step % 4u];`))}
+      ${holes.step}
+      ${join(reductions.map((each) => code`${partialsOf(each.name)}[${to}][step % 4u] = ${each.part};`))}
     }
   `;
 }
 
-/** The lanes' parts of each reduction, summed by whoever stores that step of the channel. */
+/** The lanes' parts of each reduction, summed by whoever stores those four steps of the channel. */
 function storeTile(holes: ScanHoles, exists: Wgsl<"bool"> | undefined): Code {
   const { lanes, channels } = holes.shape;
-  const parts = ({ name: reduction, fn }: ScanHoles["reductions"][number]): Wgsl<"f32"> =>
+  const parts = ({ name: reduction, fn }: ScanHoles["reductions"][number]): Wgsl<"vec4f"> =>
     Array.from({ length: lanes }, (_, lane) =>
-      element<"f32">(
+      element<"vec4f">(
         partialsOf(reduction),
-        wgsl<"u32">`(slot * ${lanes}u + ${lane}u) * ${channels}u + channel_slot`,
+        wgsl<"u32">`(quad * ${lanes}u + ${lane}u) * ${channels}u + channel_slot`,
       ),
     ).reduce((total, part) => foldTwo(fn, total, part));
-  const body = code`
-    for (var slot = lane; slot < step_count; slot += ${lanes}u) {
-      let ${holes.t} = tile_start + slot;
-      ${join(holes.reductions.map((each) => code`let ${each.name} = ${parts(each)};`))}
-      ${join(holes.storedTiles.map((each) => code`let ${each.name} = ${each.tile}[slot * ${channels}u + channel_slot];`))}
-      ${holes.stores}
-    }
-  `;
-  if (exists === undefined) return body;
-  return code`
-    if (${exists}) {
-      ${body}
-    }
-  `;
+  const isStep = (i: number): Wgsl<"bool"> =>
+    binary<"bool">(
+      i === 0 ? wgsl<"u32">`4u * quad` : wgsl<"u32">`4u * quad + ${i}u`,
+      "<",
+      variable<"u32">("step_count"),
+    );
+  return when(
+    exists,
+    code`
+      for (var quad = lane; 4u * quad < step_count; quad += ${lanes}u) {
+        let t = min(tile_start + 4u * quad + vec4u(0u, 1u, 2u, 3u), vec4u(tile_end - 1u));
+        ${join(holes.reductions.map((each) => code`let ${each.name} = ${parts(each)};`))}
+        ${join(holes.storedTiles.map((each) => code`let ${each.four} = ${each.tile}[quad * ${channels}u + channel_slot];`))}
+        ${holes.stores(isStep)}
+      }
+    `,
+  );
 }
 
 /** Where a lane finds its part of a staged inner value: the vector from inner coordinate `first`, or one coordinate. */

@@ -117,7 +117,7 @@ describe("the scan skeleton", () => {
     ],
     [
       { b: 1, t: 12, channels: 9, inner: 24 },
-      { channels: 3, lanes: 3, steps: 5 },
+      { channels: 3, lanes: 3, steps: 4 },
     ],
   ];
   for (const [sizes, schedule] of cases) {

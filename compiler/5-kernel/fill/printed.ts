@@ -2,7 +2,7 @@
 import type { Dim } from "../../../runtime/bundle-format.js";
 import { storeElement } from "../../../templates/accessors.js";
 import { MOST_GROUPS } from "../../../templates/kernels/entry.js";
-import { code, join, type Code, type Wgsl } from "../../../templates/wgsl.js";
+import { code, component, join, type Code, type Wgsl } from "../../../templates/wgsl.js";
 import type { ModuleContext } from "../module-context.js";
 import type { BlockPrinter } from "../print-block.js";
 import type { Expr, Extent, Store } from "../types.js";
@@ -87,3 +87,38 @@ export function printStores(context: ModuleContext, printer: BlockPrinter, store
 }
 
 const isTrue = (expr: Expr): boolean => expr.kind === "literal" && expr.value !== 0;
+
+/** Stores at four values of a var, those of them that exist. */
+export function printFourStores(
+  context: ModuleContext,
+  printer: BlockPrinter,
+  stores: readonly Store[],
+  exists: (i: number) => Wgsl<"bool">,
+): Code {
+  const writes = stores.map((store) => {
+    if (store.when !== undefined && !isTrue(store.when)) {
+      // One by one: what the condition guards must not be read where it does not hold.
+      return join(
+        ([0, 1, 2, 3] as const).map((i) =>
+          guardedBlock(exists(i), printStores(context, printer.component(exprsOf([store]), i), [store])),
+        ),
+      );
+    }
+    const value = printer.bindVector(store.value, "stored");
+    const index = printer.bindVector(store.index, "at");
+    const binding = context.binding(store.binding);
+    const write = (i: 0 | 1 | 2 | 3): Code =>
+      storeElement(binding, component<"u32">(index, i), component<"f32">(value, i));
+    return join([
+      printer.flush(),
+      ...([0, 1, 2, 3] as const).map((i) => code`if (${exists(i)}) { ${write(i)} }`),
+    ]);
+  });
+  return join([printer.flush(), ...writes]);
+}
+
+const guardedBlock = (condition: Wgsl<"bool">, body: Code): Code => code`
+  if (${condition}) {
+    ${body}
+  }
+`;

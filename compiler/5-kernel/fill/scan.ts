@@ -8,6 +8,7 @@ import {
   readInner,
   scan,
   scanBytes,
+  type ScanHoles,
   type ScanShape,
   type StagePass,
   type Staged,
@@ -27,7 +28,7 @@ import {
   type Code,
   type Name,
   type Wgsl,
-  type WgslType,
+  type AnyWgsl,
 } from "../../../templates/wgsl.js";
 import { identityValue } from "../expr.js";
 import type { ModuleContext } from "../module-context.js";
@@ -36,14 +37,15 @@ import {
   clampToFinite,
   combine,
   scalarValue,
+  typeName,
   vectorValue,
   widen,
   type Environment,
   type Value,
 } from "../print-block.js";
-import { freeVars } from "../traverse.js";
+import { children, dependsOn, freeVars } from "../traverse.js";
 import type { Expr, ScanKernel, Store } from "../types.js";
-import { ceilDiv, exprsOf, mapStore, printStores, type Filled } from "./printed.js";
+import { ceilDiv, exprsOf, mapStore, printFourStores, printStores, type Filled } from "./printed.js";
 
 /** Four inner coordinates of a lane, or one. */
 interface Block {
@@ -97,7 +99,7 @@ class ScanFiller {
         environment.set(each.name, scalarValue(variable(context.names.take(each.name))));
     }
     for (const each of this.kernel.reductions)
-      environment.set(each.name, scalarValue(variable(context.names.take(each.name))));
+      this.reductionNames.set(each.name, variable(context.names.take(each.name)));
     this.names = environment;
     this.root = BlockPrinter.root(context, environment, rootsOf(this.kernel));
     for (const each of this.kernel.staged)
@@ -106,6 +108,7 @@ class ScanFiller {
   }
 
   private readonly names: ReadonlyMap<string, Value>;
+  private readonly reductionNames = new Map<string, Wgsl<"vec4f">>();
 
   fill(): Filled {
     const { kernel, shape, context } = this;
@@ -115,31 +118,28 @@ class ScanFiller {
     const step = this.printStep(scalarStates);
     const byChannel = this.stagePass("channel");
     const byInner = this.stagePass("inner");
-    const { stored, stores } = this.printTileStores();
     const epilogue = this.printFinals();
     const [begin, end] = [this.root.u32(kernel.begin), this.root.u32(kernel.end)];
     const leads = foldLeads(kernel.leads);
     const constant = BlockPrinter.root(context, new Map(), []);
     const wholeChannels = kernel.channels % shape.channels === 0;
-    const body = scan({
+    const holes: ScanHoles = {
       shape,
-      lead: variable("lead"),
       leads: leads.exact ? undefined : constant.u32(context.builder.dim(kernel.leads)),
       foldedLeads: leads.folded,
-      channel: variable("channel"),
       channels: wholeChannels ? undefined : kernel.channels,
-      t: variable("t"),
       begin,
       end,
-      prologue: join([...this.prologue, this.root.flush()]),
       byChannel,
-      byInner: { ...byInner, n: innerInFours(shape) ? variable<"vec4u">("n") : variable<"u32">("n") },
+      byInner,
+      stepTiles: step.tiles,
       step: step.code,
       reductions: step.reductions,
-      storedTiles: stored,
-      stores,
+      ...this.printTileStores(),
       epilogue,
-    });
+    };
+    // What does not depend on the step is bound in the prologue as the other holes are printed, so it comes last.
+    const body = scan(holes, () => join([...this.prologue, this.root.flush()]));
     const [y, z] = leads.dispatch;
     return {
       body,
@@ -229,17 +229,67 @@ class ScanFiller {
     }
   }
 
+  /**
+   * Loads of the steps to come are worth keeping in registers while there are few; a load behind a condition stays there.
+   * What a piece covers: four steps of a channel, or up to four inner coordinates of a step.
+   */
   private stagePass(per: "channel" | "inner"): StagePass {
-    const values = this.kernel.staged.filter((each) => each.per === per);
-    const environment = new Map<string, Value>([["t", scalarValue(variable("t"))]]);
-    const four = per === "inner" && innerInFours(this.shape);
-    if (per === "inner") environment.set("n", four ? vectorValue(variable("n")) : scalarValue(variable("n")));
-    const printer = this.root.nested(environment);
-    const printed = values.map((each) => ({
-      tile: this.tile(each.name),
-      value: valueOf(printer, each.value, four ? 4 : 1) as Wgsl<"f32">,
-    }));
-    return { inside: printer.flush(), values: printed };
+    const { context, shape } = this;
+    const staged = this.kernel.staged.filter((each) => each.per === per);
+    const inFours = innerInFours(shape);
+    const four = per === "channel" || inFours;
+    const pieces =
+      per === "channel"
+        ? shape.steps / 4 / shape.lanes
+        : (shape.steps * shape.inner) / (inFours ? 4 : 1) / (shape.channels * shape.lanes);
+    const loads = loadsAhead(
+      staged.map((each) => each.value),
+      per === "channel" ? ["t"] : ["t", "n"],
+    );
+    const prefetch = Math.ceil(pieces) * loads.size * (four ? 4 : 1) <= MOST_PREFETCHED;
+    const environment = new Map<string, Value>([
+      ["t", { wgsl: variable("t"), width: per === "channel" ? 4 : 1 }],
+    ]);
+    if (per === "inner") environment.set("n", { wgsl: variable("n"), width: inFours ? 4 : 1 });
+    const width = four ? 4 : 1;
+    const registers = new Map<string, Value>();
+    const register = (load: Extract<Expr, { kind: "load" }>, i: number): Value => {
+      const key = `${context.builder.idOf(load)}.${i}`;
+      const known = registers.get(key) ?? {
+        wgsl: variable(context.names.take(`next_${load.binding}`)),
+        width,
+      };
+      registers.set(key, known);
+      return known;
+    };
+    return {
+      tiles: staged.map((each) => this.tile(each.name)),
+      prefetch,
+      declare: (i) =>
+        join(
+          [...loads.keys()].map(
+            (load) => code`var ${register(load, i).wgsl}: ${name(typeName(load.type, width))};`,
+          ),
+        ),
+      load: (i) => {
+        const printer = this.root.nested(environment);
+        const values = [...loads.keys()].map(
+          (load) => code`${register(load, i).wgsl} = ${valueOf(printer, load, width)};`,
+        );
+        return join([printer.flush(), ...values]);
+      },
+      values: (i) => {
+        const inner = new Map(environment);
+        if (prefetch) for (const [load, ahead] of loads) inner.set(ahead, register(load, i));
+        const replaced = new Map<Expr, Expr>();
+        if (prefetch)
+          for (const [load, ahead] of loads) replaced.set(load, context.builder.variable(ahead, load.type));
+        const exprs = staged.map((each) => context.builder.substitute(each.value, new Map(), replaced));
+        const printer = this.root.nested(inner, exprs);
+        const values = exprs.map((expr) => valueOf(printer, expr, width) as Wgsl<"f32">);
+        return { inside: printer.flush(), values };
+      },
+    };
   }
 
   private tile(of: string): Name {
@@ -250,18 +300,14 @@ class ScanFiller {
 
   private printStep(scalarStates: ScanKernel["states"]): {
     readonly code: Code;
-    readonly reductions: readonly { name: Wgsl<"f32">; fn: "sum" | "max" | "min"; partial: Wgsl<"f32"> }[];
+    readonly tiles: readonly Staged[];
+    readonly reductions: ScanHoles["reductions"];
   } {
     const { kernel, context } = this;
     const read = new Set(stepExprs(kernel).flatMap((expr) => [...freeVars(expr)]));
     const scalarEnvironment = new Map<string, Value>([["t", scalarValue(variable("t"))], ...this.scalars]);
-    const loads: Code[] = [];
-    for (const each of kernel.staged) {
-      if (each.per !== "channel" || !read.has(each.name)) continue;
-      const to = variable<"f32">(context.names.take(each.name));
-      loads.push(code`let ${to} = ${this.tile(each.name)}[step * ${this.shape.channels}u + channel_slot];`);
-      scalarEnvironment.set(each.name, scalarValue(to));
-    }
+    const tiles = this.stagedFor(read);
+    for (const each of tiles) scalarEnvironment.set(each.of, scalarValue(each.name));
     const scalarNames = kernel.steps.filter((each) => !each.inner);
     for (const each of scalarNames)
       scalarEnvironment.set(each.name, scalarValue(variable(context.names.take(each.name))));
@@ -274,15 +320,33 @@ class ScanFiller {
     const parts = kernel.reductions.map(() => [] as Value[]);
     const blockCode = this.blocks.map((block, i) => this.printBlock(block, i, scalar, read, parts));
     const reductions = kernel.reductions.map((each, i) => ({
-      name: this.wgslOf(this.names, each.name) as Wgsl<"f32">,
+      name: this.reductionName(each.name),
       fn: each.fn,
-      partial: joinParts(each.fn, parts[i] ?? []),
+      part: joinParts(each.fn, parts[i] ?? []),
     }));
     const updates = scalarStates.map(
       (state) =>
         code`${this.wgslOf(this.scalars, `prev_${state.name}`)} = ${this.wgslOf(scalarEnvironment, state.next)};`,
     );
-    return { code: join([...loads, ...scalarCode, scalar.flush(), ...blockCode, ...updates]), reductions };
+    return { code: join([...scalarCode, scalar.flush(), ...blockCode, ...updates]), tiles, reductions };
+  }
+
+  /** Names for those of the staged values by channel that are read. */
+  private stagedFor(read: ReadonlySet<string>): readonly (Staged & { readonly of: string })[] {
+    return this.kernel.staged
+      .filter((each) => each.per === "channel" && read.has(each.name))
+      .map((each) => ({
+        of: each.name,
+        tile: this.tile(each.name),
+        name: variable<"f32">(this.context.names.take(each.name)),
+        four: variable<"vec4f">(this.context.names.take(`${each.name}_four`)),
+      }));
+  }
+
+  private reductionName(of: string): Wgsl<"vec4f"> {
+    const name = this.reductionNames.get(of);
+    if (name === undefined) throw new InternalError("print-wgsl", `${of} is no reduction`);
+    return name;
   }
 
   private printBlock(
@@ -369,23 +433,18 @@ class ScanFiller {
     );
   }
 
-  private printTileStores(): { readonly stored: readonly Staged[]; readonly stores: Code } {
+  private printTileStores(): Pick<ScanHoles, "storedTiles" | "stores"> {
     const { kernel, context } = this;
     const read = new Set(exprsOf(kernel.stores).flatMap((expr) => [...freeVars(expr)]));
-    const environment = new Map<string, Value>([["t", scalarValue(variable("t"))]]);
-    const stored: Staged[] = [];
-    for (const each of kernel.staged) {
-      if (each.per !== "channel" || !read.has(each.name)) continue;
-      const to = variable<"f32">(context.names.take(`${each.name}_here`));
-      environment.set(each.name, scalarValue(to));
-      stored.push({ tile: this.tile(each.name), name: to });
-    }
-    // The reductions' results are bound beside these, so what depends on them stays here too.
-    for (const each of kernel.reductions) {
-      const value = this.names.get(each.name);
-      if (value !== undefined) environment.set(each.name, value);
-    }
-    return { stored, stores: printStores(context, this.root.nested(environment), kernel.stores) };
+    const tiles = this.stagedFor(read);
+    const environment = new Map<string, Value>([["t", vectorValue(variable("t"))]]);
+    for (const each of tiles) environment.set(each.of, vectorValue(each.four));
+    for (const each of kernel.reductions)
+      environment.set(each.name, vectorValue(this.reductionName(each.name)));
+    return {
+      storedTiles: tiles,
+      stores: (exists) => printFourStores(context, this.root.nested(environment), kernel.stores, exists),
+    };
   }
 
   private printFinals(): Code {
@@ -440,8 +499,6 @@ class ScanFiller {
     return value.wgsl;
   }
 }
-
-type AnyWgsl = { [T in WgslType]: Wgsl<T> }[WgslType];
 
 const valueOf = (printer: BlockPrinter, expr: Expr, width: 1 | 4): AnyWgsl =>
   widen(printer.value(expr), expr.type, width);
@@ -510,4 +567,29 @@ function foldLeads(leads: Dim): {
     return { dispatch: [leads, 1], folded: false, exact: true };
   const y: Dim = typeof leads === "number" ? MOST_GROUPS : ["min", leads, MOST_GROUPS];
   return { dispatch: [y, ceilDiv(leads, MOST_GROUPS)], folded: true, exact: false };
+}
+
+/** Registers of one invocation that hold what the next tile needs. */
+const MOST_PREFETCHED = 32;
+
+/** Loads that depend on the vars and are made whatever the values are, each with a var for its result. */
+function loadsAhead(
+  values: readonly Expr[],
+  vars: readonly string[],
+): ReadonlyMap<Extract<Expr, { kind: "load" }>, string> {
+  const found = new Map<Extract<Expr, { kind: "load" }>, string>();
+  const seen = new Set<Expr>();
+  const enter = (expr: Expr): void => {
+    if (seen.has(expr)) return;
+    seen.add(expr);
+    if (expr.kind === "load") {
+      if (dependsOn(expr, new Set(vars))) found.set(expr, `ahead ${found.size}`);
+      return;
+    }
+    if (expr.kind === "loop") return;
+    const operands = expr.kind === "op" && expr.op === "select" ? expr.args.slice(0, 1) : children(expr);
+    for (const operand of operands) enter(operand);
+  };
+  for (const value of values) enter(value);
+  return found;
 }
