@@ -51,6 +51,7 @@ export class GraphBuilder {
   private readonly knownParams = new Map<string, ParamId>();
   private readonly inputTable: Input[] = [];
   private readonly outputTable: Output[] = [];
+  /** An axis's place in canonical order. */
   private readonly order = new Map<AxisId, number>();
 
   constructor(readonly name: string) {}
@@ -59,7 +60,8 @@ export class GraphBuilder {
   axis(name: string, rest: Omit<Axis, "id">): AxisId {
     let id = name as AxisId;
     for (let k = 2; this.axisTable.has(id); k++) id = `${name}_${k}` as AxisId;
-    this.order.set(id, this.order.size);
+    const first = rest.role === "batch" ? 0 : rest.role === "time" ? 1 : 2;
+    this.order.set(id, first * 1e6 + this.order.size);
     this.axisTable.set(id, { id, ...rest });
     return id;
   }
@@ -77,11 +79,7 @@ export class GraphBuilder {
 
   /** Axes as a set in canonical order: batch, time, then the others in the order in which they were added. */
   canonical(axes: Iterable<AxisId>): readonly AxisId[] {
-    const rank = (id: AxisId): number => {
-      const role = this.axisOf(id).role;
-      const first = role === "batch" ? 0 : role === "time" ? 1 : 2;
-      return first * 1e6 + (this.order.get(id) ?? 0);
-    };
+    const rank = (id: AxisId): number => this.order.get(id) ?? 0;
     return [...new Set(axes)].sort((p, q) => rank(p) - rank(q));
   }
 

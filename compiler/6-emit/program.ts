@@ -78,7 +78,7 @@ function partition({ graph, groups }: ProgramParts): readonly Placed[] {
 }
 
 function isScratch(tensor: Tensor): boolean {
-  return tensor.ref.kind === "value" || tensor.ref.kind === "chunk";
+  return tensor.ref.kind === "value" || tensor.ref.kind === "own";
 }
 
 /** What the body leaves for the tail lives on, since the tail may run more than once. */
@@ -108,7 +108,7 @@ function tensorRange(tensor: Tensor, states: StatePlan, slotOf: ReadonlyMap<stri
     case "output":
       return { in: ref.kind, id: ref.name, ...whole };
     case "value":
-    case "chunk": {
+    case "own": {
       const id = slotOf.get(refKey(ref));
       if (id === undefined) throw new InternalError("emit", `no memory for ${tensor.name}`);
       return { in: "scratch", id, ...whole };

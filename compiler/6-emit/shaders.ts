@@ -20,9 +20,21 @@ export class ShaderTable {
   /** The kernel of each shader, for inspection. */
   readonly kernels = new Map<string, Kernel>();
 
+  /** By kernel, then by the program's numbers: layers that do the same share the very kernel. */
+  private readonly placed = new WeakMap<Kernel, Map<string, PlacedShader>>();
+
   constructor(private readonly folder: string) {}
 
   add(kernel: Kernel, numbers: readonly string[]): PlacedShader {
+    const known = this.placed.get(kernel) ?? new Map<string, PlacedShader>();
+    this.placed.set(kernel, known);
+    const key = numbers.join();
+    const shader = known.get(key) ?? this.print(kernel, numbers);
+    known.set(key, shader);
+    return shader;
+  }
+
+  private print(kernel: Kernel, numbers: readonly string[]): PlacedShader {
     const printed = printWgsl(kernel, numbers);
     let entry = this.byCode.get(printed.code);
     if (entry === undefined) {

@@ -13,8 +13,8 @@ export type BufferRef =
   | { readonly kind: "param"; readonly name: string }
   /** A value stored between kernels of one program. */
   | { readonly kind: "value"; readonly node: NodeId }
-  /** What a chunked scan keeps between its kernels. */
-  | { readonly kind: "chunk"; readonly id: string }
+  /** What a group's kernels keep for each other: a chunked scan's local states, a statement's result. */
+  | { readonly kind: "own"; readonly group: number; readonly id: string }
   | { readonly kind: "input"; readonly name: string }
   | { readonly kind: "output"; readonly name: string }
   | { readonly kind: "state"; readonly state: string }

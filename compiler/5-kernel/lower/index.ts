@@ -4,12 +4,15 @@ import type { Span } from "../../diagnostics/types.js";
 import type { Fusion, Group } from "../../4-passes/fuse.js";
 import type { Schedules } from "../../4-passes/schedule.js";
 import type { Graph } from "../../3-graph/types.js";
-import { Tensors } from "./buffers.js";
+import { InternalError } from "../../diagnostics/internal-error.js";
+import { refKey, Tensors, type Tensor } from "./buffers.js";
 import { withinBindings, type LowerContext, type LoweredKernel } from "./context.js";
 import { lowerContract } from "./contract.js";
 import { lowerMap, lowerReduce } from "./elementwise.js";
 import { lowerScan } from "./scan.js";
+import type { BoundBuffer } from "./scope.js";
 import { lowerSequential } from "./sequential.js";
+import { signatureOf, type Signature } from "./signature.js";
 
 export type { LoweredKernel } from "./context.js";
 
@@ -34,7 +37,45 @@ export function lower(graph: Graph, fusion: Fusion, options: LowerOptions): read
     schedules,
     sourceText,
   };
-  return fusion.groups.map((group) => ({ group, kernels: kernelsOf(context, group) }));
+  const known = new Map<
+    string,
+    { readonly kernels: readonly LoweredKernel[]; readonly signature: Signature; readonly group: number }
+  >();
+  return fusion.groups.map((group, g) => {
+    const signature = signatureOf(context, group);
+    const same = known.get(signature.key);
+    if (same !== undefined)
+      return { group, kernels: moved(same.kernels, same.signature, signature, same.group, g) };
+    const kernels = kernelsOf(context, group);
+    known.set(signature.key, { kernels, signature, group: g });
+    return { group, kernels };
+  });
+}
+
+/** The kernels of one group over the buffers of another with the same signature. */
+function moved(
+  kernels: readonly LoweredKernel[],
+  from: Signature,
+  to: Signature,
+  fromGroup: number,
+  toGroup: number,
+): readonly LoweredKernel[] {
+  const place = new Map(from.refs.map((ref, k) => [refKey(ref), to.refs[k] ?? ref]));
+  const move = (tensor: Tensor): Tensor => {
+    const { ref } = tensor;
+    if (ref.kind === "own" && ref.group === fromGroup) return { ...tensor, ref: { ...ref, group: toGroup } };
+    const target = place.get(refKey(ref));
+    if (target === undefined)
+      throw new InternalError("lower", `${tensor.name} is not in its group's signature`);
+    return { ...tensor, ref: target };
+  };
+  return kernels.map((lowered) => ({
+    ...lowered,
+    buffers: lowered.buffers.map((buffer): BoundBuffer => {
+      if (buffer.kind === "tensor") return { ...buffer, tensor: move(buffer.tensor) };
+      return { ...buffer, tensors: buffer.tensors.map((each) => ({ ...each, tensor: move(each.tensor) })) };
+    }),
+  }));
 }
 
 function kernelsOf(context: LowerContext, group: Group): readonly LoweredKernel[] {

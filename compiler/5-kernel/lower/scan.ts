@@ -341,7 +341,11 @@ class ScanLowering {
       size: axisSize(this.context.graph, axis),
     });
     return {
-      ref: { kind: "chunk", id: `${state.name}.${what}` },
+      ref: {
+        kind: "own",
+        group: this.context.fusion.groups.indexOf(this.group),
+        id: `${this.layout.states.indexOf(state)}.${what}`,
+      },
       name: `${identifier(state.name)}_${what}`,
       layout: [...this.layout.lead.map(extent), { size: cut.chunks }, ...rest.map(extent)],
       complex: false,

@@ -51,7 +51,7 @@ export function lowerSequential(context: LowerContext, group: Group, scope: Kern
   /** A value of one step: kept for the statements after it. */
   const temporary = (node: Node): Tensor => ({
     ...tensors.value(node.id),
-    ref: { kind: "chunk", id: `step.${node.id}` },
+    ref: { kind: "own", group: context.fusion.groups.indexOf(group), id: `step.${inside.indexOf(node)}` },
     layout: tensors.value(node.id).layout.filter((extent) => extent.axis !== first.along),
   });
   const inside = [...group.members]

@@ -1,0 +1,141 @@
+/**
+ * What a group computes, apart from where: two groups with equal signatures (the same line of source in two layers) have
+ * the same kernels over other buffers, so that lowering and printing cost does not grow with depth.
+ */
+import { operands, operationOf } from "../../3-graph/rewrite.js";
+import type { Node, NodeId, StateId } from "../../3-graph/types.js";
+import type { Group } from "../../4-passes/fuse.js";
+import { identifier, refKey, type BufferRef, type Tensor } from "./buffers.js";
+import type { LowerContext } from "./context.js";
+
+export interface Signature {
+  readonly key: string;
+  /** What the group touches, in an order that depends on the key alone. */
+  readonly refs: readonly BufferRef[];
+}
+
+export function signatureOf(context: LowerContext, group: Group): Signature {
+  const walk = new Walk(context, context.fusion.groups.indexOf(group));
+  const parts = [
+    group.kind,
+    group.class ?? "",
+    group.domain.join(),
+    group.inner.join(),
+    `root ${walk.visit(group.root)}`,
+    `alongside ${group.alongside.map((id) => walk.visit(id)).join()}`,
+  ];
+  for (const id of group.recurrence?.states ?? []) parts.push(`solves ${walk.state(id)}`);
+  for (const id of group.recurrence?.members ?? []) parts.push(`cycle ${walk.visit(id)}`);
+  for (const id of [...group.members].sort((p, q) => p - q)) parts.push(`member ${walk.visit(id)}`);
+  for (const id of group.carries) parts.push(`carries ${walk.state(id)}`);
+  for (const id of group.stores)
+    parts.push(`stores ${walk.visit(id)} in ${walk.tensor(context.tensors.value(id))}`);
+  for (const name of group.outputs) {
+    const output = context.graph.outputs.find((o) => o.name === name);
+    if (output === undefined) continue;
+    parts.push(`gives ${walk.visit(output.value)} as ${walk.tensor(context.tensors.output(name))}`);
+  }
+  return { key: [...walk.lines, ...parts].join("\n"), refs: walk.refs };
+}
+
+class Walk {
+  readonly lines: string[] = [];
+  readonly refs: BufferRef[] = [];
+  private readonly nodes = new Map<NodeId, number>();
+  private readonly states = new Map<StateId, string>();
+  private readonly places = new Map<string, number>();
+
+  constructor(
+    private readonly context: LowerContext,
+    private readonly group: number,
+  ) {}
+
+  tensor(tensor: Tensor): string {
+    const key = refKey(tensor.ref);
+    const known = this.places.get(key);
+    if (known !== undefined) return `@${known}`;
+    const place = this.refs.length;
+    this.places.set(key, place);
+    this.refs.push(tensor.ref);
+    this.lines.push(
+      `@${place} ${tensor.ref.kind} ${tensor.name} ${tensor.element} ${tensor.complex} ${JSON.stringify(tensor.layout)}`,
+    );
+    return `@${place}`;
+  }
+
+  visit(id: NodeId): number {
+    const known = this.nodes.get(id);
+    if (known !== undefined) return known;
+    const line = this.describe(id);
+    const number = this.nodes.size;
+    this.nodes.set(id, number);
+    this.lines.push(`%${number} ${line}`);
+    return number;
+  }
+
+  private describe(id: NodeId): string {
+    const { graph, fusion, tensors } = this.context;
+    const node = graph.nodes[id];
+    if (node === undefined) return "?";
+    const home = fusion.home.get(id);
+    const type = `${node.type.scalar}[${node.type.axes.join()}]`;
+    if (home !== undefined && home !== this.group) return `${type} ${this.tensor(tensors.value(id))}`;
+    const [span] = node.spans;
+    const where = span === undefined ? "" : `${span.file}:${span.start}-${span.end}`;
+    return `${node.name === undefined ? "" : identifier(node.name)} ${type} ${this.operation(node)} ${where}`;
+  }
+
+  private operation(node: Node): string {
+    const { tensors } = this.context;
+    switch (node.kind) {
+      case "input":
+        return this.tensor(tensors.input(node.name));
+      case "param":
+        return this.tensor(tensors.param(node.param));
+      case "prev":
+        return `prev ${this.state(node.state)}`;
+      default: {
+        const reads = operands(node).map((id) => this.visit(id));
+        const history = node.kind === "conv" ? this.state(node.history) : "";
+        return `${attributes(node)} ${reads.join()} ${history}`;
+      }
+    }
+  }
+
+  state(id: StateId): string {
+    const known = this.states.get(id);
+    if (known !== undefined) return known;
+    const { graph, tensors } = this.context;
+    const state = graph.states[id];
+    const name = `$${this.states.size}`;
+    this.states.set(id, name);
+    if (state === undefined) return name;
+    const before = this.tensor(tensors.state(id, "state"));
+    const after = this.tensor(tensors.state(id, "next"));
+    const onCycle = this.context.fusion.groups[this.group]?.recurrence?.states.includes(id) === true;
+    const value = this.visit(state.equation.value);
+    this.lines.push(`${name} ${state.kind} ${before} ${after} ${onCycle ? "cycle" : ""} %${value}`);
+    return name;
+  }
+}
+
+/** An operation's own fields, without its operands and states: those have numbers of their own here. */
+function attributes(node: Node): string {
+  const operation: Record<string, unknown> = { ...operationOf(node) };
+  for (const field of [
+    "args",
+    "arg",
+    "where",
+    "lhs",
+    "rhs",
+    "table",
+    "index",
+    "x",
+    "w",
+    "parts",
+    "history",
+    "state",
+  ])
+    delete operation[field];
+  return JSON.stringify(operation);
+}
