@@ -130,7 +130,11 @@ describe("krait build", () => {
 describe("krait inspect", () => {
   const at = temporaryFolder();
   before(async () => {
-    writeFileSync(at("model.krait"), MODEL);
+    // With a parameter, so that there is something to compute when weights are loaded.
+    writeFileSync(
+      at("model.krait"),
+      MODEL.replace("  state", "  param gain[c]\n  state").replace("* x", "* exp(gain) * x"),
+    );
     await kraitOk("build", at("model.krait"), "-o", at("bundle"));
   });
 
