@@ -1,5 +1,6 @@
 /** What a kernel's bindings stand for, before memory is planned: tensors with a layout. */
 import type { Dim, Storage } from "../../../runtime/bundle-format.js";
+import { identifier, valueName } from "./names.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { AxisId, Graph, NodeId, Size, StateId } from "../../3-graph/types.js";
 
@@ -82,7 +83,7 @@ export class Tensors {
     if (node === undefined) throw new InternalError("lower", `no node %${id}`);
     return {
       ref: { kind: "value", node: id },
-      name: identifier(node.name ?? node.kind),
+      name: valueName(this.graph, id),
       layout: this.extents(node.type.axes),
       complex: node.type.scalar === "c64",
       element: node.type.scalar === "index" || node.type.scalar === "bool" ? "u32" : "f32",
@@ -138,42 +139,4 @@ export class Tensors {
       element: "f32",
     };
   }
-}
-
-const RESERVED = new Set([
-  "in",
-  "as",
-  "at",
-  "if",
-  "for",
-  "var",
-  "let",
-  "fn",
-  "loop",
-  "input",
-  "output",
-  "main",
-  "numbers",
-  "row",
-  "col",
-  "k",
-  "n",
-  "t",
-  "acc",
-  "lead",
-  "channel",
-  "batch",
-  "step",
-  "value",
-]);
-
-/** A WGSL identifier from the last parts of a dotted name; parts that are numbers (a layer's) are left out. */
-export function identifier(name: string, parts = 1): string {
-  const words = name.split(/[./]/).filter((part) => part !== "" && !/^\d+$/.test(part));
-  const safe = words
-    .slice(-parts)
-    .join("_")
-    .replace(/[^A-Za-z0-9_]/g, "_")
-    .replace(/^(?=[0-9_])/, "v");
-  return RESERVED.has(safe) || safe === "" ? `${safe}_` : safe;
 }

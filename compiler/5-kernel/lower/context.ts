@@ -5,7 +5,8 @@ import type { Fusion, Group } from "../../4-passes/fuse.js";
 import type { Graph, NodeId } from "../../3-graph/types.js";
 import type { Schedules } from "../../4-passes/schedule.js";
 import type { Kernel, Store } from "../types.js";
-import { identifier, type Tensor, type Tensors } from "./buffers.js";
+import type { Tensor, Tensors } from "./buffers.js";
+import { identifier, valueName } from "./names.js";
 import { scalarize, type Coordinates, type ScalarizeContext } from "./scalarize.js";
 import { KernelScope, type BoundBuffer } from "./scope.js";
 
@@ -104,11 +105,12 @@ export function describe(
   context: LowerContext,
   group: Group,
 ): { readonly name: string; readonly notes: Kernel["notes"] } {
-  const named = (id: NodeId | undefined): string | undefined =>
-    id === undefined ? undefined : context.graph.nodes[id]?.name;
   const [stored] = [...group.stores].reverse();
-  const carried = context.graph.states[group.carries[0] ?? -1]?.name;
-  const name = named(stored) ?? group.outputs[0] ?? named(group.root) ?? carried ?? rootName(context, group);
+  const carried = group.carries[0] === undefined ? undefined : context.graph.states[group.carries[0]]?.name;
+  const name =
+    stored === undefined && group.members.size === 0 && carried !== undefined
+      ? `${identifier(carried)}_after`
+      : (group.outputs[0] ?? valueName(context.graph, stored ?? group.root));
   const lines = new Map<string, { text: string; span: Span }>();
   for (const id of [...group.members].sort((p, q) => p - q)) {
     const node = context.graph.nodes[id];
@@ -118,16 +120,4 @@ export function describe(
     if (text !== "") lines.set(text, { text, span });
   }
   return { name: `${identifier(name)}_${group.kind}`, notes: [...lines.values()] };
-}
-
-/** A product without a name of its own is named after its parameter. */
-function rootName(context: LowerContext, group: Group): string {
-  const root = context.graph.nodes[group.root];
-  const sides = root?.kind === "dot" ? [root.lhs, root.rhs] : [];
-  for (const id of sides) {
-    const side = context.graph.nodes[id];
-    if (side?.kind === "param")
-      return (context.graph.params[side.param]?.name ?? "").replace(/\.weight$/, "");
-  }
-  return root?.kind ?? "kernel";
 }

@@ -13,7 +13,8 @@ import type { AxisId, Node, NodeId, State, StateId } from "../../3-graph/types.j
 import type { ExprBuilder } from "../expr.js";
 import type { Expr, ScanKernel, Store } from "../types.js";
 import { affineIn } from "./affine.js";
-import { axisSize, constantSize, identifier, product, type Tensor } from "./buffers.js";
+import { axisSize, constantSize, product, type Tensor } from "./buffers.js";
+import { identifier, valueName } from "./names.js";
 import {
   describe,
   resultStores,
@@ -462,7 +463,7 @@ class ScanLowering {
     const value = scalarize(id, at, scalarizeContext(this.context, this.group, this.scope));
     const bind = (expr: Expr, suffix: string): Expr => {
       if (expr.kind === "literal" || expr.kind === "number") return expr;
-      const name = this.fresh(`${identifier(node.name ?? node.kind)}${suffix}`);
+      const name = this.fresh(`${valueName(this.context.graph, node.id)}${suffix}`);
       if (where.kind === "invariant") this.invariants.push({ name, per: where.per, value: expr });
       else this.staged.push({ name, per: where.per, value: expr });
       return this.e.variable(name, expr.type);
@@ -505,7 +506,7 @@ class ScanLowering {
     const value = contraction ? this.contracted(node, at, inStep) : scalarize(id, at, inStep);
     const fn = node.kind === "reduce" ? node.fn : direct && this.innerSize() > 1 ? "max" : "sum";
     const bind = (expr: Expr, suffix: string): Expr => {
-      const name = this.fresh(`${identifier(node.name ?? node.kind)}${suffix}_result`);
+      const name = this.fresh(`${valueName(this.context.graph, node.id)}${suffix}_result`);
       this.reductions.push({ name, fn, value: expr });
       return this.e.variable(name, "f32");
     };

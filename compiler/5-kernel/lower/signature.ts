@@ -5,7 +5,8 @@
 import { operands, operationOf } from "../../3-graph/rewrite.js";
 import type { Node, NodeId, StateId } from "../../3-graph/types.js";
 import type { Group } from "../../4-passes/fuse.js";
-import { identifier, refKey, type BufferRef, type Tensor } from "./buffers.js";
+import { refKey, type BufferRef, type Tensor } from "./buffers.js";
+import { identifier } from "./names.js";
 import type { LowerContext } from "./context.js";
 
 export interface Signature {
