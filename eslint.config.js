@@ -34,11 +34,8 @@ export default tseslint.config(
     rules: { "no-console": "off" },
   },
   {
-    // `assert(x)` narrows in tests, and mocha's callbacks return promises that it awaits.
+    // Plain loops over arrays of known length are what tests compare with; `!` keeps them plain.
     files: ["tests/**"],
-    rules: {
-      "@typescript-eslint/no-floating-promises": "error",
-      "@typescript-eslint/no-unused-expressions": "off",
-    },
+    rules: { "@typescript-eslint/no-non-null-assertion": "off" },
   },
 );
