@@ -55,6 +55,8 @@ export class Execution {
   readonly #uniforms: readonly GPUBuffer[];
   readonly #prefill: Prepared;
   readonly #step: Prepared | undefined;
+  /** Sizes of runs that there is room for: buffers only grow. */
+  readonly #ensured = new Set<string>();
   #parity: Parity = 0;
   #pos = 0;
 
@@ -215,7 +217,11 @@ export class Execution {
   }
 
   async #ensure({ program }: Prepared, run: RunNumbers): Promise<void> {
-    if (!(await this.#memory.ensure(program, run))) return;
+    const key = `${program.name} ${program.sizeKey(run)}`;
+    if (this.#ensured.has(key)) return;
+    const replaced = await this.#memory.ensure(program, run);
+    this.#ensured.add(key);
+    if (!replaced) return;
     this.#prefill.runner.forgetBuffers(); // both: programs share inputs and outputs
     this.#step?.runner.forgetBuffers();
   }

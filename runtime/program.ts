@@ -46,6 +46,8 @@ export class PreparedProgram {
   readonly body: PreparedPart;
   readonly tail: PreparedPart;
   readonly #scratch: readonly { readonly id: string; readonly bytes: Evaluate }[];
+  /** The supplied numbers that any size depends on. */
+  readonly #sizeNumbers: readonly number[];
 
   /** @throws KraitError R0105 where the program names a shader or number that is not there. */
   constructor(name: string, program: Program, names: AxisNames, pipelines: ReadonlyMap<string, Pipeline>) {
@@ -72,6 +74,8 @@ export class PreparedProgram {
     };
     this.body = part(program.body);
     this.tail = part(program.tail);
+    const scratchNumbers = this.numbers.sources(program.scratch.map(({ bytes }) => bytes));
+    this.#sizeNumbers = [...new Set([...this.body.keyNumbers, ...this.tail.keyNumbers, ...scratchNumbers])];
   }
 
   #prepare(dispatch: Dispatch, pipelines: ReadonlyMap<string, Pipeline>): PreparedDispatch {
@@ -102,6 +106,12 @@ export class PreparedProgram {
       workgroups: [compile(x), compile(y), compile(z)],
       when: dispatch.when === undefined ? undefined : compile(dispatch.when),
     };
+  }
+
+  /** Runs of one key need the same memory. */
+  sizeKey(run: RunNumbers): string {
+    const values = this.numbers.values(run);
+    return this.#sizeNumbers.map((slot) => values[slot]).join();
   }
 
   /** What a run with these numbers touches, and the largest single binding among it. */

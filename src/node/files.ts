@@ -108,7 +108,7 @@ export async function fileWeights(path: string): Promise<Checkpoint & { close():
     return opened.access;
   };
   const close = async (): Promise<void> => {
-    for (const { close } of files.splice(0)) await close();
+    for (const file of files.splice(0)) await file.close();
   };
   try {
     const { tensors } = await findCheckpoint(path, openHere);

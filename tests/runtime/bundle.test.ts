@@ -77,7 +77,7 @@ describe("a manifest", () => {
     ["targets.0.constants.0.bytes", 1.5, /constants\.0\.bytes/],
   ];
   for (const [path, value, text] of wrong) {
-    it(`is refused with ${path} ${JSON.stringify(value) ?? "missing"}`, async () => {
+    it(`is refused with ${path} ${value === undefined ? "missing" : JSON.stringify(value)}`, async () => {
       const text_ = await changed(path, value);
       await assertThrows(() => parseManifest(text_), "R0101", text);
     });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileWeights, readBundle, writeBundle } from "../../src/node/files.js";
@@ -135,6 +135,23 @@ describe("files", () => {
       await assertRejects(readTensor(path, "long"), "R0304", /1099511627776, more than 32 bits/);
       await assertRejects(readTensor(path, "precise"), "R0304", /F64/);
       await assertRejects(readTensor(path, "id"), "R0305", /It has: ids, long, precise/);
+    });
+
+    it("beyond 4 GiB are read from where they lie", async () => {
+      const path = join(folder, "large.safetensors");
+      const far = 4 * 2 ** 30 + 4096;
+      const header = JSON.stringify({
+        hole: { dtype: "U8", shape: [far], data_offsets: [0, far] },
+        x: { dtype: "F32", shape: [2], data_offsets: [far, far + 8] },
+      });
+      const file = await open(path, "w"); // sparse: nothing is stored for the hole
+      const start = Buffer.alloc(8);
+      start.writeBigUint64LE(BigInt(header.length));
+      await file.write(start, 0, 8, 0);
+      await file.write(header, 8);
+      await file.write(Buffer.from(Float32Array.of(1.25, -7).buffer), 0, 8, 8 + header.length + far);
+      await file.close();
+      assert.deepEqual((await readTensor(path, "x")).data, Float32Array.of(1.25, -7));
     });
 
     it("that cannot be written leave nothing behind", async () => {

@@ -3,7 +3,7 @@ import { float16 } from "./float16-oracle.js";
 import type { ParamEntry, Storage } from "../../runtime/bundle-format.js";
 import type { Checkpoint } from "../../runtime/checkpoint.js";
 import { BufferUsage } from "../../runtime/gpu-constants.js";
-import { bytesFile } from "../../runtime/random-access.js";
+import { bytesFile, type RandomAccess } from "../../runtime/random-access.js";
 import { Readback } from "../../runtime/readback.js";
 import { elements } from "../../runtime/tensor.js";
 import { matchWeights, uploadWeights } from "../../runtime/weights.js";
@@ -133,6 +133,36 @@ describe("uploading weights", () => {
     shifted.set(new Uint8Array(values.buffer), 1);
     const bits = await uploaded("F32", "f32", count, shifted.subarray(1));
     assert.deepEqual(new Float32Array(bits.buffer), values);
+  });
+
+  it("reads a few MiB at a time, at most two pieces ahead of the GPU", async () => {
+    const device = await testDevice();
+    const count = 10 << 20;
+    let [begun, ended, ahead] = [0, 0, 0];
+    const file: RandomAccess = {
+      name: "large",
+      size: count * 2,
+      read: async (_, length) => {
+        assert.ok(length <= 4 << 20);
+        ahead = Math.max(ahead, ++begun - ended);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        return new Uint8Array(length);
+      },
+    };
+    const queue = {
+      writeBuffer: () => ended++,
+      submit: () => undefined,
+      onSubmittedWorkDone: () => Promise.resolve(),
+    };
+    const params = [param("a", [count])];
+    const tensor = { name: "a", dtype: "BF16", shape: [count], file, offset: 0, bytes: count * 2 };
+    const buffer = device.createBuffer({ size: 16, usage: BufferUsage.COPY_DST });
+    const entry = { id: "c", bytes: count * 4, params: [{ param: "a", offset: 0 }] };
+    const matched = { tensors: new Map([["a", tensor]]), unused: [] };
+    await uploadWeights(queue as unknown as GPUQueue, params, matched, [{ entry, buffer }]);
+    assert.deepEqual([begun, ended], [5, 5]);
+    assert.ok(ahead <= 2, String(ahead));
+    buffer.destroy();
   });
 
   it("passes on a failure to read", async () => {
