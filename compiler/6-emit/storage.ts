@@ -3,7 +3,7 @@ import type { Programs } from "../4-passes/index.js";
 import type { Storage } from "../../runtime/bundle-format.js";
 
 /** Small parameters are always kept in f32: widening is exact, they cost nothing, and they can share bindings. */
-const SMALL_PARAMETER = 65_536;
+const SMALL_PARAMETER = 8_192;
 
 export function storageOf(
   { model, load }: Programs,

@@ -99,9 +99,8 @@ class Scalarizer {
         return this.reduction(node.fn, node.over, at, (inside) => {
           const value = this.value(node.arg, inside);
           if (node.where === undefined) return value;
-          return selectValue(e, this.value(node.where, inside).re, value, {
-            re: e.f32(identityValue(node.fn)),
-          });
+          const nothing = e.literal(value.re.type, identityValue(node.fn, value.re.type));
+          return selectValue(e, this.value(node.where, inside).re, value, { re: nothing });
         });
       case "dot":
         return this.reduction("sum", node.over, at, (inside) =>

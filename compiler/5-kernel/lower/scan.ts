@@ -306,8 +306,9 @@ class ScanLowering {
         ? e.variable("lead", "u32", this.leads())
         : e.div(e.variable("lead", "u32", ["*", this.leads(), cut.chunks]), e.number(cut.chunks));
     this.spread(at, layout.lead, lead);
-    this.spread(at, layout.channel, e.variable("channel", "u32", this.channels()));
-    this.spread(at, layout.inner, e.variable("n", "u32", this.innerSize()));
+    const over = (name: string, size: number): Expr => (size === 1 ? e.u32(0) : e.variable(name, "u32", size));
+    this.spread(at, layout.channel, over("channel", this.channels()));
+    this.spread(at, layout.inner, over("n", this.innerSize()));
     const steps = axisSize(this.context.graph, layout.time);
     at.set(layout.time, steps === 1 ? e.u32(0) : e.variable("t", "u32", steps));
     return at;
