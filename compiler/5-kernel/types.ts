@@ -112,6 +112,8 @@ export interface RowsSchedule {
   readonly lanes: number;
   /** Columns a workgroup. */
   readonly cols: number;
+  /** Rows a workgroup, for which b is read once; 1 unless given. */
+  readonly rows?: number;
 }
 
 /**

@@ -79,6 +79,7 @@ class Validation {
     if (schedule.kind === "rows") {
       this.powerOfTwo("lanes", schedule.lanes);
       this.positive("cols", schedule.cols);
+      this.positive("rows", schedule.rows ?? 1);
       return;
     }
     if (kernel.along.length > 0) this.fail("sums alongside need a schedule by rows");

@@ -286,6 +286,7 @@ describe("the contract skeleton", () => {
     { kind: "rows", lanes: 16, cols: 4 },
     { kind: "rows", lanes: 64, cols: 1 },
     { kind: "rows", lanes: 1, cols: 32 },
+    { kind: "rows", lanes: 8, cols: 4, rows: 4 },
   ];
   for (const schedule of schedules) {
     it(`multiplies matrices by ${JSON.stringify(schedule)}`, async () => {
@@ -366,7 +367,7 @@ describe("the contract skeleton", () => {
 
   it("sums along the row beside the product", async () => {
     const [rows, cols, depth] = [3, 10, 75];
-    const kernel = product({ rows, cols, depth }, { kind: "rows", lanes: 8, cols: 4 });
+    const kernel = product({ rows, cols, depth }, { kind: "rows", lanes: 8, cols: 4, rows: 2 });
     const e = new ExprBuilder();
     const x = e.load("x", e.add(e.mul(e.variable("row"), depth), e.variable("k")));
     const normed: ContractKernel = {

@@ -1,5 +1,5 @@
 import { InternalError } from "../../diagnostics/internal-error.js";
-import { contractRows, type Along } from "../../../templates/kernels/contract-rows.js";
+import { contractRows, type Row } from "../../../templates/kernels/contract-rows.js";
 import {
   contractTiled,
   invocationsOf,
@@ -7,6 +7,7 @@ import {
   type Fetch,
 } from "../../../templates/kernels/contract-tiled.js";
 import { binary, code, join, variable, wgsl, type Code, type Wgsl } from "../../../templates/wgsl.js";
+import type { Dim } from "../../../runtime/bundle-format.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter, scalarValue, vectorValue, type Value } from "../print-block.js";
 import { walk } from "../traverse.js";
@@ -110,80 +111,110 @@ function fetchOf(
 
 function fillRows(kernel: ContractKernel, schedule: RowsSchedule, context: ModuleContext): Filled {
   const { builder } = context;
-  const { lanes, cols: columns } = schedule;
+  const { lanes, cols: columns, rows: together = 1 } = schedule;
   const rebuild = rebuilder(kernel, context);
   const sums = [
     { name: "acc", body: builder.op("mul", rebuild(kernel.a), rebuild(kernel.b)) },
     ...kernel.along.map((each) => ({ name: each.name, body: rebuild(each.body) })),
   ];
   const stores = kernel.stores.map((store) => mapStore(store, rebuild));
-  const groupsAcross = ceilDiv(kernel.cols, columns);
-  const groups = productOf([kernel.batch, kernel.rows, groupsAcross]);
-  const { dispatch, folded, exact } = dispatchOf(groups);
-  const element = builder.variable("element", "u32", groups);
-  const [batch, row, across] = builder.unflatten(element, [kernel.batch, kernel.rows, groupsAcross]);
-  if (batch === undefined || row === undefined || across === undefined)
-    throw new InternalError("print-wgsl", "three coordinates");
-
-  const [k, four, first] = [variable<"u32">("k"), variable<"vec4u">("k_four"), variable<"u32">("k_first")];
-  const wholeColumns = isWhole(kernel.cols, columns);
-  const colExpr = builder.add(builder.mul(across, columns), builder.variable("column", "u32", columns));
-  const atEdge = wholeColumns
-    ? colExpr
-    : builder.op("min", colExpr, builder.sub(builder.dim(kernel.cols), 1));
-  const coordinates = BlockPrinter.root(
-    context,
-    new Map([
-      ["element", scalarValue(variable("element"))],
-      ["column", scalarValue(variable("column"))],
-    ]),
-    [batch, row, atEdge, colExpr],
-  );
-  const bindings = code`
-    let batch = ${coordinates.u32(batch)};
-    let row = ${coordinates.u32(row)};
-    let col = ${coordinates.u32(atEdge)};
-  `;
-  const column = coordinates.u32(colExpr);
-  const environment = new Map(["batch", "row", "col"].map((each) => [each, scalarValue(variable(each))]));
-  const named = sums.map((sum) => ({
-    ...sum,
-    wgsl: variable<"f32">(sum.name === "acc" ? "acc" : context.names.take(sum.name)),
-  }));
-  for (const sum of named) environment.set(sum.name, scalarValue(sum.wgsl));
-  const root = BlockPrinter.root(context, environment, [...sums.map((sum) => sum.body), ...exprsOf(stores)]);
+  const exprs = [...sums.map((sum) => sum.body), ...exprsOf(stores)];
+  const place = placeGroups(kernel, columns, together, context);
+  const environment = new Map(["batch", "col"].map((each) => [each, scalarValue(variable(each))]));
+  const root = BlockPrinter.root(context, environment, exprs);
   const inRow = sums.some((sum) => readsPacked(sum.body, context));
-  const foursPrinter = root.nested(
-    new Map([["k", { wgsl: four, width: 4, ...(inRow ? { first } : {}) } as Value]]),
-  );
-  const onesPrinter = root.nested(new Map([["k", scalarValue(k)]]));
-  const alongs = named.map((sum): Along => ({
-    name: sum.wgsl,
-    four: foursPrinter.vec4f(sum.body),
-    one: onesPrinter.f32(sum.body),
-  }));
-  const storePrinter = root.branch();
-  const storeCode = printStores(context, storePrinter, stores);
+  const four: Value = {
+    wgsl: variable("k_four"),
+    width: 4,
+    ...(inRow ? { first: variable<"u32">("k_first") } : {}),
+  };
+  const fours = root.nested(new Map([["k", four]]));
+  const ones = root.nested(new Map([["k", scalarValue(variable("k"))]]));
+  const rows = place.rows.map(({ row, exists }, r): Row => {
+    const ofRow: [string, Value] = ["row", scalarValue(row)];
+    const named = sums.map((sum) => {
+      const wanted = together === 1 ? sum.name : `${sum.name}_${r}`;
+      return { ...sum, wgsl: variable<"f32">(wanted === "acc" ? wanted : context.names.take(wanted)) };
+    });
+    // One row's coordinate is known outside the loop over k; several rows share what they read of b inside it.
+    const [inFours, inOnes] = [fours.nested(new Map([ofRow])), ones.nested(new Map([ofRow]))];
+    const alongs = named.map((sum) => ({
+      name: sum.wgsl,
+      four: inFours.vec4f(sum.body),
+      one: inOnes.f32(sum.body),
+    }));
+    const storing = root.nested(
+      new Map([ofRow, ...named.map((sum): [string, Value] => [sum.name, scalarValue(sum.wgsl)])]),
+    );
+    return {
+      insideFours: inFours.flush(),
+      insideOnes: inOnes.flush(),
+      sums: alongs,
+      stores: printStores(context, storing, stores),
+      exists,
+    };
+  });
   const constant = BlockPrinter.root(context, new Map(), []);
   const depth = builder.dim(kernel.depth);
   const foursEnd = builder.mul(builder.div(depth, 4 * lanes), 4 * lanes);
   const none = foursEnd.kind === "literal" && foursEnd.value === 0;
+  const inside = { fours: fours.flush(), ones: ones.flush() };
   const body = contractRows({
     lanes,
     columns,
-    folded,
-    count: exact ? undefined : constant.u32(builder.dim(groups)),
-    outside: join([coordinates.flush(), bindings, root.flush()]),
-    fours: none ? undefined : { k: four, first, inside: foursPrinter.flush(), end: constant.u32(foursEnd) },
+    folded: place.folded,
+    count: place.count,
+    outside: join([place.bindings, root.flush()]),
+    fours: none ? undefined : { inside: inside.fours, end: constant.u32(foursEnd) },
     inRow,
-    ones: foursEnd === depth ? undefined : { k, inside: onesPrinter.flush(), end: constant.u32(depth) },
-    sums: alongs,
-    stores: storeCode,
-    columnExists: wholeColumns
-      ? undefined
-      : wgsl<"bool">`${column} < ${constant.u32(builder.dim(kernel.cols))}`,
+    ones: foursEnd === depth ? undefined : { inside: inside.ones, end: constant.u32(depth) },
+    rows,
+    columnExists: place.columnExists,
   });
-  return { body, workgroup: lanes * columns, workgroupBytes: 4 * lanes * columns * sums.length, dispatch };
+  const workgroupBytes = 4 * lanes * columns * sums.length * together;
+  return { body, workgroup: lanes * columns, workgroupBytes, dispatch: place.dispatch };
+}
+
+/** Which batch, rows and columns a workgroup has. Rows go fastest, so that workgroups at work together share what they read of b. */
+function placeGroups(kernel: ContractKernel, columns: number, together: number, context: ModuleContext) {
+  const { builder } = context;
+  const [across, down] = [ceilDiv(kernel.cols, columns), ceilDiv(kernel.rows, together)];
+  const groups = productOf([kernel.batch, across, down]);
+  const { dispatch, folded, exact } = dispatchOf(groups);
+  const element = builder.variable("element", "u32", groups);
+  const [batch, acrossAt, downAt] = builder.unflatten(element, [kernel.batch, across, down]);
+  if (batch === undefined || acrossAt === undefined || downAt === undefined)
+    throw new InternalError("print-wgsl", "three coordinates");
+  const lastOf = (extent: Dim): Expr => builder.sub(builder.dim(extent), 1);
+  const col = builder.add(builder.mul(acrossAt, columns), builder.variable("column", "u32", columns));
+  const wholeColumns = isWhole(kernel.cols, columns);
+  const rows = Array.from({ length: together }, (_, r) => builder.add(builder.mul(downAt, together), r));
+  const wholeRows = together === 1 || isWhole(kernel.rows, together);
+  const clamped = rows.map((row) => (wholeRows ? row : builder.op("min", row, lastOf(kernel.rows))));
+  const colClamped = wholeColumns ? col : builder.op("min", col, lastOf(kernel.cols));
+  const environment = new Map(["element", "column"].map((each) => [each, scalarValue(variable(each))]));
+  const printer = BlockPrinter.root(context, environment, [batch, ...clamped, ...rows, colClamped, col]);
+  const rowNames = rows.map((_, r) => variable<"u32">(together === 1 ? "row" : `row_${r}`));
+  const bindings = [
+    code`let batch = ${printer.u32(batch)};`,
+    ...clamped.map((row, r) => code`let ${rowNames[r] ?? variable<"u32">("row")} = ${printer.u32(row)};`),
+    code`let col = ${printer.u32(colClamped)};`,
+  ];
+  // By itself: it stands before everything else in the shader.
+  const constant = BlockPrinter.root(context, new Map(), []);
+  const limit = (extent: Dim): Wgsl<"u32"> => constant.u32(builder.dim(extent));
+  const existing = (value: Expr, extent: Dim, whole: boolean): Wgsl<"bool"> | undefined =>
+    whole ? undefined : binary<"bool">(printer.u32(value), "<", limit(extent));
+  const rowExists = rows.map((row) => existing(row, kernel.rows, wholeRows));
+  const columnExists = existing(col, kernel.cols, wholeColumns);
+  return {
+    dispatch,
+    folded,
+    count: exact ? undefined : limit(groups),
+    bindings: join([printer.flush(), ...bindings]),
+    rows: rowNames.map((row, r) => ({ row, exists: rowExists[r] })),
+    columnExists,
+  };
 }
 
 function rebuilder(kernel: ContractKernel, context: ModuleContext): (expr: Expr) => Expr {
