@@ -80,7 +80,8 @@ export class Session {
    * Runs the sequences on, over all the steps that the inputs cover. Inputs are row-major as declared; the number of
    * steps follows from their lengths. An input without time may be left out once given. Outputs keep their axes:
    * "last" gives a time axis of size 1.
-   * @throws KraitError R0401…R0404 for inputs, R0204 for memory, R0205 and R0206 for the GPU.
+   * @throws KraitError R0401…R0404 for inputs, R0204 for memory, R0205 and R0206 for the GPU; R0407 where a model that
+   * looks ahead in time is to continue a sequence.
    */
   async prefill(inputs: Inputs, { outputs = "last", names }: PrefillOptions = {}): Promise<Outputs> {
     const checked = this.#check(inputs);
@@ -93,6 +94,7 @@ export class Session {
       );
     }
     return this.#inOrder(async () => {
+      this.#fromTheStart();
       if (outputs === "all") return this.#all(checked, entries);
       let result: Outputs = {};
       const deliver =
@@ -101,6 +103,16 @@ export class Session {
       await deliverEach(this.#execution.pieces(checked, entries, where), deliver);
       return result;
     });
+  }
+
+  /** A model that looks ahead needs the whole sequence at once: what came before is not carried. */
+  #fromTheStart(): void {
+    if (isCut(this.#parts) || this.pos === 0) return;
+    throw new KraitError(
+      "R0407",
+      `The model looks across the whole sequence, and this session has seen ${String(this.pos)} steps of one already.`,
+      { hint: "Call reset() before another sequence, and prefill each sequence whole." },
+    );
   }
 
   async #all(checked: CheckedInputs, entries: readonly OutputEntry[]): Promise<Outputs> {

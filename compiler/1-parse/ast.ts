@@ -139,9 +139,9 @@ export type Formal =
   | { readonly kind: "const"; readonly name: Ident; readonly value?: Expression; readonly span: Span }
   | { readonly kind: "tensor"; readonly name: Ident; readonly axes: AxisList; readonly span: Span };
 
-/** `x`, or `over A`: a parameter that stands for axes. */
+/** `x`; `over A`, a parameter that stands for axes; or `where W`, one that stands for a mask, true if a call gives none. */
 export interface FunctionParameter {
-  readonly keyword?: "over" | "along" | "as";
+  readonly keyword?: "over" | "along" | "as" | "where";
   readonly name: Ident;
   readonly span: Span;
 }

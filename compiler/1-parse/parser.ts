@@ -230,7 +230,9 @@ export class KraitParser extends StatementParser {
 
   private readonly fnParameter: GrammarRule<FunctionParameter> = this.define("fnParameter", () => {
     const start = this.LA(1);
-    const keyword = this.OPTION(() => this.CONSUME(t.AxisKeyword));
+    const keyword = this.OPTION(() =>
+      this.OR([{ ALT: () => this.CONSUME(t.AxisKeyword) }, { ALT: () => this.CONSUME(t.Where) }]),
+    );
     const name = this.name("the name of a parameter");
     const span = this.spanFrom(start);
     switch (keyword?.tokenType) {
@@ -240,6 +242,8 @@ export class KraitParser extends StatementParser {
         return { keyword: "along", name, span };
       case t.As:
         return { keyword: "as", name, span };
+      case t.Where:
+        return { keyword: "where", name, span };
       default:
         return { name, span };
     }

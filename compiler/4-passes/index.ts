@@ -18,6 +18,7 @@ export interface Programs {
   readonly model: Graph;
   readonly load?: Graph;
   readonly prefill: Graph;
+  /** Absent for a model that looks ahead in time. */
   readonly step?: Graph;
 }
 
@@ -39,11 +40,9 @@ export function runPasses(elaborated: Graph, context: PassContext, verify: boole
   for (const pass of PASSES) graph = note(pass.name, pass.run(graph, context));
   const { load, model } = splitLoad(graph);
   if (load !== undefined) note("load", load);
-  const programs: Programs = {
-    model,
-    ...(load && { load }),
-    prefill: note("prefill", prefillProgram(model)),
-    step: note("step", stepProgram(model)),
-  };
+  const prefill = note("prefill", prefillProgram(model));
+  const step = stepProgram(model);
+  if (step !== undefined) note("step", step);
+  const programs: Programs = { model, ...(load && { load }), prefill, ...(step && { step }) };
   return { programs, stages };
 }

@@ -16,8 +16,32 @@ export function timeAxis(graph: Graph): AxisId | undefined {
   return [...graph.axes.values()].find((axis) => axis.role === "time" && typeof axis.size !== "number")?.id;
 }
 
-/** The graph for one step: time has size one. */
-export function stepProgram(graph: Graph): Graph {
+/**
+ * A node that reads other positions than its own and those that states and convolutions carry, if there is one: it sums
+ * over time or over a copy of it, turns time round, or takes it for another axis. Such a model has no `step`.
+ */
+export function looksAhead(graph: Graph): Node | undefined {
+  const times = [...graph.axes.values()].filter((axis) => axis.role === "time");
+  const runtimeName = (axis: AxisId): string | undefined => {
+    const size = graph.axes.get(axis)?.size;
+    return typeof size === "object" ? size.runtime : undefined;
+  };
+  const names = new Set(times.map(({ id }) => runtimeName(id)));
+  const isCopy = (axis: AxisId): boolean => {
+    const name = runtimeName(axis);
+    return name !== undefined && names.has(name) && graph.axes.get(axis)?.role !== "time";
+  };
+  const alive = live(graph).nodes;
+  return graph.nodes.find(
+    (node) =>
+      alive.has(node.id) &&
+      (node.type.axes.some(isCopy) || times.some(({ id }) => node.kind !== "conv" && looksAcross(node, id))),
+  );
+}
+
+/** The graph for one step: time has size one. Undefined for a model that looks ahead. */
+export function stepProgram(graph: Graph): Graph | undefined {
+  if (looksAhead(graph) !== undefined) return undefined;
   const one = ([id, axis]: [AxisId, Axis]): [AxisId, Axis] => [
     id,
     axis.role === "time" ? { ...axis, size: 1 } : axis,

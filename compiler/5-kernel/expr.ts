@@ -364,9 +364,13 @@ export class ExprBuilder {
   }
 }
 
-/** What a reduction of nothing gives. */
-export const identityValue = (fn: ReduceFn): number =>
-  fn === "sum" ? 0 : fn === "max" ? -Infinity : Infinity;
+/** What a reduction of nothing gives; of whole numbers the least and the greatest there are. */
+export function identityValue(fn: ReduceFn, type: ExprType = "f32"): number {
+  if (fn === "sum") return 0;
+  if (type === "u32") return fn === "max" ? 0 : 2 ** 32 - 1;
+  if (type === "i32") return fn === "max" ? -(2 ** 31) : 2 ** 31 - 1;
+  return fn === "max" ? -Infinity : Infinity;
+}
 
 /** Whether an f32 or u32 expression is the same for all values of the vars named. */
 export const isIndependent = (expr: Expr, names: Iterable<string>): boolean =>

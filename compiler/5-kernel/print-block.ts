@@ -251,7 +251,7 @@ export class BlockPrinter {
       this.context.names.take(expr.fn === "sum" ? "sum" : expr.fn === "max" ? "greatest" : "least"),
     );
     const start = widen(
-      scalarValue(literal(expr.type, clampToFinite(identityValue(expr.fn), expr.type))),
+      scalarValue(literal(expr.type, clampToFinite(identityValue(expr.fn, expr.type), expr.type))),
       expr.type,
       body.width,
     );

@@ -168,18 +168,20 @@ function complexMap(item: Of<"map">, out: View, args: readonly View[]): Body {
   };
 }
 
+/** `start` is what a reduction of nothing gives, `least` of whole numbers, which are 32 bits wide. */
 const REDUCTIONS = {
-  sum: { start: 0, apply: (sum: number, x: number) => sum + x },
-  max: { start: -Infinity, apply: Math.max },
-  min: { start: Infinity, apply: Math.min },
+  sum: { start: 0, least: 0, apply: (sum: number, x: number) => sum + x },
+  max: { start: -Infinity, least: 0, apply: Math.max },
+  min: { start: Infinity, least: 2 ** 32 - 1, apply: Math.min },
 } as const;
 
 function fillReduce(item: Of<"reduce">, out: View, scope: Scope, along?: AxisId): Fill {
   const arg = scope.view(item.arg);
   const where = item.where === undefined ? constant(1, "bool") : scope.view(item.where);
   if (arg.complex && item.fn !== "sum") return fail(item, `${item.fn} of complex numbers`);
-  const { start, apply } = REDUCTIONS[item.fn];
-  const clear = copier(item.type.axes, out, constant(start, item.type.scalar), scope.sizeOf, along);
+  const { start, least, apply } = REDUCTIONS[item.fn];
+  const nothing = item.type.scalar === "index" ? least : start;
+  const clear = copier(item.type.axes, out, constant(nothing, item.type.scalar), scope.sizeOf, along);
   const loops = nest([...item.type.axes, ...item.over], [out, arg, where], scope.sizeOf, along);
   const o = out.data;
   const x = arg.data;

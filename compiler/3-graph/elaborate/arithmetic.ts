@@ -136,14 +136,16 @@ function wholePower(env: Env, node: NodeId, exponent: number, span: Span): NodeI
   return exponent % 2 === 0 ? square : map(env, "mul", [square, node], span);
 }
 
-/** `select(condition, a, b)`, elementwise; a constant condition chooses at once. */
+/** `select(condition, a, b)`, elementwise; a constant condition chooses at once. Two whole numbers, or two truths, stay such. */
 export function choose(env: Env, { values }: { readonly values: readonly Operand[] }, span: Span): Value {
   const [condition, yes, no] = values;
   if (condition === undefined || yes === undefined || no === undefined) return POISON;
   if (condition.value.kind === "constant") {
     if (typeof condition.value.value === "boolean") return condition.value.value ? yes.value : no.value;
   } else if (condition.value.kind === "tensor" && scalarOf(env, condition.value.node) === "bool") {
-    const branches = [yes, no].map(({ value, span: at }) => toNumber(env, value, at));
+    const types = [yes, no].map(({ value }) => (value.kind === "tensor" ? scalarOf(env, value.node) : "f32"));
+    const alike = types[0] === types[1] && (types[0] === "index" || types[0] === "bool");
+    const branches = [yes, no].map(({ value, span: at }) => (alike ? toNode : toNumber)(env, value, at));
     const [left, right] = branches;
     if (left === undefined || right === undefined) return POISON;
     return tensor(map(env, "select", [condition.value.node, left, right], span));

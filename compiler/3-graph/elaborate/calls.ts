@@ -23,7 +23,7 @@ import { evaluate } from "./evaluate.js";
 import { fits } from "./fit.js";
 import { axesOf, toNode } from "./nodes.js";
 import { fillHoles, joinCallPath, joinPath } from "./paths.js";
-import { POISON, tensor, type Value } from "./values.js";
+import { constant, POISON, tensor, type Value } from "./values.js";
 
 const DEEPEST_CALL = 64;
 
@@ -108,8 +108,15 @@ function bindParameters(env: Env, expression: Call, declaration: FunctionDeclara
     const at = open.findIndex(matches);
     return at < 0 ? undefined : open.splice(at, 1)[0];
   };
+  const bind = ({ name: { name: own, span } }: (typeof open)[number], value: Value): void =>
+    void scope.values.set(own, { kind: "value", value, what: "an argument", span });
   for (const arg of expression.args) {
-    if (arg.kind === "clause") return refuse(arg.span, `takes no \`${arg.keyword}\``);
+    if (arg.kind === "clause") {
+      const parameter = take((p) => p.keyword === arg.keyword);
+      if (parameter === undefined) return refuse(arg.span, `takes no \`${arg.keyword}\``);
+      bind(parameter, evaluate(env, arg.value));
+      continue;
+    }
     if (arg.kind === "axis") {
       const parameter = take((p) => p.keyword === arg.keyword);
       if (parameter === undefined) return refuse(arg.span, `takes no further \`${arg.keyword}\``);
@@ -127,14 +134,10 @@ function bindParameters(env: Env, expression: Call, declaration: FunctionDeclara
         arg.span,
         arg.kind === "named" ? `has no further argument \`${arg.name.name}\`` : "is given too many values",
       );
-    const value = evaluate(env, arg.value);
-    scope.values.set(parameter.name.name, {
-      kind: "value",
-      value,
-      what: "an argument",
-      span: parameter.name.span,
-    });
+    bind(parameter, evaluate(env, arg.value));
   }
+  const mask = take((p) => p.keyword === "where");
+  if (mask !== undefined) bind(mask, constant(true));
   const [missing] = open;
   return missing === undefined || refuse(expression.span, `needs \`${missing.name.name}\``);
 }

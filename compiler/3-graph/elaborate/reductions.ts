@@ -17,7 +17,8 @@ export function reduction(
   where: Operand | undefined,
   span: Span,
 ): Value {
-  const arg = toNumber(env, x.value, x.span);
+  const whole = x.value.kind === "tensor" && scalarOf(env, x.value.node) === "index";
+  const arg = whole ? toNode(env, x.value, x.span) : toNumber(env, x.value, x.span);
   if (arg === undefined || !hasAxes(env, fn, arg, x, over)) return POISON;
   if (fn !== "sum" && scalarOf(env, arg) === "c64") {
     report(env, scalarType(x.span, "this operand", describe(env, x.value), "a real number"));
