@@ -26,7 +26,7 @@ and constants, so every stage can be shown from it again.
 
 Examples:
   $ krait inspect model.bundle                        the kernels
-  $ krait inspect model.bundle --kernel mixer_h       one kernel's WGSL
+  $ krait inspect model.bundle --kernel y_scan        one kernel's WGSL
   $ krait inspect model.krait --stage elaborate       the graph as the source says it
   $ krait inspect model.krait --stage discretize      with every der(…) equation in discrete form
   $ krait inspect model.krait --stage help            the names of all stages
