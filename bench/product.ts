@@ -1,4 +1,4 @@
-/** Times the generated products, by tiles and by rows: `node dist/bench-product.js [robust]`. */
+/** Times the generated products, by tiles and by rows: `node dist/bench-product.js [robust] [tiled] [single] [few]`. */
 import type { ContractKernel } from "../compiler/5-kernel/types.js";
 import { Prepared, filled, openBench, readBack, type Bench } from "./harness.js";
 import { product } from "./kernels.js";
@@ -63,7 +63,7 @@ async function measure(
     const label =
       schedule.kind === "tiled"
         ? `${schedule.tileRows}×${schedule.tileCols}×${schedule.tileDepth} by ${schedule.threadRows}×${schedule.threadCols}`
-        : `lanes ${schedule.lanes}, ${schedule.cols} columns`;
+        : `lanes ${schedule.lanes}, ${schedule.cols} columns, ${schedule.rows ?? 1} rows`;
     results.push({ label: `${rows}×${cols}×${depth}  ${label}`, ms });
     if (!(difference < 1e-2)) console.log(`${label}  WRONG by ${difference}`);
   }
@@ -78,20 +78,51 @@ async function measure(
   for (const buffer of buffers.values()) buffer.destroy();
 }
 
+const together = (
+  schedules: readonly ContractKernel["schedule"][],
+  rows: number,
+): readonly ContractKernel["schedule"][] =>
+  schedules.flatMap((schedule) => (schedule.kind === "rows" ? [{ ...schedule, rows }] : []));
+
 const bench = await openBench(process.argv.includes("robust"));
 console.log(`${bench.description}, robustness ${bench.robust ? "on" : "off"}`);
-await measure(bench, { rows: 2048, cols: 3072, depth: 768 }, TILED);
-await measure(bench, { rows: 4096, cols: 4096, depth: 4096 }, TILED);
-await measure(bench, { rows: 256, cols: 1536, depth: 768 }, TILED);
-for (const [rows, cols, depth] of [
-  [1, 3072, 768],
-  [1, 768, 1536],
-  [1, 50280, 768],
-  [1, 80, 1536],
-  [1, 1536, 48],
-  [8, 3072, 768],
-] as const) {
+const asked = ["tiled", "single", "few"].filter((what) => process.argv.includes(what));
+const wanted = (what: string): boolean => asked.length === 0 || asked.includes(what);
+if (wanted("tiled")) {
+  await measure(bench, { rows: 2048, cols: 3072, depth: 768 }, TILED);
+  await measure(bench, { rows: 4096, cols: 4096, depth: 4096 }, TILED);
+  await measure(bench, { rows: 256, cols: 1536, depth: 768 }, TILED);
+}
+// What a pass costs by these timestamps when it does next to nothing.
+await measure(bench, { rows: 1, cols: 4, depth: 1 }, [{ kind: "rows", lanes: 32, cols: 4 }]);
+const SHORT = ROWS.filter(
+  (schedule) => schedule.kind === "rows" && schedule.lanes >= 16 && schedule.lanes <= 64,
+);
+for (const [rows, cols, depth] of !wanted("single")
+  ? []
+  : ([
+      [1, 3072, 768],
+      [1, 768, 1536],
+      [1, 50280, 768],
+      [1, 80, 1536],
+      [1, 1536, 48],
+    ] as const)) {
   await measure(bench, { rows, cols, depth }, ROWS);
+}
+for (const [rows, cols, depth] of !wanted("few")
+  ? []
+  : ([
+      [8, 3072, 768],
+      [8, 50280, 768],
+    ] as const)) {
+  const small = tiled(16, 64, 16, 4, 4);
+  await measure(bench, { rows, cols, depth }, [
+    ...SHORT,
+    ...together(SHORT, 2),
+    ...together(SHORT, 4),
+    ...together(SHORT, 8),
+    small,
+  ]);
 }
 bench.device.destroy();
 process.exit(0);

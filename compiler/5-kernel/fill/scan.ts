@@ -569,8 +569,8 @@ function foldLeads(leads: Dim): {
   return { dispatch: [y, ceilDiv(leads, MOST_GROUPS)], folded: true, exact: false };
 }
 
-/** Registers of one invocation that hold what the next tile needs. */
-const MOST_PREFETCHED = 32;
+/** Registers of one invocation that hold what the next tile needs. Doing without them costs up to three times the time. */
+const MOST_PREFETCHED = 64;
 
 /** Loads that depend on the vars and are made whatever the values are, each with a var for its result. */
 function loadsAhead(
