@@ -3,7 +3,7 @@
  * depend on its own past alone, and the values that others read must be contracted on chip or be as small as the state.
  */
 import { operands } from "../3-graph/rewrite.js";
-import type { AxisId, Graph, NodeId } from "../3-graph/types.js";
+import type { AxisId, Graph, Node, NodeId } from "../3-graph/types.js";
 import { classify, type RecurrenceClass } from "./classify.js";
 import { dependents } from "./linear.js";
 import type { Recurrence } from "./recurrences.js";
@@ -11,6 +11,10 @@ import type { Recurrence } from "./recurrences.js";
 export interface Attached {
   readonly recurrence: Recurrence;
   readonly class: RecurrenceClass;
+  /** The node that decided against a better class. */
+  readonly because?: Node;
+  /** scan: the reader of the state for which every step's state leaves the kernel. */
+  readonly spills?: Node;
   readonly kind: "scan" | "sequential";
   readonly inner: readonly AxisId[];
   readonly members: readonly NodeId[];
@@ -24,10 +28,11 @@ export function attach(graph: Graph, recurrence: Recurrence): Attached {
   const time = first?.along;
   const domain = [...graph.axes.keys()].filter((axis) => stateAxes.has(axis) || axis === time);
   const cycle = new Set(recurrence.members);
-  const found = classify(graph, recurrence).class;
+  const { class: found, because } = classify(graph, recurrence);
+  const decided = { class: found, ...(because && { because }) };
   const sequential = (): Attached => ({
     recurrence,
-    class: found,
+    ...decided,
     kind: "sequential",
     inner: [],
     members: [...cycle, ...readersUpToContraction(graph, cycle)],
@@ -36,10 +41,11 @@ export function attach(graph: Graph, recurrence: Recurrence): Attached {
   if (found === "coupled") return sequential();
 
   const readers = contractedReaders(graph, cycle, domain);
-  if (readers === undefined)
+  if ("spills" in readers)
     return {
       recurrence,
-      class: found,
+      ...decided,
+      ...(readers.spills && { spills: readers.spills }),
       kind: "scan",
       inner: [],
       members: [...cycle],
@@ -47,7 +53,7 @@ export function attach(graph: Graph, recurrence: Recurrence): Attached {
     };
   return {
     recurrence,
-    class: found,
+    ...decided,
     kind: "scan",
     inner: readers.inner,
     members: [...cycle, ...readers.members],
@@ -66,19 +72,21 @@ function canonical(graph: Graph, axes: readonly AxisId[]): readonly AxisId[] {
   return [...axes].sort((p, q) => rank(p) - rank(q));
 }
 
-/** The elementwise readers of the cycle and the contractions that end them, if all contract the same axes and nothing escapes uncontracted. */
+/** The elementwise readers of the cycle and the contractions that end them, if all contract the same axes and nothing escapes uncontracted; else the reader that stands against it, if it is one. */
 function contractedReaders(
   graph: Graph,
   cycle: ReadonlySet<NodeId>,
   domain: readonly AxisId[],
-): { readonly inner: readonly AxisId[]; readonly members: readonly NodeId[] } | undefined {
+):
+  | { readonly inner: readonly AxisId[]; readonly members: readonly NodeId[] }
+  | { readonly spills: Node | undefined } {
   const open = new Set(cycle);
   const later = dependents(graph, (node) => cycle.has(node.id));
   const members: NodeId[] = [];
   let inner: readonly AxisId[] | undefined;
   for (const node of graph.nodes) {
     if (cycle.has(node.id) || !operands(node).some((id) => open.has(id))) continue;
-    if (operands(node).some((id) => later.has(id) && !open.has(id))) return undefined;
+    if (operands(node).some((id) => later.has(id) && !open.has(id))) return { spills: node };
     members.push(node.id);
     if (node.kind === "map" && node.type.axes.every((axis) => domain.includes(axis))) {
       open.add(node.id);
@@ -86,16 +94,19 @@ function contractedReaders(
     }
     const over =
       node.kind === "dot" || (node.kind === "reduce" && node.where === undefined) ? node.over : undefined;
-    if (over === undefined || (inner !== undefined && inner.join() !== over.join())) return undefined;
+    if (over === undefined || (inner !== undefined && inner.join() !== over.join())) return { spills: node };
     inner = over;
     const rest = domain.filter((axis) => !over.includes(axis));
     if (node.type.axes.length !== rest.length || !node.type.axes.every((axis) => rest.includes(axis)))
-      return undefined;
+      return { spills: node };
   }
-  if (inner === undefined) return undefined;
-  for (const output of graph.outputs) if (open.has(output.value)) return undefined;
-  for (const state of graph.states)
-    if (open.has(state.equation.value) && !cycle.has(state.equation.value)) return undefined;
+  if (inner === undefined) return { spills: undefined };
+  const isOpen = (id: NodeId): boolean => open.has(id);
+  const kept = [
+    ...graph.outputs.map(({ value }) => value).filter(isOpen),
+    ...graph.states.map(({ equation }) => equation.value).filter((id) => isOpen(id) && !cycle.has(id)),
+  ];
+  if (kept[0] !== undefined) return { spills: graph.nodes[kept[0]] };
   return { inner, members };
 }
 

@@ -13,6 +13,7 @@ import { executionOrder } from "./order.js";
 import type { RecurrenceClass } from "./classify.js";
 import { recurrences, type Recurrence } from "./recurrences.js";
 import { attach, type Attached } from "./attach.js";
+import { apartByAxes, type Apart, type Start } from "./fusion-reasons.js";
 
 export type GroupKind = "map" | "reduce" | "contract" | "scan" | "sequential";
 
@@ -20,8 +21,12 @@ export interface Group {
   readonly kind: GroupKind;
   /** The anchor; for a recurrence its last member. */
   readonly root: NodeId;
+  /** Why it is a kernel of its own. */
+  readonly start: Start;
   readonly recurrence?: Recurrence;
   readonly class?: RecurrenceClass;
+  /** The node that decided against a better class. */
+  readonly because?: Node;
   /** scan: the axes that the outputs contract; the state is split over lanes along them. */
   readonly inner: readonly AxisId[];
   /** Values computed inside: the anchor, its epilogue; for a recurrence the cycle and what is attached to it. */
@@ -43,6 +48,8 @@ export interface Fusion {
   readonly groups: readonly Group[];
   /** The group that computes a value; absent: leaf or virtual. */
   readonly home: ReadonlyMap<NodeId, number>;
+  /** Why values that are virtual did not join the kernel that stores what they read. */
+  readonly apart: ReadonlyMap<NodeId, Apart>;
 }
 
 export interface FusionOptions {
@@ -55,8 +62,10 @@ export interface FusionOptions {
 interface Draft {
   kind: GroupKind;
   root: NodeId;
+  start: Start;
   recurrence?: Recurrence;
   class?: RecurrenceClass;
+  because?: Node;
   inner: readonly AxisId[];
   members: Set<NodeId>;
   domain: readonly AxisId[];
@@ -98,6 +107,7 @@ class Fuser {
   private readonly ready = new Map<NodeId, number>();
   private readonly cyclic = new Set<StateId>();
   private readonly onCycle = new Set<NodeId>();
+  private readonly apart = new Map<NodeId, Apart>();
 
   constructor(
     private readonly graph: Graph,
@@ -142,36 +152,51 @@ class Fuser {
     return index;
   }
 
-  private placeRecurrence({ recurrence, kind, inner, members, domain, class: found }: Attached): void {
+  private placeRecurrence(attached: Attached): void {
+    const { recurrence, kind, inner, members, domain, class: found, because, spills } = attached;
     const root = recurrence.members.at(-1);
     if (root === undefined) throw new InternalError("fuse", "a recurrence without members");
-    this.start({ kind, root, recurrence, class: found, inner, domain }, members);
+    const start: Start = { kind: "recurrence", ...(spills && { spills: spills.id }) };
+    const decided = { class: found, ...(because && { because }) };
+    this.start({ kind, root, start, recurrence, ...decided, inner, domain }, members);
   }
 
   private placeNode(node: Node): void {
     const anchor = this.anchorKind(node);
     if (anchor !== undefined) {
-      this.start({ kind: anchor, root: node.id, inner: [], domain: node.type.axes }, [node.id]);
+      const start = this.startOf(node);
+      this.start({ kind: anchor, root: node.id, start, inner: [], domain: node.type.axes }, [node.id]);
       return;
     }
     const reads =
       node.kind === "prev" ? [this.graph.states[node.state]?.equation.value ?? node.id] : operands(node);
     const latest = Math.max(-1, ...reads.map((id) => this.readyAt(id)));
     this.ready.set(node.id, latest);
-    if (node.kind === "map" && this.joins(node, latest)) {
-      this.drafts[latest]?.members.add(node.id);
-      this.home.set(node.id, latest);
+    const apart = this.keptApart(node, latest);
+    if (apart !== undefined) {
+      this.apart.set(node.id, apart);
+      return;
     }
+    this.drafts[latest]?.members.add(node.id);
+    this.home.set(node.id, latest);
   }
 
-  /** Whether an elementwise node can be computed by group `g`, right after the values that it reads there. */
-  private joins(node: Node & { kind: "map" }, g: number): boolean {
+  /** An elementwise node is computed by group `g`, right after the values that it reads there, unless something stands against it. */
+  private keptApart(node: Node, g: number): Apart | undefined {
     const draft = this.drafts[g];
-    return (
-      draft !== undefined &&
-      sameAxes(node.type.axes, draft.domain) &&
-      node.args.every((id) => this.home.get(id) === g || this.readyAt(id) < g)
-    );
+    if (draft === undefined) return { kind: "leaf" };
+    if (node.kind !== "map") return { kind: "view" };
+    if (!sameAxes(node.type.axes, draft.domain)) return apartByAxes(node.type.axes, draft.domain);
+    const operand = node.args.find((id) => this.home.get(id) !== g && this.readyAt(id) >= g);
+    return operand === undefined ? undefined : { kind: "through", operand };
+  }
+
+  private startOf(node: Node): Start {
+    if (node.kind === "conv") return { kind: "convolution" };
+    if (node.kind === "reduce") return { kind: "reduction", alone: "rows" };
+    if (node.kind !== "dot") return { kind: "gather" };
+    if (node.type.scalar === "c64") return { kind: "product", alone: "complex" };
+    return { kind: "product", alone: this.onlyForRecurrences(node.id) ? "long" : "readers" };
   }
 
   private anchorKind(node: Node): GroupKind | undefined {
@@ -223,6 +248,7 @@ class Fuser {
       const copy: Draft = {
         kind: "map",
         root: node.id,
+        start: { kind: "output", name: output.name },
         inner: [],
         members: new Set(),
         domain: node.type.axes,
@@ -261,7 +287,8 @@ class Fuser {
         continue;
       }
       const index = this.drafts.length;
-      this.start({ kind: "map", root: value, inner: [], domain: state.axes }, []);
+      const start: Start = { kind: "carry", state: state.id };
+      this.start({ kind: "map", root: value, start, inner: [], domain: state.axes }, []);
       this.drafts[index]?.carries.push(state.id);
     }
   }
@@ -284,6 +311,7 @@ class Fuser {
       const leave = (node: Node & { kind: "map" }): void => {
         draft.members.delete(node.id);
         this.home.delete(node.id);
+        this.apart.set(node.id, { kind: "cheap" });
         stored.delete(node.id);
         for (const arg of node.args) if (inside(arg)) stored.add(arg);
       };
@@ -316,8 +344,10 @@ class Fuser {
   mergeReductions(): void {
     for (const [g, draft] of this.drafts.entries()) {
       const root = this.node(draft.root);
-      if (draft.kind !== "reduce" || root.kind !== "reduce" || root.fn !== "sum" || root.where !== undefined)
-        continue;
+      if (draft.kind !== "reduce" || root.kind !== "reduce") continue;
+      draft.start = { kind: "reduction", alone: "function" };
+      if (root.fn !== "sum" || root.where !== undefined) continue;
+      draft.start = { kind: "reduction", alone: "readers" };
       const readers = new Set<number>();
       for (const id of draft.members) for (const reader of this.groupsReading(id, g)) readers.add(reader);
       const [only] = readers;
@@ -391,7 +421,7 @@ class Fuser {
       const k = renumbered.get(g);
       if (k !== undefined) home.set(id, k);
     }
-    return { groups, home };
+    return { groups, home, apart: this.apart };
   }
 
   private keeps(g: number): boolean {
