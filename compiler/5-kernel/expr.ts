@@ -75,7 +75,12 @@ export class ExprBuilder {
 
   /** A name that the skeleton binds. `extent` promises 0 ≤ value < extent, which simplifies what is made from now on. */
   variable(name: string, type: ExprType = "u32", extent?: Dim | Expr): Expr {
-    if (extent !== undefined) this.extents.set(name, this.extent(extent));
+    const known = this.extents.get(name);
+    const promised = extent === undefined ? known : this.extent(extent);
+    if (promised !== undefined && promised !== known) {
+      this.extents.set(name, promised);
+      this.index.forgetBounds();
+    }
     return this.intern({ kind: "var", type, name });
   }
 

@@ -172,6 +172,11 @@ export class IndexArithmetic {
     return polynomial;
   }
 
+  /** To be called when the extent of a var changes. */
+  forgetBounds(): void {
+    this.bounds.clear();
+  }
+
   /** True if a < b is proven for all values of the vars. */
   isLess(a: Expr, b: Expr): boolean {
     return this.isProven(a, b, 1);

@@ -107,7 +107,6 @@ export function scan(holes: ScanHoles, prologue: () => Code): Code {
   const [byChannel, byInner] = [stageByChannel(holes), stageByInner(holes)];
   const tile = code`
     ${runSteps(holes)}
-    workgroupBarrier();
     ${storeTile(holes, exists)}
   `;
   return paragraphs([
@@ -306,17 +305,23 @@ function storeTile(holes: ScanHoles, exists: Wgsl<"bool"> | undefined): Code {
       "<",
       variable<"u32">("step_count"),
     );
-  return when(
+  const stores = holes.stores(isStep);
+  if (stores.lines.length === 0) return nothing;
+  const body = when(
     exists,
     code`
       for (var quad = lane; 4u * quad < step_count; quad += ${lanes}u) {
         let t = min(tile_start + 4u * quad + vec4u(0u, 1u, 2u, 3u), vec4u(tile_end - 1u));
         ${join(holes.reductions.map((each) => code`let ${each.name} = ${parts(each)};`))}
         ${join(holes.storedTiles.map((each) => code`let ${each.four} = ${each.tile}[quad * ${channels}u + channel_slot];`))}
-        ${holes.stores(isStep)}
+        ${stores}
       }
     `,
   );
+  return code`
+    workgroupBarrier();
+    ${body}
+  `;
 }
 
 /** Where a lane finds its part of a staged inner value: the vector from inner coordinate `first`, or one coordinate. */

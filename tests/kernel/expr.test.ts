@@ -76,6 +76,12 @@ describe("index expressions", () => {
     assert.equal(e.mod(rows, 64), e.add(e.mul(e.mod(x, 4), 16), z));
   });
 
+  it("go by the extent that a var has now", () => {
+    const e = new ExprBuilder();
+    assert.equal(e.op("lt", e.variable("i", "u32", 20), 25), e.bool(true));
+    assert.notEqual(e.op("lt", e.variable("i", "u32", 30), 25).kind, "literal");
+  });
+
   it("keep a difference's guard", () => {
     const e = new ExprBuilder();
     const t = e.variable("t", "u32", "n");
