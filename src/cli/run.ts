@@ -19,7 +19,7 @@ import { type Io, uninterrupted, writeJson } from "./io.js";
 import { openModelFile } from "./model-file.js";
 import { loadInputs, type RunInputs, tokenInput } from "./run-inputs.js";
 import { runSequence } from "./run-sequence.js";
-import { allStates, loadStates, saveStates } from "./run-states.js";
+import { allStates, type GivenStates, readStates, saveStates, startFrom } from "./run-states.js";
 import { generate, logitsOutput } from "./run-tokens.js";
 
 interface RunOptions {
@@ -107,8 +107,12 @@ async function run(path: string, options: RunOptions, io: Io): Promise<void> {
     file.kind === "bundle"
       ? file.bundle
       : (await compileModel(file.source, { set: options.set ?? {} }, io)).bundle;
-  // Inputs are read and checked before the GPU is looked for: their mistakes are the likelier ones.
+  // Inputs and states are read and checked before the GPU is looked for: their mistakes are the likelier ones.
   const inputs = await loadInputs(bundle.manifest, options.input ?? [], options.tokens);
+  const stateReferences = (options.stateIn ?? []).flatMap((source) =>
+    "name" in source ? [source] : allStates(source.file, bundle.manifest),
+  );
+  const states = await readStates(bundle.manifest, stateReferences, inputs.sizes);
   const { requestDevice } = await import("../node/index.js");
   const device = await requestDevice({
     bundle,
@@ -116,7 +120,7 @@ async function run(path: string, options: RunOptions, io: Io): Promise<void> {
   });
   try {
     const model = await openModel(bundle, device, options);
-    await runModel(model, bundle, inputs, options, io);
+    await runModel(model, bundle, { inputs, states }, options, io);
   } finally {
     device.destroy();
   }
@@ -158,17 +162,14 @@ async function openModel(bundle: Bundle, device: GPUDevice, { weights }: RunOpti
 async function runModel(
   model: Model,
   bundle: Bundle,
-  inputs: RunInputs,
+  { inputs, states }: { readonly inputs: RunInputs; readonly states: GivenStates },
   options: RunOptions,
   io: Io,
 ): Promise<void> {
   const { manifest } = bundle;
   const batch = inputs.sizes[axisNames(manifest).batch] ?? 1;
   const session = await model.session({ batch });
-  const states = (options.stateIn ?? []).flatMap((source) =>
-    "name" in source ? [source] : allStates(source.file, manifest),
-  );
-  await loadStates(session, manifest, states);
+  if (options.stateIn !== undefined) await startFrom(session, states);
   const continues = options.tokens !== undefined && options.output === undefined;
   const sequence = { all: !continues && options.all === true, byStep: options.byStep === true };
   const outputs = await runSequence(session, manifest, inputs, sequence);
