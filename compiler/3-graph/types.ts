@@ -202,13 +202,22 @@ export interface ParamAxis {
   readonly size: number;
 }
 
-/** One tensor of a checkpoint. Stacked parameters are one Param whose parts are `slice` nodes. */
+/** A parameter made of one tensor for each coordinate of its leading axes: `experts.0.up`, `experts.1.up`, … */
+export interface Pieces {
+  /** Of each tensor in the file. */
+  readonly shape: readonly number[];
+  readonly tensors: readonly { readonly name: string; readonly sources: readonly string[] }[];
+}
+
+/** One tensor of a checkpoint, or several of one shape. Stacked parameters are one Param whose parts are `slice` nodes. */
 export interface Param {
   readonly id: ParamId;
   /** The first alternative's full name; names the buffer. */
   readonly name: string;
   /** Full checkpoint names, tried in order. */
   readonly sources: readonly string[];
+  /** Where the checkpoint has a tensor for each coordinate; `name` and `sources` then have the axis in braces. */
+  readonly pieces?: Pieces;
   /** Computed by the load program from other parameters, in f32; has no sources. */
   readonly derived?: boolean;
   /** As stored, major first. Complex parameters have a trailing (re, im) axis in the file only. */

@@ -57,6 +57,9 @@ function checkParams({ graph, axis, fail }: Validation): void {
       if (slot.axis === undefined && slot.size !== 1) fail(what, `a literal size of ${slot.size}`);
     }
     const count = param.layout.reduce((product, slot) => product * slot.size, 1);
+    const { pieces } = param;
+    if (pieces !== undefined && pieces.shape.reduce((p, q) => p * q, pieces.tensors.length) !== count)
+      fail(what, `its ${pieces.tensors.length} tensors do not hold ${count} elements`);
     if (param.shape !== undefined && param.shape.reduce((p, q) => p * q, 1) !== count)
       fail(what, `its shape [${param.shape.join(", ")}] does not hold ${count} elements`);
   });

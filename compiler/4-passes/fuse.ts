@@ -207,8 +207,9 @@ class Fuser {
       case "reduce":
         return node.type.scalar === "f32" ? "reduce" : "map";
       case "conv":
-      case "gather":
         return "map";
+      case "gather":
+        return this.onlyForProducts(node.id) ? undefined : "map";
       default:
         return undefined;
     }
@@ -221,6 +222,12 @@ class Fuser {
       return product * (typeof extent === "number" ? extent : Infinity);
     }, 1);
     return size <= this.options.inlineDots && this.onlyForRecurrences(node.id);
+  }
+
+  /** What products alone read they gather themselves: an expert's weights are not copied for each position. */
+  private onlyForProducts(id: NodeId): boolean {
+    const readers = this.readers().get(id) ?? [];
+    return readers.length > 0 && readers.every((reader) => this.node(reader).kind === "dot");
   }
 
   private onlyForRecurrences(id: NodeId): boolean {

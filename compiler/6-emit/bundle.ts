@@ -74,14 +74,10 @@ export function emitBundle(
     const found = new Map<string, Manifest["params"][number]>();
     for (const param of graphs.flatMap((graph) => graph.params)) {
       if (param.derived === true || found.has(param.name)) continue;
-      const stored = param.shape ?? param.layout.map(({ size }) => size);
+      const stored = param.pieces?.shape ?? param.shape ?? param.layout.map(({ size }) => size);
       const shape = [...stored, ...(param.scalar === "c64" ? [2] : [])];
-      found.set(param.name, {
-        name: param.name,
-        sources: param.sources,
-        shape,
-        storage: storage(param.name),
-      });
+      for (const { name, sources } of param.pieces?.tensors ?? [param])
+        found.set(name, { name, sources, shape, storage: storage(param.name) });
     }
     return [...found.values()].sort((p, q) => (p.name < q.name ? -1 : 1));
   }

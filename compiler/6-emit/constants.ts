@@ -19,8 +19,14 @@ export class ConstantPlan {
   private readonly derivedPlaces = new Map<string, Place[]>();
   private packs = 0;
 
-  /** `derived`: the names of load-time results; all other parameters come from the checkpoint. */
-  constructor(private readonly derived: ReadonlySet<string>) {}
+  /**
+   * `derived`: the names of load-time results; all other parameters come from the checkpoint. `pieces`: the tensors of
+   * parameters that are made of several, of one size each.
+   */
+  constructor(
+    private readonly derived: ReadonlySet<string>,
+    private readonly pieces: ReadonlyMap<string, readonly string[]> = new Map(),
+  ) {}
 
   /** The range that a kernel's binding of constants covers. */
   range(buffer: BoundBuffer): BufferRange {
@@ -56,6 +62,12 @@ export class ConstantPlan {
   ): ConstantBufferEntry["params"] {
     return tensors.flatMap(({ tensor, offset }) => {
       const param = nameOf(tensor);
+      const tensors = this.pieces.get(param);
+      if (tensors !== undefined)
+        return tensors.map((name, k) => ({
+          param: name,
+          offset: offset + (k * sizeOf(tensor)) / tensors.length,
+        }));
       if (!this.derived.has(param)) return [{ param, offset }];
       const places = this.derivedPlaces.get(param) ?? [];
       places.push({ id, offset, bytes: sizeOf(tensor) });

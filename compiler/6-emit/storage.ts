@@ -10,11 +10,14 @@ export function storageOf(
   options: { readonly weights?: Storage; readonly storage?: Readonly<Record<string, Storage>> },
 ): (param: string) => Storage {
   const { weights = "f32", storage = {} } = options;
-  const sizes = new Map(
-    [...model.params, ...(load?.params ?? [])].map((param) => [
-      param.name,
-      param.layout.reduce((product, { size }) => product * size, 1),
-    ]),
-  );
-  return (param) => ((sizes.get(param) ?? 0) <= SMALL_PARAMETER ? "f32" : (storage[param] ?? weights));
+  const params = new Map([...model.params, ...(load?.params ?? [])].map((param) => [param.name, param]));
+  return (name) => {
+    const param = params.get(name);
+    const size = param?.layout.reduce((product, slot) => product * slot.size, 1) ?? 0;
+    const pieces = param?.pieces?.tensors ?? [];
+    // Packed elements come in pairs: every piece must begin with a whole word.
+    const whole = pieces.length === 0 || (size / pieces.length) % 2 === 0;
+    if (size <= SMALL_PARAMETER || !whole) return "f32";
+    return storage[pieces[0]?.name ?? name] ?? weights;
+  };
 }

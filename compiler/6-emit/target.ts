@@ -54,7 +54,11 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
   const load = programs.load && prepare("load", programs.load, inTime);
 
   const derived = new Set(programs.load?.outputs.map((output) => output.name));
-  const constants = new ConstantPlan(derived);
+  const params = [...programs.model.params, ...(programs.load?.params ?? [])];
+  const pieces = params.flatMap(({ name, pieces: of }) =>
+    of === undefined ? [] : [[name, of.tensors.map((tensor) => tensor.name)] as const],
+  );
+  const constants = new ConstantPlan(derived, new Map(pieces));
   const shaders = new ShaderTable(`kernels/${target.name}`);
   const states = planStates(programs.model);
   const emit = ({ graph, groups }: EmittedProgram): TargetEntry["prefill"] =>

@@ -1,10 +1,10 @@
 /** What a run is given, found by name when a node asks for it. */
 import { InternalError } from "../diagnostics/internal-error.js";
-import type { Graph, Input, NodeId, ParamId, State, StateId } from "../3-graph/types.js";
+import type { Graph, Input, NodeId, Param, ParamId, State, StateId } from "../3-graph/types.js";
 import { probeOf } from "./linearity.js";
 import type { Scope } from "./operations.js";
 import { positionKey, type Sizes } from "./sizes.js";
-import type { InterpretOptions } from "./types.js";
+import type { InterpretOptions, Values } from "./types.js";
 import { fromValues, shapeOf, type Layout } from "./values.js";
 import { constant, type SizeOf, type View } from "./view.js";
 
@@ -41,10 +41,28 @@ function inputOf(inputs: readonly Input[], name: string, options: InterpretOptio
 
 function paramOf(graph: Graph, id: ParamId, options: InterpretOptions): View {
   const param = graph.params[id] ?? absent(`parameter #${id}`);
-  const [values] = [param.name, ...param.sources].flatMap((name) => options.params?.[name] ?? []);
+  const valuesOf = ({ name, sources }: Pick<Param, "name" | "sources">): Values | undefined =>
+    [name, ...sources].flatMap((key) => options.params?.[key] ?? [])[0];
   const what = `parameter \`${param.name}\``;
   const shape = param.shape ?? param.layout.map((slot) => slot.size);
+  const values = valuesOf(param) ?? joined(param, shape, valuesOf);
   return fromValues(values ?? missing(what), { slots: param.layout, shape, scalar: param.scalar }, what);
+}
+
+/** The pieces of a parameter one after the other. */
+function joined(
+  { pieces, scalar }: Param,
+  shape: readonly number[],
+  valuesOf: (tensor: Pick<Param, "name" | "sources">) => Values | undefined,
+): Values | undefined {
+  if (pieces === undefined) return undefined;
+  const data = pieces.tensors.flatMap((tensor) => {
+    const what = `parameter \`${tensor.name}\``;
+    const values = valuesOf(tensor) ?? missing(what);
+    fromValues(values, { slots: [], shape: pieces.shape, scalar }, what);
+    return Array.from(values.data);
+  });
+  return { shape, data: Float64Array.from(data) };
 }
 
 function initialOf(state: State, options: InterpretOptions, sizeOf: SizeOf): View {

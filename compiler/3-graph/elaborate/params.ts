@@ -2,15 +2,16 @@
 import type { AxisSlot, ParamDefinition } from "../../1-parse/ast.js";
 import { axisSlot } from "../../diagnostics/codes/axes.js";
 import {
+  gatherHole,
   runtimeParameter,
   stackSlot,
   stackWithoutName,
   tensorShape,
 } from "../../diagnostics/codes/params.js";
-import type { AxisId, NodeId, Param, ParamAxis, ParamId } from "../types.js";
-import { resolveDimensions } from "./axes.js";
+import type { AxisId, NodeId, Param, ParamAxis, ParamId, Pieces } from "../types.js";
+import { resolveAxis, resolveDimensions } from "./axes.js";
 import { origin, report, type Env } from "./env.js";
-import { fillHoles, joinPath } from "./paths.js";
+import { fillHoles, holesOf, isConstantName, joinPath } from "./paths.js";
 
 export interface ParamValue {
   readonly node: NodeId;
@@ -26,16 +27,21 @@ export function elaborateParam(env: Env, definition: ParamDefinition): readonly 
     report(env, stackWithoutName(definition.span));
     return undefined;
   }
-  const own =
-    definition.from.length === 0 ? [first.name.name] : definition.from.map((path) => fillHoles(env, path));
-  const sources = own.map((text) => joinPath(env.frame.paramPath, text));
+  const gathered = gatheredAxes(env, definition);
+  if (gathered === undefined) return undefined;
+  const sources = sourcesOf(
+    env,
+    definition,
+    gathered.map(({ name }) => [name, `{${name}}`]),
+  );
   const parts = partAxes(env, definition);
   const stack =
     parts === undefined || !stacked ? undefined : stackAxis(env, definition, sources[0] ?? "", parts);
-  const layout = parts === undefined ? undefined : resolveLayout(env, definition, stack);
+  const layout = parts === undefined ? undefined : resolveLayout(env, definition, stack, gathered);
   if (parts === undefined || layout === undefined || (stacked && stack === undefined)) return undefined;
   if (!distinct(env, definition, parts, layout)) return undefined;
-  const param = addParam(env, definition, sources, layout);
+  const pieces = gathered.length === 0 ? undefined : piecesOf(env, definition, gathered, layout);
+  const param = addParam(env, definition, sources, layout, pieces);
   if (param === undefined) return undefined;
   const { builder } = env.elaboration;
   const whole = builder.add({ kind: "param", param }, origin(env, definition.span));
@@ -46,6 +52,66 @@ export function elaborateParam(env: Env, definition: ParamDefinition): readonly 
     const slice = { kind: "slice", arg: whole, axis: stack, start: place.start, to: axes } as const;
     return { node: builder.add(slice, origin(env, part.name.span)), part };
   });
+}
+
+interface GatheredAxis {
+  readonly name: string;
+  readonly slot: AxisSlot;
+  readonly size: number;
+}
+
+/** The tensor's axes that its path names in braces: the checkpoint has a tensor for each of their coordinates. */
+function gatheredAxes(env: Env, definition: ParamDefinition): readonly GatheredAxis[] | undefined {
+  const [path, ...alternatives] = definition.from;
+  if (path === undefined) return [];
+  const { axes: table } = env.elaboration;
+  const gathered: GatheredAxis[] = [];
+  for (const slot of definition.axes.slots) {
+    if (slot.kind !== "name" || !holesOf(path).includes(slot.name) || isConstantName(env, slot.name))
+      continue;
+    const primes = resolveAxis(env, slot.name, slot.span);
+    if (primes === undefined || !fixed(env, definition.parts[0]?.name.name ?? "", primes, definition))
+      return undefined;
+    const without = alternatives.find((other) => !holesOf(other).includes(slot.name));
+    if (without !== undefined) {
+      report(env, gatherHole(without.span, slot.name, path.span));
+      return undefined;
+    }
+    gathered.push({ name: slot.name, slot, size: table.size(primes) });
+  }
+  return gathered;
+}
+
+/** The names to try, with holes filled; without `from` the parameter's own. */
+function sourcesOf(
+  env: Env,
+  { from, parts }: ParamDefinition,
+  places: readonly (readonly [string, string])[],
+): readonly string[] {
+  const own =
+    from.length === 0
+      ? [parts[0]?.name.name ?? ""]
+      : from.map((path) => fillHoles(env, path, new Map(places)));
+  return own.map((text) => joinPath(env.frame.paramPath, text));
+}
+
+/** The tensors of a parameter that is gathered along axes, row-major. */
+function piecesOf(
+  env: Env,
+  definition: ParamDefinition,
+  gathered: readonly GatheredAxis[],
+  { shape }: Layout,
+): Pieces {
+  let places: readonly (readonly (readonly [string, string])[])[] = [[]];
+  for (const { name, size } of gathered)
+    places = places.flatMap((outer) =>
+      Array.from({ length: size }, (_, k) => [...outer, [name, String(k)] as const]),
+    );
+  const tensors = places.map((place) => {
+    const sources = sourcesOf(env, definition, place);
+    return { name: sources[0] ?? "", sources };
+  });
+  return { shape: shape.slice(gathered.length), tensors };
 }
 
 /** The primes of every part; reports axes whose size is known only at run time. */
@@ -120,8 +186,13 @@ interface Layout {
   readonly shape: readonly number[];
 }
 
-/** The tensor's axes as stored, `_` being the stack axis, and its shape in the file: one size a slot. */
-function resolveLayout(env: Env, definition: ParamDefinition, stack: AxisId | undefined): Layout | undefined {
+/** The axes that a tensor is gathered along, then its axes as stored, `_` being the stack axis, and its shape in the file: one size a slot. */
+function resolveLayout(
+  env: Env,
+  definition: ParamDefinition,
+  stack: AxisId | undefined,
+  gathered: readonly GatheredAxis[],
+): Layout | undefined {
   const { axes: table } = env.elaboration;
   const name = definition.parts.map((part) => part.name.name).join(" | ");
   const slot = (of: AxisSlot): readonly ParamAxis[] | undefined => {
@@ -137,7 +208,9 @@ function resolveLayout(env: Env, definition: ParamDefinition, stack: AxisId | un
     return dimension.axes.map((axis) => ({ axis, size: table.size([axis]) }));
   };
   if (stack === undefined && resolveDimensions(env, definition.axes) === undefined) return undefined;
-  const slots = definition.axes.slots.map(slot);
+  const outer = gathered.map((each) => each.slot);
+  const ordered = [...outer, ...definition.axes.slots.filter((each) => !outer.includes(each))];
+  const slots = ordered.map(slot);
   const defined = slots.filter((part) => part !== undefined);
   if (defined.length < slots.length) return undefined;
   return {
@@ -152,15 +225,18 @@ function addParam(
   definition: ParamDefinition,
   sources: readonly string[],
   layout: Layout,
+  pieces: Pieces | undefined,
 ): ParamId | undefined {
   const { builder, tensors } = env.elaboration;
   const [name = ""] = sources;
-  const shape = `[${layout.shape.join(", ")}]`;
-  const key = JSON.stringify([layout, definition.scalar]);
-  const known = tensors.get(name);
+  const shape = `[${(pieces?.shape ?? layout.shape).join(", ")}]`;
+  const key = JSON.stringify([layout, definition.scalar, pieces]);
+  const names = pieces?.tensors.map((tensor) => tensor.name) ?? [name];
+  const taken = names.find((each) => tensors.has(each));
+  const known = taken === undefined ? undefined : tensors.get(taken);
   if (known?.key === key) return known.param;
   if (known !== undefined) {
-    report(env, tensorShape(definition.span, name, shape, known.shape, known.span));
+    report(env, tensorShape(definition.span, taken ?? name, shape, known.shape, known.span));
     return undefined;
   }
   const plain = layout.slots.length === layout.shape.length;
@@ -168,11 +244,12 @@ function addParam(
     name,
     sources,
     layout: layout.slots,
+    ...(pieces && { pieces }),
     ...(plain ? {} : { shape: layout.shape }),
     scalar: definition.scalar === "complex" ? "c64" : "f32",
     spans: origin(env, definition.span).spans,
   };
   const id = builder.param(param);
-  tensors.set(name, { param: id, key, shape, span: definition.span });
+  for (const each of names) tensors.set(each, { param: id, key, shape, span: definition.span });
   return id;
 }

@@ -15,9 +15,29 @@ export function joinCallPath(outer: string, inner: string): string {
   return joinPath(outer, inner.startsWith("/") ? inner.slice(1) : inner);
 }
 
-/** The text with every `{name}` replaced by that constant. Unknown names are reported and left as they are. */
-export function fillHoles(env: Env, path: PathString): string {
-  return path.text.replace(/\{([^{}]*)\}/g, (hole, name: string) => {
+const HOLE = /\{([^{}]*)\}/g;
+
+/** The names in braces. */
+export function holesOf(path: PathString): readonly string[] {
+  return [...path.text.matchAll(HOLE)].map(([, name = ""]) => name.trim());
+}
+
+/** Whether a name in braces is a constant here, or what is in error. */
+export function isConstantName(env: Env, name: string): boolean {
+  const binding = env.scope.find(name);
+  if (binding?.kind === "value" && binding.value.kind !== "tensor") return true;
+  return env.scope.home.constants.has(name);
+}
+
+/** The text with every `{name}` replaced by that constant, or by what `places` has. Unknown names are reported and left as they are. */
+export function fillHoles(
+  env: Env,
+  path: PathString,
+  places: ReadonlyMap<string, string> = new Map(),
+): string {
+  return path.text.replace(HOLE, (hole, name: string) => {
+    const place = places.get(name.trim());
+    if (place !== undefined) return place;
     const binding = env.scope.find(name.trim());
     const value = binding?.kind === "value" ? binding.value : undefined;
     if (value?.kind === "constant") return String(value.value);

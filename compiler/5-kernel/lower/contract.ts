@@ -64,6 +64,7 @@ function isParameter(graph: Graph, id: NodeId): boolean {
   const node = graph.nodes[id];
   if (node === undefined) return false;
   if (node.kind === "param") return true;
+  if (node.kind === "gather") return isParameter(graph, node.table);
   return (
     (node.kind === "slice" || node.kind === "rename") &&
     operands(node).every((arg) => isParameter(graph, arg))

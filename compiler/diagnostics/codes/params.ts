@@ -59,3 +59,14 @@ export function runtimeParameter(span: Span, name: string, axis: string): Diagno
     hint: "a parameter has axes of fixed size; what varies with time is an `input`",
   };
 }
+
+export function gatherHole(span: Span, axis: string, first: Span): Diagnostic {
+  return {
+    code: "K0606",
+    severity: "error",
+    message: `this path does not say which tensor of \`${axis}\` it is`,
+    span,
+    expected: `\`{${axis}}\` in every alternative`,
+    related: [{ span: first, message: `the first path has a tensor for each \`${axis}\`` }],
+  };
+}
