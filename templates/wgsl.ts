@@ -13,20 +13,20 @@ declare const statements: unique symbol;
 declare const identifier: unique symbol;
 
 /** How tightly an expression's outermost operator binds. */
-export enum Precedence {
+export const Precedence = {
   /** Comparison, logic, shifts, and whatever the printer did not take apart. */
-  Loose,
-  Sum,
-  Product,
-  Unary,
-  Primary,
-}
+  Loose: 0,
+  Sum: 1,
+  Product: 2,
+  Unary: 3,
+  Primary: 4,
+} as const;
 
 /** An expression of type T. */
 export interface Wgsl<T extends WgslType> {
   readonly [type]: T;
   readonly text: string;
-  readonly precedence: Precedence;
+  readonly precedence: number;
 }
 
 /** Whole statements. */
@@ -52,7 +52,7 @@ export type AnyWgsl = Wgsl<WgslType>;
 /** Numbers are sizes and template constants, printed as abstract integers. */
 type Hole = AnyWgsl | Name | number;
 
-function fragment<T extends WgslType>(text: string, precedence: Precedence): Wgsl<T> {
+function fragment<T extends WgslType>(text: string, precedence: number): Wgsl<T> {
   return { text, precedence } as Wgsl<T>;
 }
 
@@ -158,7 +158,7 @@ function isPrimary(text: string): boolean {
 type BinaryOperator =
   "+" | "-" | "*" | "/" | "%" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "&&" | "||" | "&" | "|" | ">>" | "<<";
 
-const PRECEDENCE: Readonly<Partial<Record<BinaryOperator, Precedence>>> = {
+const PRECEDENCE: Readonly<Partial<Record<BinaryOperator, number>>> = {
   "+": Precedence.Sum,
   "-": Precedence.Sum,
   "*": Precedence.Product,
@@ -196,10 +196,7 @@ export function element<T extends WgslType>(array: Name, index: Wgsl<"u32">): Wg
   return fragment<T>(`${array.text}[${index.text}]`, Precedence.Primary);
 }
 
-function parenthesize(
-  value: { readonly text: string; readonly precedence: Precedence },
-  least: Precedence,
-): string {
+function parenthesize(value: { readonly text: string; readonly precedence: number }, least: number): string {
   return value.precedence >= least ? value.text : `(${value.text})`;
 }
 

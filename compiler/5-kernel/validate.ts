@@ -192,7 +192,7 @@ class Validation {
       if (this.numbers !== undefined && !this.numbers.has(dim))
         this.fail(`${dim} is not a number of the program`);
     } else if (typeof dim !== "number") {
-      for (const part of dim.slice(1)) this.dim(part as Dim);
+      for (const part of dim.slice(1)) this.dim(part);
     }
   }
 

@@ -2,7 +2,7 @@ import { map } from "../../../templates/kernels/map.js";
 import { variable } from "../../../templates/wgsl.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter, scalarValue } from "../print-block.js";
-import type { MapKernel } from "../types.js";
+import type { Expr, MapKernel } from "../types.js";
 import {
   ceilDiv,
   coordinatesOf,
@@ -20,7 +20,7 @@ export function fillMap(kernel: MapKernel, context: ModuleContext): Filled {
   const count = productOf(kernel.domain.map((each) => each.extent));
   const element = builder.variable("element", "u32", count);
   const { replacements, hints } = coordinatesOf(context, element, kernel.domain);
-  const made = new Map();
+  const made = new Map<Expr, Expr>();
   const stores = kernel.stores.map((store) =>
     mapStore(store, (expr) => builder.substitute(expr, replacements, made)),
   );

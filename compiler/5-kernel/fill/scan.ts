@@ -122,7 +122,13 @@ class ScanFiller {
         exists = variable<"bool">(this.context.names.take(`exists_${i}`));
         this.prologue.push(code`let ${exists} = ${exact} < ${whole};`);
       }
-      const block = { width, offset, n, exists, environment: new Map([["n", { wgsl: n, width } as Value]]) };
+      const block = {
+        width,
+        offset,
+        n,
+        exists,
+        environment: new Map<string, Value>([["n", { wgsl: n, width }]]),
+      };
       offset += width;
       return block;
     });
