@@ -5,6 +5,7 @@ import { buildCommand } from "./build.js";
 import { checkCommand } from "./check.js";
 import { describeFailure, type Failure, ModelHasErrors } from "./errors.js";
 import { ExitCode } from "./exit-codes.js";
+import { fmtCommand } from "./fmt.js";
 import { importCommand } from "./import.js";
 import { inspectCommand } from "./inspect.js";
 import { type Io, writeJson } from "./io.js";
@@ -18,6 +19,7 @@ A first look, with a checkpoint in Hugging Face's layout:
 
 Your own model:
   $ krait check model.krait                          what is wrong with it, if anything
+  $ krait fmt model.krait                            lay it out in the one way
   $ krait build model.krait -o model.bundle          WGSL kernels and a manifest
   $ krait inspect model.bundle                       what was built
 
@@ -61,7 +63,7 @@ function makeProgram(io: Io): Command {
     .helpCommand("help [command]", "show a command's help")
     .addHelpText("after", HELP)
     .configureHelp({ sortSubcommands: false });
-  const commands = [checkCommand, buildCommand, importCommand, inspectCommand, runCommand, adaptersCommand];
+  const commands = [checkCommand, fmtCommand, buildCommand, importCommand, inspectCommand, runCommand, adaptersCommand];
   for (const make of commands) program.addCommand(make(io));
   for (const command of [program, ...program.commands]) {
     command
