@@ -67,6 +67,10 @@ describe("the formatter", () => {
     it(`keeps its laws on ${path}`, () => assertLaws(textOf(path)));
   }
 
+  for (const path of SOURCES.filter((source) => /^(templates|examples)/.test(source))) {
+    it(`laid out ${path}: run krait fmt`, () => assert.equal(formatted(textOf(path)), textOf(path)));
+  }
+
   it("keeps them whatever the author's spaces, line breaks and comments", () => {
     const declarations = SOURCES.flatMap((path) =>
       textOf(path).split(/\n(?=(?:##|use|const|axis|fn|rule|block|model)\b)/),
