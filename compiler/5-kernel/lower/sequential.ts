@@ -4,9 +4,10 @@
  */
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { Group } from "../../4-passes/fuse.js";
+import { operands } from "../../3-graph/rewrite.js";
 import type { AxisId, Node, NodeId } from "../../3-graph/types.js";
 import type { Expr, SequentialKernel, SequentialStatement } from "../types.js";
-import { axisSize, product, type Tensor } from "./buffers.js";
+import { axisSize, constantSize, product, type Tensor } from "./buffers.js";
 import { describe, scalarizeContext, type LowerContext } from "./context.js";
 import { domainOf } from "./elementwise.js";
 import { scalarize, type Coordinates } from "./scalarize.js";
@@ -48,28 +49,20 @@ export function lowerSequential(context: LowerContext, group: Group, scope: Kern
   const place = (tensor: Tensor, at: Coordinates): readonly Expr[] =>
     tensor.layout.map((extent) => (extent.axis && at.get(extent.axis)) ?? e.u32(0));
 
-  /** A value of one step: kept for the statements after it. */
-  const temporary = (node: Node): Tensor => ({
-    ...tensors.value(node.id),
-    ref: { kind: "own", group: context.fusion.groups.indexOf(group), id: `step.${inside.indexOf(node)}` },
-    layout: tensors.value(node.id).layout.filter((extent) => extent.axis !== first.along),
-  });
   const inside = [...group.members]
     .map((id) => graph.nodes[id])
     .filter((node): node is Node => node !== undefined)
     .sort((p, q) => p.id - q.id);
-  const isStep = new Set(inside.map((node) => node.id));
+  const stepValues = new StepValues(context, group, lead, first.along, outer, scope);
   const compute = (node: Node, at: Coordinates): Value => {
     const known = (id: NodeId, here: Coordinates): Value | undefined => {
       const other = graph.nodes[id];
-      if (other === undefined || !isStep.has(id)) return undefined;
+      if (other === undefined || !group.members.has(id)) return undefined;
       if (other.kind === "prev") {
         const next = tensors.state(other.state, "next");
         return scope.load(next, place(next, here));
       }
-      if (id === node.id) return undefined;
-      const tensor = temporary(other);
-      return scope.load(tensor, place(tensor, here));
+      return id === node.id ? undefined : stepValues.load(other, here);
     };
     return scalarize(node.id, at, scalarizeContext(context, group, scope, known));
   };
@@ -82,12 +75,11 @@ export function lowerSequential(context: LowerContext, group: Group, scope: Kern
     }),
   );
   const values = inside
-    .filter((node) => node.kind !== "prev")
+    .filter((node) => node.kind !== "prev" && (stepValues.has(node) || isResult(context, group, node)))
     .map((node) =>
       over(node.type.axes, (at) => {
         const value = compute(node, at);
-        const kept = temporary(node);
-        const stores = [...scope.store(kept, place(kept, at), value)];
+        const stores = stepValues.store(node, at, value);
         if (group.stores.includes(node.id)) {
           const stored = tensors.value(node.id);
           stores.push(...scope.store(stored, place(stored, at), value));
@@ -114,8 +106,7 @@ export function lowerSequential(context: LowerContext, group: Group, scope: Kern
       const node = graph.nodes[state.equation.value];
       if (node === undefined) throw new InternalError("lower", `state ${state.name} has no value`);
       const next = tensors.state(state.id, "next");
-      const source = temporary(node);
-      return scope.store(next, place(next, at), scope.load(source, place(source, at)));
+      return scope.store(next, place(next, at), stepValues.load(node, at) ?? compute(node, at));
     }),
   );
   return {
@@ -128,4 +119,97 @@ export function lowerSequential(context: LowerContext, group: Group, scope: Kern
     each: [...kept, ...values, ...updates],
     schedule: context.schedules.sequential(),
   };
+}
+
+/** Whether a value leaves the kernel: for another group, or as an output. */
+function isResult({ graph }: LowerContext, group: Group, node: Node): boolean {
+  return (
+    group.stores.includes(node.id) ||
+    graph.outputs.some((output) => output.value === node.id && group.outputs.includes(output.name))
+  );
+}
+
+/**
+ * Values of one step that later statements read: states' new values, products and reductions, and what those read at
+ * other coordinates than their own. All lie in one buffer, a row a sequence; every other value is computed in place.
+ */
+class StepValues {
+  private readonly slots = new Map<NodeId, { readonly offset: number; readonly axes: readonly AxisId[] }>();
+  private readonly tensor: Tensor;
+
+  constructor(
+    private readonly context: LowerContext,
+    group: Group,
+    private readonly lead: readonly AxisId[],
+    time: AxisId,
+    private readonly outer: Coordinates,
+    private readonly scope: KernelScope,
+  ) {
+    const { graph, fusion } = context;
+    let size = 0;
+    for (const id of [...group.members].sort((p, q) => p - q)) {
+      const node = graph.nodes[id];
+      if (node === undefined || !isKept(context, group, node)) continue;
+      const axes = node.type.axes.filter((axis) => axis !== time && !lead.includes(axis));
+      this.slots.set(id, { offset: size, axes });
+      const count = axes.reduce((product_, axis) => product_ * constantSize(graph, axis), 1);
+      size += count * (node.type.scalar === "c64" ? 2 : 1);
+    }
+    this.tensor = {
+      ref: { kind: "own", group: fusion.groups.indexOf(group), id: "step" },
+      name: "step_values",
+      layout: [...lead.map((axis) => ({ axis, size: axisSize(graph, axis) })), { size }],
+      complex: false,
+      element: "f32",
+    };
+  }
+
+  has(node: Node): boolean {
+    return this.slots.has(node.id);
+  }
+
+  /** Undefined for a value that is not kept. */
+  load(node: Node, at: Coordinates): Value | undefined {
+    const place = this.place(node, at);
+    if (place === undefined) return undefined;
+    const [re, im] = place.map((coordinates) => this.scope.load(this.tensor, coordinates).re);
+    return re === undefined || im === undefined ? re && { re } : { re, im };
+  }
+
+  store(node: Node, at: Coordinates, value: Value): SequentialStatement["stores"][number][] {
+    const parts = [value.re, value.im ?? this.scope.expr.f32(0)];
+    return (this.place(node, at) ?? []).flatMap((coordinates, k) => {
+      const re = parts[k];
+      return re === undefined ? [] : this.scope.store(this.tensor, coordinates, { re });
+    });
+  }
+
+  /** Where a value lies: one place, or two for a complex one. */
+  private place(node: Node, at: Coordinates): readonly (readonly Expr[])[] | undefined {
+    const slot = this.slots.get(node.id);
+    if (slot === undefined) return undefined;
+    const e = this.scope.expr;
+    const flat = e.flatten(
+      slot.axes.map((axis) => ({
+        value: at.get(axis) ?? e.u32(0),
+        extent: axisSize(this.context.graph, axis),
+      })),
+    );
+    const rows = this.lead.map((axis) => this.outer.get(axis) ?? e.u32(0));
+    if (node.type.scalar !== "c64") return [[...rows, e.add(flat, slot.offset)]];
+    const first = e.add(e.mul(flat, 2), slot.offset);
+    return [first, e.add(first, 1)].map((index) => [...rows, index]);
+  }
+}
+
+/** Numbers that are dear to compute again, or that must stay when the states move on. Whole numbers and truths are not kept. */
+function isKept({ graph }: LowerContext, group: Group, node: Node): boolean {
+  if (node.kind === "prev" || node.type.scalar === "index" || node.type.scalar === "bool") return false;
+  if (node.kind !== "map") return true;
+  if (group.recurrence?.states.some((id) => graph.states[id]?.equation.value === node.id) === true)
+    return true;
+  return [...group.members].some((id) => {
+    const reader = graph.nodes[id];
+    return reader !== undefined && reader.kind !== "map" && operands(reader).includes(node.id);
+  });
 }
