@@ -6,7 +6,6 @@ import { compile } from "../compiler/compile.js";
 import type { LoweredKernel } from "../compiler/5-kernel/lower/index.js";
 import type { BoundBuffer } from "../compiler/5-kernel/lower/scope.js";
 import { bytes } from "../compiler/5-kernel/lower/buffers.js";
-import type { Dim } from "../runtime/bundle-format.js";
 import { evaluateDim } from "../runtime/dim.js";
 import { Prepared, filled, openBench, type Bench } from "./harness.js";
 
@@ -70,7 +69,7 @@ for (const [b, channels, t, official] of SHAPES) {
   const kernels = scans(channels);
   const numbers: Record<string, number> = { b, t, pos: 0, tail_begin: 0, tail_count: 1 };
   for (const { name, value } of kernels.flatMap((kernel) => kernel.numbers ?? []))
-    numbers[name] ??= evaluateDim(value as Dim, numbers);
+    numbers[name] ??= evaluateDim(value, numbers);
   const chosen = kernels.filter(({ when }) => when === undefined || evaluateDim(when, numbers) !== 0);
   const parts: string[] = [];
   let total = 0;

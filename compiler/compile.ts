@@ -12,7 +12,7 @@ import { storageOf } from "./6-emit/storage.js";
 import { emitTarget } from "./6-emit/target.js";
 import { unknownTarget } from "./diagnostics/codes/programs.js";
 import { createSink } from "./diagnostics/sink.js";
-import type { SourceFile, Span } from "./diagnostics/types.js";
+import type { Diagnostic, SourceFile, Span } from "./diagnostics/types.js";
 import type { Compilation, CompileOptions, CompileResult } from "./compilation.js";
 
 export type { Compilation, CompileOptions, CompileResult } from "./compilation.js";
@@ -38,10 +38,10 @@ export function compile(source: SourceFile, options: CompileOptions = {}): Compi
       );
     return target;
   });
-  if (sink.hasErrors || graph === undefined) return failed();
+  if (graph === undefined || sink.diagnostics.some(isError)) return failed();
 
   const passes = runPasses(graph, { sink }, options.verify ?? false);
-  if (sink.hasErrors) return failed({ passes });
+  if (sink.diagnostics.some(isError)) return failed({ passes });
 
   const sources = [source, ...module.uses];
   const emitted = chosen
@@ -70,6 +70,8 @@ function elaborated(source: SourceFile, options: CompileOptions) {
   const graph = elaborate(module, sink);
   return { sink, tree, module, graph };
 }
+
+const isError = ({ severity }: Diagnostic): boolean => severity === "error";
 
 const startOf = (source: SourceFile): Span => ({ file: source.path, start: 0, end: 0 });
 

@@ -4,7 +4,7 @@ import { KraitError } from "./errors.js";
 import { BufferUsage } from "./gpu-constants.js";
 import { pieceOf, type CheckedInputs } from "./inputs.js";
 import { allocate } from "./memory.js";
-import type { ModelParts } from "./model.js";
+import type { ModelParts } from "./model-parts.js";
 import type { RunNumbers } from "./numbers.js";
 import { outputShape, timeIndex, type Outputs } from "./outputs.js";
 import type { PreparedProgram } from "./program.js";

@@ -6,7 +6,8 @@ import { KraitError } from "./errors.js";
 import { BufferUsage } from "./gpu-constants.js";
 import { DeviceHealth } from "./health.js";
 import { allocate } from "./memory.js";
-import { axisNames, type AxisNames, type RunNumbers } from "./numbers.js";
+import { axisNames, type RunNumbers } from "./numbers.js";
+import type { ModelParts } from "./model-parts.js";
 import { createPipelines } from "./pipelines.js";
 import { PreparedProgram } from "./program.js";
 import { Runner } from "./runner.js";
@@ -23,19 +24,6 @@ export interface OpenOptions {
   readonly allowEdited?: boolean;
   /** A target by name, where not the best one is wanted. */
   readonly target?: string;
-}
-
-/** What a model's sessions share. */
-export interface ModelParts {
-  readonly device: GPUDevice;
-  readonly health: DeviceHealth;
-  readonly manifest: Manifest;
-  readonly target: TargetEntry;
-  readonly names: AxisNames;
-  readonly constants: ReadonlyMap<string, GPUBuffer>;
-  readonly prefill: PreparedProgram;
-  readonly step: PreparedProgram | undefined;
-  readonly sessions: Set<Session>;
 }
 
 /**

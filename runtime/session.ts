@@ -3,7 +3,7 @@ import type { OutputEntry } from "./bundle-format.js";
 import { KraitError } from "./errors.js";
 import { Execution, type Submitted } from "./execution.js";
 import { checkInputs, type CheckedInputs, type Inputs } from "./inputs.js";
-import type { ModelParts } from "./model.js";
+import type { ModelParts } from "./model-parts.js";
 import { Collector, outputShape, selectOutputs, type Outputs } from "./outputs.js";
 import { defaultMaxChunk } from "./session-memory.js";
 import { checkSnapshot, findState, type Snapshot } from "./states.js";

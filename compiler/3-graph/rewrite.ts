@@ -7,11 +7,11 @@ export interface RewriteContext {
   readonly graph: Graph;
   readonly builder: GraphBuilder;
   /** The new node that stands for an old one; the old one must have been visited. */
-  at(old: NodeId): NodeId;
+  readonly at: (old: NodeId) => NodeId;
   /** The node's operation with its operands replaced by the new ones, or by what `operand` gives. */
-  operation(node: Node, operand?: (old: NodeId) => NodeId): Operation;
+  readonly operation: (node: Node, operand?: (old: NodeId) => NodeId) => Operation;
   /** Adds the node unchanged but for its operands. */
-  copy(node: Node): NodeId;
+  readonly copy: (node: Node) => NodeId;
 }
 
 export interface RewriteOptions {

@@ -50,6 +50,8 @@ export interface Fusion {
   readonly home: ReadonlyMap<NodeId, number>;
   /** Why values that are virtual did not join the kernel that stores what they read. */
   readonly apart: ReadonlyMap<NodeId, Apart>;
+  /** Values of equal shape that lie one after the other in one buffer, each with all of its buffer's values in order. */
+  readonly joint: ReadonlyMap<NodeId, readonly NodeId[]>;
 }
 
 export interface FusionOptions {
@@ -428,7 +430,7 @@ class Fuser {
       const k = renumbered.get(g);
       if (k !== undefined) home.set(id, k);
     }
-    return { groups, home, apart: this.apart };
+    return { groups, home, apart: this.apart, joint: new Map() };
   }
 
   private keeps(g: number): boolean {

@@ -14,6 +14,8 @@ export type Start =
   | { readonly kind: "recurrence"; readonly spills?: NodeId }
   /** An output whose value is computed over other axes, or not by any kernel yet. */
   | { readonly kind: "output"; readonly name: string }
+  /** The scan whose last member is `of` would bind more buffers than the target allows. */
+  | { readonly kind: "relief"; readonly of: NodeId }
   /** What one call hands to the next, where no kernel reads it over all of its axes. */
   | { readonly kind: "carry"; readonly state: StateId };
 

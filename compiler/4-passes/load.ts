@@ -65,7 +65,8 @@ function baseName(node: Node, graph: Graph): string {
   for (const id of operands(node)) {
     const arg = graph.nodes[id];
     if (arg?.kind === "param") return `${graph.params[arg.param]?.name ?? "derived"}.loaded`;
-    if (arg !== undefined && arg.kind !== "scalar") return arg.name === undefined ? baseName(arg, graph) : `${arg.name}.loaded`;
+    if (arg !== undefined && arg.kind !== "scalar")
+      return arg.name === undefined ? baseName(arg, graph) : `${arg.name}.loaded`;
   }
   return "derived";
 }

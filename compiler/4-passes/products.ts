@@ -48,13 +48,24 @@ function regrouped(all: readonly NodeId[], product: Node, graph: Graph, context:
   const rest = [...groups.values()].sort((p, q) => p.axes.length - q.axes.length);
   const roots: typeof rest = [];
   for (const [k, group] of rest.entries()) {
-    const wider = rest.slice(k + 1).find((other) => group.axes.every((a) => other.axes.includes(a)));
+    const [wider] = rest
+      .slice(k + 1)
+      .filter((other) => group.axes.every((a) => other.axes.includes(a)))
+      .sort((p, q) => elements(graph, p.axes) - elements(graph, q.axes));
     if (wider === undefined) roots.push(group);
     else wider.value = mul(wider.value, group.value);
   }
   const value = roots.map((group) => group.value).reduce(mul);
   if (product.name !== undefined) builder.rename(value, product.name);
   return value;
+}
+
+/** Elements along the axes of known size: what a product over them costs. */
+function elements(graph: Graph, axes: readonly AxisId[]): number {
+  return axes.reduce((product, axis) => {
+    const size = graph.axes.get(axis)?.size;
+    return typeof size === "number" ? product * size : product;
+  }, axes.length);
 }
 
 function asPowerOfTwo(

@@ -5,6 +5,7 @@
 import { InternalError } from "../diagnostics/internal-error.js";
 import { live, operands, originOf, rewrite } from "../3-graph/rewrite.js";
 import type { Axis, AxisId, Graph, Node, NodeId } from "../3-graph/types.js";
+import { attach } from "./attach.js";
 import { recurrences } from "./recurrences.js";
 
 /** Run-time numbers of the window: its first position within the piece at hand, and how many. */
@@ -112,8 +113,8 @@ function withWindow(graph: Graph, time: AxisId): { readonly graph: Graph; readon
 
 /**
  * Nodes that are computed for every position of a piece: what states and other positions need, and elementwise
- * functions of those, up to the first product or reduction that outputs alone read. A value that depends on a state
- * and still has to be contracted is never left for the tail: the expanded state stays on chip.
+ * functions of those, up to the first product or reduction that outputs alone read. What a recurrence's kernel contracts
+ * (attach.ts) is never left for the tail: the expanded state stays on chip.
  */
 function bodyNodes(graph: Graph, time: AxisId): ReadonlySet<NodeId> {
   const alive = live(graph);
@@ -122,18 +123,14 @@ function bodyNodes(graph: Graph, time: AxisId): ReadonlySet<NodeId> {
   for (const state of graph.states) if (alive.states.has(state.id)) pending.push(state.equation.value);
   for (const node of graph.nodes)
     if (alive.nodes.has(node.id) && looksAcross(node, time)) pending.push(...operands(node), node.id);
+  for (const recurrence of recurrences(graph)) pending.push(...attach(graph, recurrence).members);
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
     if (body.has(id)) continue;
     body.add(id);
     pending.push(...operands(nodeOf(graph, id)));
   }
-  const onCycle = new Set(recurrences(graph).flatMap((r) => r.members));
-  const uncontracted = new Set<NodeId>();
   for (const node of graph.nodes) {
-    const contracts = node.kind === "dot" || node.kind === "reduce";
-    const readsState = operands(node).some((id) => uncontracted.has(id));
-    if (onCycle.has(node.id) || (readsState && !contracts)) uncontracted.add(node.id);
-    const starts = (contracts && !readsState) || node.kind === "gather" || node.kind === "window";
+    const starts = ["dot", "reduce", "gather", "window"].includes(node.kind);
     if (!starts && operands(node).every((id) => body.has(id))) body.add(node.id);
   }
   return body;

@@ -1,17 +1,19 @@
 /**
  * Factors that a contraction does not touch leave it: Σ_m (x·w·s) with s lacking m is s·Σ_m x·w. So a norm's scale is
- * applied once to each result, and not to each element of each tile.
+ * applied once to each result, and not to each element of each tile. For products with a parameter: those are the tiled ones.
  */
 import { originOf, rewrite, type RewriteContext } from "../3-graph/rewrite.js";
 import type { AxisId, Graph, NodeId } from "../3-graph/types.js";
 import type { Pass } from "./pass.js";
+import { parameterOnly } from "./uses.js";
 
 export const pullOut: Pass = {
   name: "pull-out",
-  run: (graph) =>
-    rewrite(graph, {
+  run(graph) {
+    const known = parameterOnly(graph);
+    return rewrite(graph, {
       visit(node, context) {
-        if (node.kind !== "dot") return context.copy(node);
+        if (node.kind !== "dot" || !known.has(node.lhs) === !known.has(node.rhs)) return context.copy(node);
         const lhs = split(node.lhs, node.over, graph, context);
         const rhs = split(node.rhs, node.over, graph, context);
         const outside = [...lhs.outside, ...rhs.outside];
@@ -30,7 +32,8 @@ export const pullOut: Pass = {
         if (name !== undefined) context.builder.rename(value, name);
         return value;
       },
-    }),
+    });
+  },
 };
 
 /** The factors of a product with and without the contracted axes. At least one factor stays inside. */

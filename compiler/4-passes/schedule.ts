@@ -73,6 +73,11 @@ const LONGEST_UNCUT = 256;
 const CHUNKED_CHANNELS = 49_152;
 const MOST_CHUNKS = 64;
 const STEPS_PER_TILE = 16;
+/** The scan takes four steps at a time. */
+const FEWEST_STEPS = 4;
+const MOST_INVOCATIONS = 128;
+/** Inner axes longer than this are not staged: their tiles would leave no room for channels. */
+export const LONGEST_STAGED = 256;
 
 export function schedulesFor(target: Target, options: ScheduleOptions = {}): Schedules {
   const { maxComputeWorkgroupStorageSize: onChip, maxStorageBuffersPerShaderStage: maxBindings } =
@@ -110,18 +115,19 @@ function tiledSchedule(cols: Dim, depth: Dim): TiledSchedule {
     : { kind: "tiled", tileRows: 32, tileCols: 32, tileDepth: 16, threadRows: 4, threadCols: 4 };
 }
 
-/** Fewer channels or steps a workgroup until the tiles fit on chip. */
+/** Lanes a channel grow with what they share; then fewer steps or channels a workgroup until the tiles fit on chip. */
 function scanSchedule(shape: ScanShape, onChip: number): ScanKernel["schedule"] {
-  const lanes = shape.inner >= 8 ? 4 : shape.inner >= 4 ? 2 : 1;
-  const bytes = (channels: number, steps: number): number =>
-    4 *
-    steps *
-    ((shape.stagedChannel + shape.reductions * lanes) * channels + shape.stagedInner * shape.inner);
-  let channels = 32;
+  const { inner } = shape;
+  const lanes =
+    inner < 4 ? 1 : inner < 8 ? 2 : inner <= 128 ? 4 : Math.min(32, 2 ** Math.floor(Math.log2(inner / 32)));
+  let channels = Math.min(32, MOST_INVOCATIONS / lanes);
   let steps = STEPS_PER_TILE;
-  while (steps > 1 && bytes(channels, steps) > onChip) {
-    if (channels > 16) channels /= 2;
-    else steps /= 2;
+  const byChannel = (): number => (shape.stagedChannel + shape.reductions * lanes) * channels;
+  const byInner = shape.stagedInner * inner;
+  while (4 * steps * (byChannel() + byInner) > onChip && channels > 1) {
+    const shorter = steps > FEWEST_STEPS && (byInner > byChannel() || channels <= 8);
+    if (shorter) steps /= 2;
+    else channels /= 2;
   }
   return { channels, lanes, steps };
 }

@@ -10,13 +10,47 @@ export type ExprType = "f32" | "u32" | "i32" | "bool";
 
 /** Operations on scalars, all typed and pure. Comparison and logic give bool. Names follow WGSL where it has them. */
 export type ExprOp =
-  | "add" | "sub" | "mul" | "div" | "mod" | "min" | "max" | "neg"
-  | "abs" | "sign" | "floor" | "ceil" | "round" | "sqrt" | "rsqrt" | "recip" | "pow"
-  | "exp" | "exp2" | "expm1" | "log" | "log1p" | "sin" | "cos" | "tanh" | "erf" | "phi"
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "mod"
+  | "min"
+  | "max"
+  | "neg"
+  | "abs"
+  | "sign"
+  | "floor"
+  | "ceil"
+  | "round"
+  | "sqrt"
+  | "rsqrt"
+  | "recip"
+  | "pow"
+  | "exp"
+  | "exp2"
+  | "expm1"
+  | "log"
+  | "log1p"
+  | "sin"
+  | "cos"
+  | "tanh"
+  | "erf"
+  | "phi"
   | "fma"
-  | "eq" | "ne" | "lt" | "le" | "gt" | "ge" | "and" | "or" | "not"
-  | "select"                         // select(condition, ifTrue, ifFalse)
-  | "f32" | "u32" | "i32";           // conversions
+  | "eq"
+  | "ne"
+  | "lt"
+  | "le"
+  | "gt"
+  | "ge"
+  | "and"
+  | "or"
+  | "not"
+  | "select" // select(condition, ifTrue, ifFalse)
+  | "f32"
+  | "u32"
+  | "i32"; // conversions
 
 /**
  * A scalar value. Hash-consed by ExprBuilder (expr.ts): equal expressions are the same object, so that the printer
@@ -31,7 +65,14 @@ export type Expr =
   | { readonly kind: "load"; readonly type: ExprType; readonly binding: string; readonly index: Expr }
   | { readonly kind: "op"; readonly type: ExprType; readonly op: ExprOp; readonly args: readonly Expr[] }
   /** A sequential reduction: body over 0 ≤ index < extent. `index` is a u32 var, unique in the kernel. */
-  | { readonly kind: "loop"; readonly type: ExprType; readonly fn: ReduceFn; readonly index: string; readonly extent: Expr; readonly body: Expr };
+  | {
+      readonly kind: "loop";
+      readonly type: ExprType;
+      readonly fn: ReduceFn;
+      readonly index: string;
+      readonly extent: Expr;
+      readonly body: Expr;
+    };
 
 export interface Binding {
   /** WGSL name, unique in the kernel, from the source's name of the tensor: `x`, `in_proj_weight`. */
@@ -103,8 +144,11 @@ export interface ContractKernel extends KernelBase {
 }
 export interface TiledSchedule {
   readonly kind: "tiled";
-  readonly tileRows: number; readonly tileCols: number; readonly tileDepth: number;
-  readonly threadRows: number; readonly threadCols: number;
+  readonly tileRows: number;
+  readonly tileCols: number;
+  readonly tileDepth: number;
+  readonly threadRows: number;
+  readonly threadCols: number;
 }
 export interface RowsSchedule {
   readonly kind: "rows";
@@ -138,8 +182,16 @@ export interface ScanKernel extends KernelBase {
   /** Steps begin(lead) ≤ t < end(lead), u32 Exprs of var lead. */
   readonly begin: Expr;
   readonly end: Expr;
-  readonly invariants: readonly { readonly name: string; readonly per: "channel" | "element"; readonly value: Expr }[];
-  readonly staged: readonly { readonly name: string; readonly per: "channel" | "inner"; readonly value: Expr }[];
+  readonly invariants: readonly {
+    readonly name: string;
+    readonly per: "channel" | "element";
+    readonly value: Expr;
+  }[];
+  readonly staged: readonly {
+    readonly name: string;
+    readonly per: "channel" | "inner";
+    readonly value: Expr;
+  }[];
   readonly states: readonly {
     readonly name: string;
     /** False: the state has no inner axis, and every lane of a channel holds it. */
@@ -157,7 +209,9 @@ export interface ScanKernel extends KernelBase {
   readonly stores: readonly Store[];
   readonly schedule: {
     /** Channels a workgroup, lanes a channel (they share `inner`), steps a tile. */
-    readonly channels: number; readonly lanes: number; readonly steps: number;
+    readonly channels: number;
+    readonly lanes: number;
+    readonly steps: number;
   };
 }
 

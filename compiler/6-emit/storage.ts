@@ -18,6 +18,8 @@ export function storageOf(
     // Packed elements come in pairs: every piece must begin with a whole word.
     const whole = pieces.length === 0 || (size / pieces.length) % 2 === 0;
     if (size <= SMALL_PARAMETER || !whole) return "f32";
-    return storage[pieces[0]?.name ?? name] ?? weights;
+    // A checkpoint may have the tensor under any of its names.
+    const names = pieces[0]?.sources ?? param?.sources ?? [name];
+    return names.map((source) => storage[source]).find((known) => known !== undefined) ?? weights;
   };
 }

@@ -1,6 +1,7 @@
 /** One target of a bundle: the model's programs fused, scheduled, lowered and placed for what a device offers. */
 import type { Span } from "../diagnostics/types.js";
 import { fuse, type Fusion, type FusionOptions } from "../4-passes/fuse.js";
+import { exceeds, relieve, type ReliefOptions } from "../4-passes/relieve.js";
 import type { Programs } from "../4-passes/index.js";
 import { schedulesFor, type ScheduleOptions, type Target } from "../4-passes/schedule.js";
 import type { Graph } from "../3-graph/types.js";
@@ -39,7 +40,14 @@ const INLINE_DOTS_IN_STEP = 256;
 export function emitTarget(programs: Programs, target: Target, options: EmitOptions): EmittedTarget {
   const schedules = schedulesFor(target, options.schedule);
   const prepare = (name: EmittedProgram["name"], graph: Graph, fusing: FusionOptions): EmittedProgram => {
-    const fusion = fuse(graph, fusing);
+    const relief: ReliefOptions = {
+      maxBindings: target.limits.maxStorageBuffersPerShaderStage,
+      packs: (param) => options.storage(param) === "f32",
+    };
+    const first = relieve(graph, fuse(graph, fusing), relief);
+    // A product computed by the scan brings its operands' buffers along; where they are too many, it goes alone.
+    const apart = fusing.inlineDots > 0 && exceeds(graph, first, relief);
+    const fusion = apart ? relieve(graph, fuse(graph, { ...fusing, inlineDots: 0 }), relief) : first;
     const groups = lower(graph, fusion, {
       schedules,
       storage: options.storage,
@@ -70,7 +78,7 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     : { numbers: [], scratch: [], body: [], tail: [] };
   const entry: TargetEntry = {
     name: target.name,
-    requires: requirements(target, constants),
+    requires: requirements(target, constants, shaders),
     shaders: shaders.entries(),
     constants: constants.entries(),
     states: {
@@ -91,13 +99,19 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
 const DEFAULT_BINDING_BYTES = 128 * 2 ** 20;
 const DEFAULT_BUFFER_BYTES = 256 * 2 ** 20;
 
-/** The target's own limits, and those that a large parameter makes necessary. */
-function requirements(target: Target, constants: ConstantPlan): TargetEntry["requires"] {
+/** The target's own limits, and those that a large parameter or a kernel with very many inputs makes necessary. */
+function requirements(
+  target: Target,
+  constants: ConstantPlan,
+  shaders: ShaderTable,
+): TargetEntry["requires"] {
   const largest = Math.max(0, ...constants.entries().map(({ bytes }) => bytes));
+  const bindings = Math.max(0, ...shaders.entries().map((shader) => shader.bindings.length));
   return {
     features: target.features,
     limits: {
       ...target.limits,
+      maxStorageBuffersPerShaderStage: Math.max(bindings, target.limits.maxStorageBuffersPerShaderStage),
       ...(largest > DEFAULT_BINDING_BYTES && { maxStorageBufferBindingSize: largest }),
       ...(largest > DEFAULT_BUFFER_BYTES && { maxBufferSize: largest }),
     },

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { open, type Model } from "../../runtime/index.js";
 import { fileWeights } from "../../src/node/files.js";
-import { testDevice } from "../support/adapter.js";
+import { baselineDevice } from "../support/adapter.js";
 import { expectClose } from "../support/expect-close.js";
 import { checkpointFixture, fixturePath, tensorOf, type Checkpoint } from "../support/fixtures.js";
 import { checkpointBundle, u32 } from "../support/model.js";
@@ -26,7 +26,7 @@ for (const name of ["mamba", "falcon-mamba", "mamba-bf16-sharded"]) {
       vocab = tensorOf(checkpoint.expected, "logits").shape[2] ?? 0;
       ids = u32(input.data);
       const weights = await fileWeights(fixturePath(name));
-      model = await open(checkpointBundle(checkpoint), { device: await testDevice(), weights });
+      model = await open(checkpointBundle(checkpoint), { device: await baselineDevice(), weights });
       await weights.close();
     });
     after(() => model.destroy());

@@ -1,4 +1,4 @@
-/** Models for tests: compiled from source or template, opened on the shared device. */
+/** Models for tests: compiled from source or template, opened on the shared devices. */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,7 +12,7 @@ import {
   type Model,
   type Storage,
 } from "../../runtime/index.js";
-import { testDevice } from "./adapter.js";
+import { baselineDevice, testDevice } from "./adapter.js";
 import type { Checkpoint } from "./fixtures.js";
 import type { StoredTensor } from "./safetensors.js";
 
@@ -34,7 +34,13 @@ export async function modelOf(
   bundle: Bundle,
   tensors: Readonly<Record<string, HostTensor>> = {},
 ): Promise<Model> {
-  return open(bundle, { device: await testDevice(), weights: tensorCheckpoint(tensors) });
+  return open(bundle, { device: await deviceFor(bundle), weights: tensorCheckpoint(tensors) });
+}
+
+/** WebGPU's default limits, unless the bundle says that it needs more. */
+async function deviceFor(bundle: Bundle): Promise<GPUDevice> {
+  const needed = bundle.manifest.targets[0]?.requires.limits["maxStorageBuffersPerShaderStage"] ?? 0;
+  return needed > 8 ? testDevice() : baselineDevice();
 }
 
 /** The family's template with a checkpoint's config, as `krait import` builds it. */

@@ -29,6 +29,8 @@ export interface Tensor {
   readonly layout: readonly Extent[];
   readonly complex: boolean;
   readonly element: Storage | "u32";
+  /** Where it shares its buffer with others of its shape: which of how many it is. */
+  readonly joint?: { readonly index: number; readonly count: number };
 }
 
 export const refKey = (ref: BufferRef): string => JSON.stringify(ref);
@@ -55,14 +57,14 @@ export function product(dims: readonly Dim[]): Dim {
   return rest.reduce<Dim>((p, d) => ["*", p, d], first ?? 1);
 }
 
-/** Elements of a tensor, complex counted twice. */
+/** Elements of a tensor, complex counted twice; without those that share its buffer. */
 export function elements(tensor: Tensor): Dim {
   return product([...tensor.layout.map((extent) => extent.size), tensor.complex ? 2 : 1]);
 }
 
-/** Bytes of a tensor; packed storage is rounded up to whole words. */
+/** Bytes of a tensor's buffer; packed storage is rounded up to whole words. */
 export function bytes(tensor: Tensor): Dim {
-  const count = elements(tensor);
+  const count = product([elements(tensor), tensor.joint?.count ?? 1]);
   if (tensor.element === "f32" || tensor.element === "u32") return product([count, 4]);
   return product([typeof count === "number" ? Math.ceil(count / 2) : ["^/", count, 2], 4]);
 }
@@ -72,6 +74,7 @@ export class Tensors {
   constructor(
     private readonly graph: Graph,
     private readonly storage: (param: string) => Storage,
+    private readonly joint: ReadonlyMap<NodeId, readonly NodeId[]> = new Map(),
   ) {}
 
   private extents(axes: readonly AxisId[]): readonly Extent[] {
@@ -81,8 +84,10 @@ export class Tensors {
   value(id: NodeId): Tensor {
     const node = this.graph.nodes[id];
     if (node === undefined) throw new InternalError("lower", `no node %${id}`);
+    const together = this.joint.get(id) ?? [id];
     return {
-      ref: { kind: "value", node: id },
+      ...(together.length > 1 && { joint: { index: together.indexOf(id), count: together.length } }),
+      ref: { kind: "value", node: together[0] ?? id },
       name: valueName(this.graph, id),
       layout: this.extents(node.type.axes),
       complex: node.type.scalar === "c64",

@@ -33,7 +33,7 @@ export function lower(graph: Graph, fusion: Fusion, options: LowerOptions): read
   const context: LowerContext = {
     graph,
     fusion,
-    tensors: new Tensors(graph, options.storage),
+    tensors: new Tensors(graph, options.storage, fusion.joint),
     schedules,
     sourceText,
   };
@@ -46,10 +46,16 @@ export function lower(graph: Graph, fusion: Fusion, options: LowerOptions): read
     const same = known.get(signature.key);
     if (same !== undefined)
       return { group, kernels: moved(same.kernels, same.signature, signature, same.group, g) };
-    const kernels = kernelsOf(context, group);
+    const kernels = kernelsOf({ ...context, group: g }, group).flatMap(inOrder);
     known.set(signature.key, { kernels, signature, group: g });
     return { group, kernels };
   });
+}
+
+/** A kernel behind those that it needs. */
+function inOrder({ before = [], ...kernel }: LoweredKernel): readonly LoweredKernel[] {
+  const { when } = kernel;
+  return [...before.map((each) => ({ ...each, ...(when !== undefined && { when }) })), kernel];
 }
 
 /** The kernels of one group over the buffers of another with the same signature. */

@@ -12,6 +12,7 @@ import type { Group } from "../../4-passes/fuse.js";
 import type { AxisId, Node, NodeId, State, StateId } from "../../3-graph/types.js";
 import type { ExprBuilder } from "../expr.js";
 import type { Expr, ScanKernel, Store } from "../types.js";
+import { LONGEST_STAGED } from "../../4-passes/schedule.js";
 import { affineIn } from "./affine.js";
 import { axisSize, constantSize, product, type Tensor } from "./buffers.js";
 import { identifier, valueName } from "./names.js";
@@ -306,7 +307,8 @@ class ScanLowering {
         ? e.variable("lead", "u32", this.leads())
         : e.div(e.variable("lead", "u32", ["*", this.leads(), cut.chunks]), e.number(cut.chunks));
     this.spread(at, layout.lead, lead);
-    const over = (name: string, size: number): Expr => (size === 1 ? e.u32(0) : e.variable(name, "u32", size));
+    const over = (name: string, size: number): Expr =>
+      size === 1 ? e.u32(0) : e.variable(name, "u32", size);
     this.spread(at, layout.channel, over("channel", this.channels()));
     this.spread(at, layout.inner, over("n", this.innerSize()));
     const steps = axisSize(this.context.graph, layout.time);
@@ -492,7 +494,7 @@ class ScanLowering {
       return { kind: "invariant", per: inner ? "element" : "channel" };
     if (node.type.scalar === "bool" || node.type.scalar === "index") return undefined;
     if (!inner) return { kind: "staged", per: "channel" };
-    return channel ? undefined : { kind: "staged", per: "inner" };
+    return channel || this.innerSize() > LONGEST_STAGED ? undefined : { kind: "staged", per: "inner" };
   }
 
   /** What a store finds at hand: the results of the reductions over the inner axis. */

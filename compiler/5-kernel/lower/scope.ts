@@ -1,4 +1,5 @@
 /** One kernel under construction: its expressions, its bindings and what they stand for. */
+import type { Dim } from "../../../runtime/bundle-format.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import { ExprBuilder } from "../expr.js";
 import type { Binding, Expr, Store } from "../types.js";
@@ -22,14 +23,21 @@ export interface Value {
 /** Elements: 256 bytes, so that the load program can bind any member of a pack alone. */
 const PACK_ALIGNMENT = 64;
 
+/** Tensors side by side in one, each from its offset in elements. */
+export interface Copies {
+  readonly tensor: Tensor;
+  readonly sources: readonly { readonly tensor: Tensor; readonly offset: Dim }[];
+}
+
 export class KernelScope {
   readonly expr = new ExprBuilder();
   private readonly bindings = new Map<string, Binding & { readonly buffer: BoundBuffer }>();
   private readonly byTensor = new Map<string, string>();
-  private readonly offsets = new Map<string, number>();
+  private readonly offsets = new Map<string, Dim>();
 
-  /** `packed`: constants that share one binding, in this order. */
-  constructor(packed: readonly Tensor[] = []) {
+  /** `packed`: constants that share one binding, in this order. `copies`: tensors that are read from one that holds them all. */
+  constructor(packed: readonly Tensor[] = [], copies?: Copies) {
+    if (copies !== undefined) this.bindCopies(copies);
     if (packed.length === 0) return;
     let size = 0;
     const tensors = packed.map((tensor) => {
@@ -46,6 +54,19 @@ export class KernelScope {
       access: "read",
       element: "f32",
       buffer: { kind: "pack", tensors, size },
+    });
+  }
+
+  private bindCopies({ tensor, sources }: Copies): void {
+    for (const source of sources) {
+      this.byTensor.set(refKey(source.tensor.ref), tensor.name);
+      this.offsets.set(refKey(source.tensor.ref), source.offset);
+    }
+    this.bindings.set(tensor.name, {
+      name: tensor.name,
+      access: "read",
+      element: tensor.element,
+      buffer: { kind: "tensor", tensor },
     });
   }
 
@@ -92,8 +113,12 @@ export class KernelScope {
     const flat = this.expr.flatten(
       tensor.layout.map((extent, k) => ({ value: coordinates[k] ?? this.expr.u32(0), extent: extent.size })),
     );
+    if (tensor.joint !== undefined)
+      return this.expr.add(flat, this.expr.mul(this.expr.dim(elements(tensor)), tensor.joint.index));
     const offset = this.offsets.get(refKey(tensor.ref)) ?? 0;
-    return offset === 0 ? flat : this.expr.add(flat, offset);
+    if (offset === 0) return flat;
+    // Offsets count parts, the index of a complex element counts pairs.
+    return this.expr.add(flat, this.expr.dim(tensor.complex ? ["/", offset, 2] : offset));
   }
 
   finish(): { readonly bindings: readonly Binding[]; readonly buffers: readonly BoundBuffer[] } {

@@ -53,15 +53,16 @@ class Walk {
 
   tensor(tensor: Tensor): string {
     const key = refKey(tensor.ref);
+    const part = tensor.joint === undefined ? "" : `:${tensor.joint.index}`;
     const known = this.places.get(key);
-    if (known !== undefined) return `@${known}`;
+    if (known !== undefined) return `@${known}${part}`;
     const place = this.refs.length;
     this.places.set(key, place);
     this.refs.push(tensor.ref);
     this.lines.push(
       `@${place} ${tensor.ref.kind} ${tensor.name} ${tensor.element} ${tensor.complex} ${JSON.stringify(tensor.layout)}`,
     );
-    return `@${place}`;
+    return `@${place}${part}`;
   }
 
   visit(id: NodeId): number {
@@ -120,23 +121,26 @@ class Walk {
   }
 }
 
-/** An operation's own fields, without its operands and states: those have numbers of their own here. */
+/** Fields that hold operands and states: those have numbers of their own here. */
+const REFERENCES = new Set([
+  "args",
+  "arg",
+  "where",
+  "lhs",
+  "rhs",
+  "table",
+  "index",
+  "x",
+  "w",
+  "parts",
+  "history",
+  "state",
+]);
+
+/** An operation's own fields. */
 function attributes(node: Node): string {
-  const operation: Record<string, unknown> = { ...operationOf(node) };
-  for (const field of [
-    "args",
-    "arg",
-    "where",
-    "lhs",
-    "rhs",
-    "table",
-    "index",
-    "x",
-    "w",
-    "parts",
-    "history",
-    "state",
-  ])
-    delete operation[field];
-  return JSON.stringify(operation);
+  return Object.entries(operationOf(node))
+    .filter(([field]) => !REFERENCES.has(field))
+    .map(([field, value]) => `${field}=${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
+    .join(" ");
 }

@@ -1,0 +1,135 @@
+/**
+ * Scans that would bind more buffers than a target allows are relieved: the small inputs that they would compute while
+ * staging (a normalized B and C, say) are computed by a kernel before them, side by side in one buffer.
+ */
+import { operands } from "../3-graph/rewrite.js";
+import type { AxisId, Graph, NodeId } from "../3-graph/types.js";
+import type { Fusion, Group } from "./fuse.js";
+
+export interface ReliefOptions {
+  /** Storage bindings that one kernel may have. */
+  readonly maxBindings: number;
+  /** Whether a parameter, by name, can lie beside others in one binding. */
+  readonly packs: (param: string) => boolean;
+}
+
+export function relieve(graph: Graph, fusion: Fusion, options: ReliefOptions): Fusion {
+  let relieved = fusion;
+  for (let g = 0; g < relieved.groups.length; g++) {
+    const group = relieved.groups[g];
+    if (group?.kind !== "scan" || bindings(graph, relieved, g, options) <= options.maxBindings) continue;
+    const values = smallInputs(graph, relieved, group);
+    if (values.length === 0) continue;
+    // The scan is now at g + 1, and is looked at again: inputs over other axes may be left.
+    relieved = withInputs(graph, relieved, g, values);
+  }
+  return relieved;
+}
+
+/** Whether a scan still binds more buffers than it may. */
+export function exceeds(graph: Graph, fusion: Fusion, options: ReliefOptions): boolean {
+  return fusion.groups.some(
+    (group, g) => group.kind === "scan" && bindings(graph, fusion, g, options) > options.maxBindings,
+  );
+}
+
+/** How many storage buffers the kernel of a group binds, its constants packed. */
+function bindings(graph: Graph, fusion: Fusion, g: number, { packs }: ReliefOptions): number {
+  const group = fusion.groups[g];
+  if (group === undefined) return 0;
+  const buffers = new Set<string>();
+  const constants = new Set<string>();
+  const seen = new Set<NodeId>();
+  const visit = (id: NodeId): void => {
+    const node = graph.nodes[id];
+    if (node === undefined || seen.has(id)) return;
+    seen.add(id);
+    const home = fusion.home.get(id);
+    if (home !== undefined && home !== g) {
+      buffers.add(`value ${String((fusion.joint.get(id) ?? [id])[0])}`);
+      return;
+    }
+    if (node.kind === "input") buffers.add(`input ${node.name}`);
+    if (node.kind === "param") constants.add(graph.params[node.param]?.name ?? "");
+    if (node.kind === "prev") {
+      buffers.add(`before ${node.state}`);
+      if (group.recurrence?.states.includes(node.state) === true) buffers.add(`after ${node.state}`);
+      else visit(graph.states[node.state]?.equation.value ?? id);
+    }
+    operands(node).forEach(visit);
+  };
+  group.members.forEach(visit);
+  for (const name of group.outputs)
+    visit(graph.outputs.find((output) => output.name === name)?.value ?? group.root);
+  const packed = [...constants].filter(packs);
+  return (
+    buffers.size +
+    constants.size -
+    Math.max(0, packed.length - 1) +
+    group.stores.length +
+    group.outputs.length
+  );
+}
+
+/**
+ * Values that a scan reads, that depend on time but on none of the channels' axes, and that it would compute itself:
+ * those with the axes that most of them have.
+ */
+function smallInputs(graph: Graph, fusion: Fusion, group: Group): readonly NodeId[] {
+  const state = group.recurrence?.states[0];
+  const time = state === undefined ? undefined : graph.states[state]?.along;
+  const isChannel = (axis: AxisId): boolean => {
+    const { size, role } = graph.axes.get(axis) ?? {};
+    return role === "plain" && size !== 1 && group.domain.includes(axis);
+  };
+  const found = new Map<string, NodeId[]>();
+  const seen = new Set<NodeId>();
+  const visit = (id: NodeId): void => {
+    const node = graph.nodes[id];
+    if (node === undefined || seen.has(id) || fusion.home.has(id)) return;
+    seen.add(id);
+    const { axes } = node.type;
+    if (time === undefined || !axes.includes(time)) return;
+    if (node.kind === "dot" || (node.kind === "map" && axes.some(isChannel))) {
+      operands(node).forEach(visit);
+      return;
+    }
+    if (node.kind !== "map") return;
+    const key = axes.join();
+    found.set(key, [...(found.get(key) ?? []), id]);
+  };
+  for (const id of group.members) operands(graph.nodes[id] ?? { kind: "scalar", value: 0 }).forEach(visit);
+  const [most = []] = [...found.values()].sort((p, q) => q.length - p.length);
+  return most.sort((p, q) => p - q);
+}
+
+/** The fusion with a kernel before group `g` that computes the values into one buffer. */
+function withInputs(graph: Graph, fusion: Fusion, g: number, values: readonly NodeId[]): Fusion {
+  const [first] = values;
+  const group = fusion.groups[g];
+  if (first === undefined || group === undefined) return fusion;
+  const before: Group = {
+    kind: "map",
+    root: first,
+    start: { kind: "relief", of: group.root },
+    inner: [],
+    members: new Set(values),
+    domain: graph.nodes[first]?.type.axes ?? [],
+    stores: values,
+    outputs: [],
+    carries: [],
+    alongside: [],
+  };
+  const home = new Map([...fusion.home].map(([id, at]) => [id, at >= g ? at + 1 : at]));
+  const apart = new Map(fusion.apart);
+  for (const id of values) {
+    home.set(id, g);
+    apart.delete(id);
+  }
+  return {
+    groups: [...fusion.groups.slice(0, g), before, ...fusion.groups.slice(g)],
+    home,
+    apart,
+    joint: new Map([...fusion.joint, ...values.map((id) => [id, values] as const)]),
+  };
+}
