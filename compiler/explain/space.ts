@@ -4,7 +4,8 @@
  */
 import type { Dim } from "../../runtime/bundle-format.js";
 import type { Expr, Extent, Kernel, ScanKernel, SequentialStatement, Store } from "../5-kernel/types.js";
-import { ceilDiv } from "../5-kernel/fill/printed.js";
+import { ceilDiv, exprsOf } from "../5-kernel/fill/printed.js";
+import { freeVars } from "../5-kernel/traverse.js";
 
 /** begin ≤ var < end. The ends of a chunk's steps depend on the lead. */
 export interface Loop {
@@ -43,8 +44,18 @@ export function spaceOf(kernel: Kernel): Space {
     case "reduce": {
       const { domain, over, reductions, stores } = kernel;
       const bodies = reductions.map(({ body }) => body);
+      const perElement = (store: Store): boolean =>
+        exprsOf([store]).some((expr) => freeVars(expr).has(over.var));
       return {
-        holes: [hole([...domain, over], bodies), hole([...domain, over], [], stores)],
+        holes: [
+          hole([...domain, over], bodies),
+          hole([...domain, over], [], stores.filter(perElement)),
+          hole(
+            domain,
+            [],
+            stores.filter((store) => !perElement(store)),
+          ),
+        ],
         deals: domain.map((each) => deal(each, 1)),
       };
     }

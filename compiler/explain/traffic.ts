@@ -8,7 +8,7 @@
  */
 import { children, freeVars } from "../5-kernel/traverse.js";
 import type { Expr, Kernel, Store } from "../5-kernel/types.js";
-import { count, ofValues, sums, union, within, type AddressSet } from "./address-set.js";
+import { count, ofValues, sums, union, type AddressSet } from "./address-set.js";
 import { compile, type EvaluateDim } from "./evaluate.js";
 import { spaceOf, type Deal, type Loop, type Space } from "./space.js";
 
@@ -367,6 +367,3 @@ class Collector {
     return this.list.slice(0, this.size);
   }
 }
-
-/** The part of a binding's places that is one of the tensors packed into it. */
-export const placesWithin = within;

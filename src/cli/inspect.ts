@@ -1,9 +1,9 @@
 import { Command } from "commander";
-import type { Compilation, CompileOptions } from "../../compiler/compile.js";
+import type { Compilation } from "../../compiler/compile.js";
 import { closest } from "../../compiler/diagnostics/suggest.js";
-import type { SourceFile } from "../../compiler/diagnostics/types.js";
 import type { Bundle, Manifest, ShaderEntry, TargetEntry } from "../../runtime/bundle-format.js";
 import { collectSetting, type Settings } from "./arguments.js";
+import { sourceOfBundle } from "./bundle-source.js";
 import { compileModel } from "./compile-model.js";
 import { InputError, UsageError } from "./errors.js";
 import { type Io, writeJson } from "./io.js";
@@ -76,24 +76,6 @@ async function printStage(path: string, options: InspectOptions, stage: string, 
   if (text !== undefined) return io.out(text.endsWith("\n") ? text : `${text}\n`);
   if (options.kernel !== undefined) throw unknownKernel(bundle, options.kernel);
   throw new InputError(`this model has no stage '${stage}'`);
-}
-
-/** What the compiler was given when it built a bundle; the settings stand for the config.json that they came from. */
-function sourceOfBundle(bundle: Bundle): { source: SourceFile; compileOptions: CompileOptions } {
-  const { sources, options } = bundle.manifest;
-  const files = sources.map(({ file }) => ({ path: fileName(file), text: bundle.files.get(file) ?? "" }));
-  const [source] = files;
-  if (source === undefined) throw new InputError("the bundle embeds no source");
-  // Files that the main one uses are embedded by name, with a number before it.
-  const loadSource = (path: string): SourceFile | undefined => {
-    const used = files.find((file, k) => k > 0 && file.path === `${k}-${fileName(path)}`);
-    return used && { path, text: used.text };
-  };
-  return { source, compileOptions: { ...options, loadSource } };
-}
-
-function fileName(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
 }
 
 /** The WGSL of the kernel of this id or label: the first target's, which is the best. */

@@ -4,6 +4,7 @@ import { adaptersCommand } from "./adapters.js";
 import { buildCommand } from "./build.js";
 import { checkCommand } from "./check.js";
 import { describeFailure, type Failure, ModelHasErrors } from "./errors.js";
+import { explainCommand } from "./explain.js";
 import { ExitCode } from "./exit-codes.js";
 import { fmtCommand } from "./fmt.js";
 import { importCommand } from "./import.js";
@@ -22,6 +23,7 @@ Your own model:
   $ krait fmt model.krait                            lay it out in the one way
   $ krait build model.krait -o model.bundle          WGSL kernels and a manifest
   $ krait inspect model.bundle                       what was built
+  $ krait explain model.bundle                       why it is as it is, and what it costs
 
 Exit codes:
   0    done
@@ -63,7 +65,16 @@ function makeProgram(io: Io): Command {
     .helpCommand("help [command]", "show a command's help")
     .addHelpText("after", HELP)
     .configureHelp({ sortSubcommands: false });
-  const commands = [checkCommand, fmtCommand, buildCommand, importCommand, inspectCommand, runCommand, adaptersCommand];
+  const commands = [
+    checkCommand,
+    fmtCommand,
+    buildCommand,
+    importCommand,
+    inspectCommand,
+    explainCommand,
+    runCommand,
+    adaptersCommand,
+  ];
   for (const make of commands) program.addCommand(make(io));
   for (const command of [program, ...program.commands]) {
     command

@@ -30,8 +30,8 @@ export function describeTarget(manifest: Manifest, target: TargetEntry): string 
   return `${target.name}: ${plural(target.shaders.length, "kernel")}; launches with batch 1: ${launches}`;
 }
 
-export function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+export function plural(count: number, noun: string, many = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : many}`;
 }
 
 export function formatCount(count: number): string {
