@@ -21,7 +21,7 @@ export type { Compilation, CompileOptions, CompileResult } from "./compilation.j
 export function compile(source: SourceFile, options: CompileOptions = {}): CompileResult {
   const front = elaborated(source, options);
   const { sink, tree, module, graph } = front;
-  const stages: Partial<Compilation> = { tree, module, ...(graph && { graph }) };
+  const stages: Partial<Compilation> = { tree, ...(module && { module }), ...(graph && { graph }) };
   const failed = (more: Partial<Compilation> = {}): CompileResult => ({
     diagnostics: sink.diagnostics,
     stages: { ...stages, ...more },
@@ -38,7 +38,7 @@ export function compile(source: SourceFile, options: CompileOptions = {}): Compi
       );
     return target;
   });
-  if (graph === undefined || sink.diagnostics.some(isError)) return failed();
+  if (module === undefined || graph === undefined || sink.diagnostics.some(isError)) return failed();
 
   const passes = runPasses(graph, { sink }, options.verify ?? false);
   if (sink.diagnostics.some(isError)) return failed({ passes });
@@ -61,16 +61,19 @@ export function compile(source: SourceFile, options: CompileOptions = {}): Compi
   };
 }
 
-/** The first three stages alone: what `krait check` needs. */
+/** The first three stages. What a file with syntax errors lacks would lead the stages after it to wrong conclusions. */
 function elaborated(source: SourceFile, options: CompileOptions) {
   const sink = createSink();
   const tree = parse(source, sink);
+  if (sink.hasErrors) return { sink, tree };
   const { set, config, loadSource } = options;
   const module = analyze(tree, { ...(set && { set }), ...(loadSource && { loadSource }), config }, sink);
-  const graph = elaborate(module, sink);
-  return { sink, tree, module, graph };
+  if (sink.diagnostics.some(isSyntaxError)) return { sink, tree, module };
+  return { sink, tree, module, graph: elaborate(module, sink) };
 }
 
+const isSyntaxError = (diagnostic: Diagnostic): boolean =>
+  isError(diagnostic) && diagnostic.code.startsWith("K01");
 const isError = ({ severity }: Diagnostic): boolean => severity === "error";
 
 const startOf = (source: SourceFile): Span => ({ file: source.path, start: 0, end: 0 });

@@ -14,6 +14,7 @@ import { parse } from "../1-parse/index.js";
 import { unknownAxis } from "../diagnostics/codes/axes.js";
 import { cyclicConstant } from "../diagnostics/codes/constants.js";
 import { alreadyDefined, cyclicUse, notInFile, sourceNotFound } from "../diagnostics/codes/names.js";
+import { createSink } from "../diagnostics/sink.js";
 import { closest } from "../diagnostics/suggest.js";
 import type { DiagnosticSink, SourceFile, Span } from "../diagnostics/types.js";
 import { defineAxis } from "./axes.js";
@@ -29,6 +30,8 @@ export interface Program {
   /** Loaded by `use`, by resolved path. */
   readonly files: Map<string, SourceFile>;
   readonly trees: Map<string, SourceTree>;
+  /** Those of files with syntax errors. */
+  readonly unread: Set<SourceTree>;
   /** Files with their constants set, by path and values. */
   readonly instances: Map<string, Module>;
   readonly sink: DiagnosticSink;
@@ -247,9 +250,10 @@ export class FileAnalysis {
         return undefined;
       }
       files.set(path, source);
-      tree = parse({ path, text: source.text }, sink);
+      tree = this.parsed({ path, text: source.text });
       trees.set(path, tree);
     }
+    if (this.program.unread.has(tree)) return undefined;
     const set = this.settings(use, tree);
     const key = JSON.stringify([path, set]);
     const known = instances.get(key);
@@ -257,6 +261,15 @@ export class FileAnalysis {
     const module = new FileAnalysis(tree, set, this.program, [...this.chain, path]).module();
     instances.set(key, module);
     return module;
+  }
+
+  /** What a file with syntax errors lacks, is not missed. */
+  private parsed(source: SourceFile): SourceTree {
+    const own = createSink();
+    const tree = parse(source, own);
+    for (const diagnostic of own.diagnostics) this.program.sink.report(diagnostic);
+    if (own.hasErrors) this.program.unread.add(tree);
+    return tree;
   }
 
   /** The values after `with`, which must be constants that the used file defines. */

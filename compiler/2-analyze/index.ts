@@ -33,6 +33,7 @@ export function analyze(tree: SourceTree, options: AnalyzeOptions, sink: Diagnos
     prelude: undefined,
     files: new Map(),
     trees: new Map([[tree.file, tree]]),
+    unread: new Set(),
     instances: new Map(),
     sink,
   };
