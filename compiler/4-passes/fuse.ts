@@ -253,7 +253,6 @@ class Fuser {
         continue;
       }
       const node = this.node(output.value);
-      const index = this.drafts.length;
       const copy: Draft = {
         kind: "map",
         root: node.id,
@@ -266,10 +265,6 @@ class Fuser {
         alongside: [],
       };
       this.drafts.push(copy);
-      if (home === undefined) {
-        copy.members.add(node.id);
-        this.home.set(node.id, index);
-      }
     }
   }
 
