@@ -23,6 +23,8 @@ export interface CompileOptions {
   readonly loadSource?: (path: string) => SourceFile | undefined;
   /** Checks every invariant between stages. */
   readonly verify?: boolean;
+  /** False stops before kernels are made: `diagnostics` are complete, `bundle` is absent. Default: true. */
+  readonly emit?: boolean;
   /** For tests and tuning. */
   readonly schedule?: ScheduleOptions;
 }

@@ -43,6 +43,8 @@ export function compile(source: SourceFile, options: CompileOptions = {}): Compi
   const passes = runPasses(graph, { sink }, options.verify ?? false);
   if (sink.diagnostics.some(isError)) return failed({ passes });
 
+  if (options.emit === false) return { diagnostics: sink.diagnostics, stages: { ...stages, passes } };
+
   const sources = [source, ...module.uses];
   const emitted = chosen
     .filter((target): target is Target => target !== undefined)

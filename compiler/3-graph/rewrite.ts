@@ -1,7 +1,7 @@
 /** Rebuilding a graph node by node: how every pass makes a new graph from an old one. */
 import { InternalError } from "../diagnostics/internal-error.js";
 import { GraphBuilder, type Origin } from "./build.js";
-import type { AxisId, Equation, Graph, Node, NodeId, Operation, StateId } from "./types.js";
+import type { AxisId, Equation, Graph, Node, NodeId, Operation, ParamId, StateId } from "./types.js";
 
 export interface RewriteContext {
   readonly graph: Graph;
@@ -190,9 +190,51 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
   }
   for (const output of graph.outputs)
     builder.output({ ...output, axes: output.axes.map(axis), value: at(output.value) });
-  const built = builder.finish();
-  // What `visit` made or replaced may have left nodes that nothing reads; a second, plain round leaves them out.
-  return live(built).nodes.size === built.nodes.length ? built : rewrite(built, {});
+  // What `visit` made or replaced may have left nodes that nothing reads.
+  return pruned(builder.finish());
+}
+
+/** The graph without the nodes, states and parameters that nothing reads; the rest keeps its order and its types. */
+function pruned(graph: Graph): Graph {
+  const alive = live(graph);
+  if (alive.nodes.size === graph.nodes.length) return graph;
+  const nodes = new Map([...alive.nodes].sort((p, q) => p - q).map((id, k) => [id, k as NodeId]));
+  const states = new Map([...alive.states].sort((p, q) => p - q).map((id, k) => [id, k as StateId]));
+  const params = new Map<ParamId, ParamId>();
+  for (const id of nodes.keys()) {
+    const node = graph.nodes[id];
+    if (node?.kind === "param" && !params.has(node.param)) params.set(node.param, params.size as ParamId);
+  }
+  const at = <T>(table: ReadonlyMap<T, T>, id: T): T => table.get(id) ?? fail("a dead id is read");
+  const moved = (node: Node): Node => {
+    const operation = withOperands(operationOf(node), (id) => at(nodes, id));
+    const kept = { ...originOf(node), type: node.type, id: at(nodes, node.id) };
+    switch (operation.kind) {
+      case "param":
+        return { ...operation, ...kept, param: at(params, operation.param) };
+      case "prev":
+      case "continuous":
+      case "coefficient":
+        return { ...operation, ...kept, state: at(states, operation.state) };
+      case "conv":
+        return { ...operation, ...kept, history: at(states, operation.history) };
+      default:
+        return { ...operation, ...kept };
+    }
+  };
+  const equationOf = (equation: Equation): Equation =>
+    equation.kind === "discrete"
+      ? { kind: "discrete", value: at(nodes, equation.value) }
+      : { ...equation, rhs: at(nodes, equation.rhs), value: at(nodes, equation.value) };
+  return {
+    ...graph,
+    nodes: graph.nodes.filter(({ id }) => nodes.has(id)).map(moved),
+    states: graph.states
+      .filter(({ id }) => states.has(id))
+      .map((state) => ({ ...state, id: at(states, state.id), equation: equationOf(state.equation) })),
+    params: [...params].map(([old, id]) => ({ ...(graph.params[old] ?? fail("a parameter is gone")), id })),
+    outputs: graph.outputs.map((output) => ({ ...output, value: at(nodes, output.value) })),
+  };
 }
 
 function fail(message: string): never {
