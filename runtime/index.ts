@@ -14,3 +14,13 @@ export type { OutputChunk, PrefillOptions, Session, SessionOptions, StepOptions 
 export type { Snapshot } from "./states.js";
 export { chooseTarget, requiredDevice, type DeviceLike, type RequiredDevice } from "./target.js";
 export type { HostTensor } from "./tensor.js";
+export {
+  openTyped,
+  type Interface,
+  type Signature,
+  type Tensor,
+  type TypedChunk,
+  type TypedModel,
+  type TypedSession,
+  type TypedSnapshot,
+} from "./typed.js";

@@ -67,7 +67,7 @@ export function emitBundle(
     params: passes.programs.load === undefined ? params(model) : params(model, passes.programs.load),
     targets: targets.map(({ entry }) => entry),
   };
-  files.set("model.json", `${JSON.stringify(manifest, null, 1)}\n`);
+  files.set("model.json", manifestText(manifest));
   return { manifest, files };
 
   function params(...graphs: readonly Graph[]): Manifest["params"] {
@@ -81,6 +81,13 @@ export function emitBundle(
     }
     return [...found.values()].sort((p, q) => (p.name < q.name ? -1 : 1));
   }
+}
+
+/** JSON has no infinity (a constant may be), but a number too large to be another: `1e999`. */
+function manifestText(manifest: Manifest): string {
+  const marked = (_key: string, value: unknown): unknown =>
+    value === Infinity ? "\u0000inf" : value === -Infinity ? "\u0000-inf" : value;
+  return `${JSON.stringify(manifest, marked, 1).replace(/"\\u0000(-?)inf"/g, "$1" + "1e999")}\n`;
 }
 
 const baseName = (path: string): string => path.replace(/^.*[\\/]/, "") || "model.krait";

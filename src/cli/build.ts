@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import type { Bundle } from "../../runtime/bundle-format.js";
 import { collect, collectSetting, type Settings } from "./arguments.js";
 import { compileModel } from "./compile-model.js";
 import { type Io, writeJson } from "./io.js";
@@ -10,12 +11,15 @@ interface BuildOptions {
   readonly set?: Settings;
   readonly target?: readonly string[];
   readonly output: string;
+  readonly types?: boolean;
   readonly json?: boolean;
 }
 
 const HELP = `
 A bundle is a folder: model.json (the manifest), kernels/*.wgsl and the sources. It holds no
 weights; they are read when it runs. An older bundle of that name is replaced, whole, at the end.
+With --types it has model.ts too, whose open() stands for that of krait/runtime, and makes a wrong
+name, type or shape a mistake that TypeScript reports.
 
 Examples:
   $ krait build model.krait -o model.bundle
@@ -31,6 +35,7 @@ export function buildCommand(io: Io): Command {
     .requiredOption("-o, --output <dir>", "the bundle's folder")
     .option("--set <name=value>", "override a constant of the model (repeatable)", collectSetting)
     .option("--target <name>", "a target profile to compile for (repeatable; default: all)", collect)
+    .option("--types", "add model.ts, a TypeScript module that knows the model's inputs and outputs")
     .option("--json", "print what was built as JSON on standard output")
     .addHelpText("after", HELP)
     .action((path: string, options: BuildOptions) => build(path, options, io));
@@ -42,7 +47,7 @@ async function build(path: string, options: BuildOptions, io: Io): Promise<void>
     ...(options.target === undefined ? {} : { targets: options.target }),
   };
   const { bundle } = await compileModel(readSource(path), compileOptions, io);
-  await saveBundle(bundle, options.output);
+  await saveBundle(options.types === true ? await withTypes(bundle) : bundle, options.output);
   const { manifest } = bundle;
   if (options.json) {
     writeJson(io, { ok: true, bundle: options.output, model: manifest.model });
@@ -54,4 +59,10 @@ async function build(path: string, options: BuildOptions, io: Io): Promise<void>
     ...manifest.targets.map((target) => `  ${describeTarget(manifest, target)}`),
   ];
   io.out(`${lines.join("\n")}\n`);
+}
+
+/** The typed module is no file of the manifest: it may be moved, or left out. */
+async function withTypes(bundle: Bundle): Promise<Bundle> {
+  const { TYPED_MODULE, typedModule } = await import("../../compiler/6-emit/typed-module.js");
+  return { ...bundle, files: new Map([...bundle.files, [TYPED_MODULE, await typedModule(bundle.manifest)]]) };
 }

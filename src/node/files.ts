@@ -30,9 +30,13 @@ export async function readBundle(folder: string): Promise<Bundle> {
   });
 }
 
-/** The text of `model.json`: the same bytes for the same manifest. */
+/** The text of `model.json`: the same bytes for the same manifest, and as the compiler writes it. */
 export function manifestText(bundle: Bundle): string {
-  return `${JSON.stringify(bundle.manifest, null, 1)}\n`;
+  const marked = (_key: string, value: unknown): unknown =>
+    value === Infinity ? "\u0000inf" : value === -Infinity ? "\u0000-inf" : value;
+  const text = JSON.stringify(bundle.manifest, marked, 1);
+  // JSON has no infinity, but a number too large to be another.
+  return `${text.replace(/"\\u0000(-?)inf"/g, "$1" + "1e999")}\n`;
 }
 
 /**
