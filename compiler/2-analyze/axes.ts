@@ -1,7 +1,7 @@
 /** Axis definitions become symbols: names resolved, sizes evaluated, not yet expanded into primes. */
 import type { ConstantValue } from "../../runtime/bundle-format.js";
 import type { AxisDefinition, AxisSlot, Expression } from "../1-parse/ast.js";
-import { axisConstruction, axisSize } from "../diagnostics/codes/axes.js";
+import { axisConstruction, axisLimit, axisSize } from "../diagnostics/codes/axes.js";
 import type { DiagnosticSink, Span } from "../diagnostics/types.js";
 import { describeConstant } from "./constant-operations.js";
 import type { AxisSymbol } from "./types.js";
@@ -12,7 +12,39 @@ export interface AxisScope {
   axis(name: string, span: Span): AxisSymbol | undefined;
 }
 
+/** Coordinates are whole numbers of 32 bits on the GPU. */
+export const MOST_COORDINATES = 2 ** 32 - 1;
+
 export function defineAxis(
+  definition: AxisDefinition,
+  scope: AxisScope,
+  sink: DiagnosticSink,
+): AxisSymbol | undefined {
+  const symbol = construct(definition, scope, sink);
+  const count = symbol === undefined ? 1 : fixedSize(symbol);
+  if (count <= MOST_COORDINATES) return symbol;
+  const { name, span } = definition.name;
+  sink.report(axisLimit(span, name, count, MOST_COORDINATES));
+  return undefined;
+}
+
+/** The number of coordinates, run-time factors left out. */
+function fixedSize(symbol: AxisSymbol): number {
+  switch (symbol.kind) {
+    case "runtime":
+      return 1;
+    case "size":
+      return symbol.size;
+    case "product":
+      return symbol.factors.reduce((product, factor) => product * fixedSize(factor), 1);
+    case "sum":
+      return symbol.parts.reduce((sum, part) => sum + fixedSize(part), 0);
+    case "copy":
+      return fixedSize(symbol.of);
+  }
+}
+
+function construct(
   definition: AxisDefinition,
   scope: AxisScope,
   sink: DiagnosticSink,

@@ -56,9 +56,14 @@ export function splitLoad(graph: Graph): Loaded {
 /** Slices and renames of a stored parameter read it in place; computing them would only copy. */
 function isView(node: Node, graph: Graph): boolean {
   if (node.kind === "param") return true;
+  if (node.kind === "concat" && node.parts.length === 1) return node.parts.every((id) => isViewOf(id, graph));
   if (node.kind !== "slice" && node.kind !== "rename") return false;
-  const arg = graph.nodes[node.arg];
-  return arg !== undefined && isView(arg, graph);
+  return isViewOf(node.arg, graph);
+}
+
+function isViewOf(id: NodeId, graph: Graph): boolean {
+  const node = graph.nodes[id];
+  return node !== undefined && isView(node, graph);
 }
 
 function baseName(node: Node, graph: Graph): string {

@@ -1,6 +1,7 @@
 /** The state arena: every carried value of a session in one buffer, each at an offset that any binding may start at. */
 import type { Dim, StateEntry } from "../../runtime/bundle-format.js";
 import { axisSize, product } from "../5-kernel/lower/buffers.js";
+import { clampToFinite } from "../5-kernel/print-block.js";
 import { axisEntries } from "./interface.js";
 import type { Graph, State } from "../3-graph/types.js";
 
@@ -55,5 +56,7 @@ export function planStates(graph: Graph): StatePlan {
 export function stateEntry(graph: Graph, state: State): StateEntry {
   const axes = axisEntries(graph, state);
   const parts = state.scalar === "c64" ? [{ name: "re, im", size: 2 }] : [];
-  return { name: state.name, kind: state.kind, axes: [...axes, ...parts], init: state.init };
+  // JSON has no infinities; the shaders' are these too.
+  const init = clampToFinite(state.init, "f32");
+  return { name: state.name, kind: state.kind, axes: [...axes, ...parts], init };
 }

@@ -212,8 +212,24 @@ const EXAMPLES: readonly Example[] = [
     says: /read in two shapes.*\[4\].*\[6\]/s,
   },
   { code: "K0605", model: "param «w[t, m]»", says: /has the axis `t`/ },
+  { code: "K0606", model: 'param w[i, m] from "e.{i}.w" | «"e.w"»', says: /`\{i\}` in every alternative/ },
+
+  // Beyond reason.
+  { code: "K0315", model: "«repeat r in 0..1000000000 { z = x }»", says: /1000000000 rounds/ },
+  { code: "K0327", beside: "axis «huge» = 2^40", says: /`huge` is too long.*1099511627776/s },
+  {
+    code: "K0415",
+    beside: "axis p = 2^20, q = 2^20",
+    model: "param w[p], v[q]\nz = x*sum(«w*v», over [p, q])",
+    says: /too large/,
+  },
 
   // Programs.
+  {
+    code: "K0703",
+    model: "repeat i in 0..9000 { «repeat j in 0..9000 { const z = i }» }",
+    says: /more than 50000 calls and rounds/,
+  },
   {
     code: "K0701",
     text: "axis b: batch, t: time, m = 2\nmodel «example» {\n  input x: f32[b, t, m]\n}\n",

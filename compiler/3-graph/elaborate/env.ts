@@ -1,6 +1,7 @@
 /** Where elaboration stands: the graph being built, the names in scope, and the call that is being written out. */
 import type { Expression, FunctionDeclaration, Statement } from "../../1-parse/ast.js";
 import type { AxisSymbol, Module } from "../../2-analyze/types.js";
+import { tooLarge } from "../../diagnostics/codes/programs.js";
 import type { Diagnostic, DiagnosticSink, Span } from "../../diagnostics/types.js";
 import type { GraphBuilder, Origin } from "../build.js";
 import type { AxisId, ParamId, StateId } from "../types.js";
@@ -23,6 +24,8 @@ export interface Elaboration {
   readonly outputs: Map<string, Span>;
   /** Axes already reported as used by a body that is mapped over them, by call path. */
   readonly collisions: Set<string>;
+  /** Calls and rounds of `repeat` that may still be written out. */
+  readonly budget: { left: number };
   readonly walk: Walk;
 }
 
@@ -162,6 +165,21 @@ export function report(env: Env, diagnostic: Diagnostic): void {
   if (call === undefined) return sink.report(diagnostic);
   const calledHere = { span: call.span, message: `\`${call.callee}\` is called here` };
   sink.report({ ...diagnostic, related: [...related, calledHere] });
+}
+
+export const MOST_CALLS = 50_000;
+
+/** Takes one call or round from what a model may have; false, reported once, where nothing is left. */
+export function spend(env: Env, span: Span): boolean {
+  const { budget } = env.elaboration;
+  budget.left -= 1;
+  if (budget.left === -1) report(env, tooLarge(span, MOST_CALLS));
+  return budget.left >= 0;
+}
+
+/** Writes out nothing more: what follows would only repeat a mistake. */
+export function stopCalls({ elaboration: { budget } }: Env): void {
+  budget.left = Math.min(budget.left, -1);
 }
 
 /** The name itself, or with a suffix where it is taken. */

@@ -3,15 +3,17 @@
  * are called, `repeat` and `if` are unrolled, and every expression becomes nodes, whose types the graph's builder infers
  * (docs/decisions/0001-elaborate-into-the-graph.md). Mistakes of the author are reported before a node is added.
  */
+import { MOST_COORDINATES } from "../../2-analyze/axes.js";
 import type { Module } from "../../2-analyze/types.js";
 import { noModel } from "../../diagnostics/codes/names.js";
 import { noOutput } from "../../diagnostics/codes/programs.js";
 import { stateWithoutEquation } from "../../diagnostics/codes/recurrences.js";
+import { tensorSize } from "../../diagnostics/codes/shapes.js";
 import type { DiagnosticSink } from "../../diagnostics/types.js";
 import { GraphBuilder } from "../build.js";
 import type { AxisId, Graph } from "../types.js";
 import { AxisTable } from "./axis-table.js";
-import { report, Scope, type Elaboration, type Env } from "./env.js";
+import { MOST_CALLS, report, Scope, type Elaboration, type Env } from "./env.js";
 import { expressionValues } from "./expressions.js";
 import { body } from "./statements.js";
 
@@ -33,6 +35,7 @@ export function elaborate(module: Module, sink: DiagnosticSink): Graph | undefin
     inputs: new Map(),
     outputs: new Map(),
     collisions: new Set(),
+    budget: { left: MOST_CALLS },
     walk: { expression: expressionValues, body },
   };
   const env = modelEnv(module, model.name.name, elaboration);
@@ -40,7 +43,28 @@ export function elaborate(module: Module, sink: DiagnosticSink): Graph | undefin
   for (const state of env.frame.states)
     if (state.solved === undefined) report(env, stateWithoutEquation(state.span, state.name));
   if (elaboration.outputs.size === 0) sink.report(noOutput(model.name.span, model.name.name));
-  return sink.hasErrors ? undefined : builder.finish();
+  if (sink.hasErrors) return undefined;
+  const graph = builder.finish();
+  checkSizes(graph, sink);
+  return sink.hasErrors ? undefined : graph;
+}
+
+/** Reports values of more elements than 32 bits count, each line of the source once. */
+function checkSizes({ nodes, axes }: Graph, sink: DiagnosticSink): void {
+  const reported = new Set<string>();
+  for (const { type, spans } of nodes) {
+    const sizes = type.axes.flatMap((axis) => axes.get(axis)?.size ?? []);
+    const count = sizes.reduce<number>(
+      (product, size) => (typeof size === "number" ? product * size : product),
+      1,
+    );
+    const [span] = spans;
+    if (count <= MOST_COORDINATES || span === undefined) continue;
+    const place = JSON.stringify(spans.at(-1));
+    if (!reported.has(place))
+      sink.report(tensorSize(span, `[${type.axes.join(", ")}]`, count, MOST_COORDINATES));
+    reported.add(place);
+  }
 }
 
 /** The model's own frame: mapped over the file's batch axes, stepping along its axis of time. */

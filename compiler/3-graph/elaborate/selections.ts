@@ -50,7 +50,6 @@ function pick(
 ): NodeId | undefined {
   const value = evaluate(env, coordinate);
   if (value.kind === "poison") return undefined;
-  const [axis, ...rest] = primes;
   const { axes } = env.elaboration;
   if (value.kind === "constant") {
     if (typeof value.value !== "number" || !Number.isInteger(value.value)) {
@@ -63,14 +62,25 @@ function pick(
     report(env, notIndex(coordinate.span, describe(env, value)));
     return undefined;
   }
-  if (axis === undefined || rest.length > 0 || !axes.isFixed(primes)) {
-    report(
-      env,
-      constantOperation(coordinate.span, "values are gathered along one axis of fixed size, not a product"),
-    );
+  if (primes.length === 0 || !axes.isFixed(primes)) {
+    report(env, constantOperation(coordinate.span, "values are gathered along an axis of fixed size"));
     return undefined;
   }
-  return add(env, { kind: "gather", table: node, axis, index: value.node }, span);
+  const { table, axis } = asOneAxis(env, node, primes, span);
+  return add(env, { kind: "gather", table, axis, index: value.node }, span);
+}
+
+/** The value with a product of axes as one: the joint of a single part. */
+function asOneAxis(
+  env: Env,
+  node: NodeId,
+  primes: readonly AxisId[],
+  span: Span,
+): { readonly table: NodeId; readonly axis: AxisId } {
+  const [first, ...rest] = primes;
+  if (first !== undefined && rest.length === 0) return { table: node, axis: first };
+  const axis = env.elaboration.axes.stacked(primes.join("·"), [primes], span);
+  return { table: add(env, { kind: "concat", parts: [node], axis }, span), axis };
 }
 
 function pickConstant(

@@ -5,12 +5,12 @@ import { describeConstant } from "../../2-analyze/constant-operations.js";
 import { configured } from "../../2-analyze/settings.js";
 import type { AxisSymbol } from "../../2-analyze/types.js";
 import { unknownAxis } from "../../diagnostics/codes/axes.js";
-import { conditionType, repeatBound } from "../../diagnostics/codes/constants.js";
+import { conditionType, repeatBound, repeatCount } from "../../diagnostics/codes/constants.js";
 import { alreadyDefined, misplacedStatement } from "../../diagnostics/codes/names.js";
 import type { Span } from "../../diagnostics/types.js";
 import { assign, define } from "./assignments.js";
 import { listAlong } from "./coordinates.js";
-import { report, Scope, type Env } from "./env.js";
+import { report, Scope, spend, type Env } from "./env.js";
 import { evaluate, requireConstant } from "./evaluate.js";
 import { declareInput, declareOutput } from "./interface.js";
 import { joinPath, fillHoles } from "./paths.js";
@@ -146,6 +146,9 @@ function defineStates(env: Env, { definitions }: StatementOf<"state">): undefine
   }
 }
 
+/** Each round is written out: more than this is a mistake, not a model. */
+const MOST_ROUNDS = 10_000;
+
 function repeat(env: Env, statement: StatementOf<"repeat">): readonly Value[] | undefined {
   const [from, to] = [statement.from, statement.to].map((bound) => {
     const value = requireConstant(env, bound, "a bound of `repeat`");
@@ -154,7 +157,11 @@ function repeat(env: Env, statement: StatementOf<"repeat">): readonly Value[] | 
     return undefined;
   });
   if (typeof from !== "number" || typeof to !== "number") return undefined;
-  for (let index = from; index < to; index++) {
+  if (to - from > MOST_ROUNDS) {
+    report(env, repeatCount(statement.span, to - from, MOST_ROUNDS));
+    return undefined;
+  }
+  for (let index = from; index < to && spend(env, statement.span); index++) {
     const scope = new Scope(env.scope.home, env.scope, false);
     const { name, span } = statement.name;
     scope.values.set(name, { kind: "value", value: constant(index), what: "a constant", span });

@@ -75,3 +75,14 @@ export function noPart(
 export function axisSlot(span: Span, problem: string, hint: string): Diagnostic {
   return { code: "K0326", severity: "error", message: problem, span, hint };
 }
+
+export function axisLimit(span: Span, name: string, found: number, most: number): Diagnostic {
+  return {
+    code: "K0327",
+    severity: "error",
+    message: `the axis \`${name}\` is too long`,
+    span,
+    found: `${found} coordinates`,
+    expected: `at most ${most}`,
+  };
+}

@@ -73,3 +73,14 @@ export function conditionType(span: Span, found: string): Diagnostic {
     hint: "`if` chooses when the model is compiled; `select(condition, a, b)` chooses between values",
   };
 }
+
+export function repeatCount(span: Span, rounds: number, most: number): Diagnostic {
+  return {
+    code: "K0315",
+    severity: "error",
+    message: `this \`repeat\` has ${rounds} rounds, and each is written out`,
+    span,
+    expected: `at most ${most}`,
+    hint: "is a constant wrong? what runs along a sequence is a recurrence over time, what runs over elements is an axis",
+  };
+}

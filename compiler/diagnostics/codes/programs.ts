@@ -32,3 +32,13 @@ export function unknownTarget(span: Span, name: string, known: readonly string[]
     hint: "leave out the target to build for every profile",
   };
 }
+
+export function tooLarge(span: Span, most: number): Diagnostic {
+  return {
+    code: "K0703",
+    severity: "error",
+    message: `written out, the model has more than ${most} calls and rounds of \`repeat\``,
+    span,
+    hint: "does a block call itself, or does a `repeat` in a `repeat` go too far?",
+  };
+}

@@ -130,3 +130,15 @@ export function notTensor(span: Span, found: string): Diagnostic {
     expected: "a number or a tensor",
   };
 }
+
+export function tensorSize(span: Span, axes: string, found: number, most: number): Diagnostic {
+  return {
+    code: "K0415",
+    severity: "error",
+    message: "this value is too large for any device",
+    span,
+    found: `${found} elements along ${axes}, for each sequence and step`,
+    expected: `at most ${most}`,
+    hint: "contract an axis (`dot`, `sum`) before another is added",
+  };
+}
