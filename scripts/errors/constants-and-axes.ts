@@ -55,6 +55,29 @@ export const constants: readonly ErrorExample[] = [
     wrong: { beside: "const layers = 2", model: "if layers { z = x } else { z = 2 * x }" },
     mended: { beside: "const layers = 2", model: "if layers > 0 { z = x } else { z = 2 * x }" },
   },
+  {
+    code: "K0308",
+    title: "A `repeat` that never runs",
+    meaning:
+      "Its second bound is below the first, and it counts upwards. This is a warning: with other constants it may run.",
+    wrong: { model: "repeat i in 3..0 { z = x * i }" },
+    mended: { model: "repeat i in 0..3 { z = x * (3 - i) }" },
+  },
+  {
+    code: "K0309",
+    title: "A list of another length than its axis",
+    meaning: "`const w[m] = [ … ]` has a number for each coordinate of `m`, whose size is fixed.",
+    wrong: { beside: "const w[n] = [0.5, 0.25]", model: "z = x * w" },
+    mended: { beside: "const w[n] = [0.5, 0.25, 0.125, 0.0625]", model: "z = x * w" },
+  },
+  {
+    code: "K0315",
+    title: "A `repeat` of too many rounds",
+    meaning:
+      "Each round is written out when the model is compiled, as a layer is. What runs along a sequence is a recurrence, what runs over elements an axis.",
+    wrong: { model: "total = x\nrepeat i in 0..1000000 { total += x * i }" },
+    mended: { beside: "axis i = 1000000", model: "total = x + x*sum(pos(i), over i)" },
+  },
 ];
 
 export const axes: readonly ErrorExample[] = [
@@ -117,5 +140,13 @@ export const axes: readonly ErrorExample[] = [
       "A shape is a set of axes: none stands twice, and a copy (`m'`) is another axis. The only number among them is 1, a dimension without an axis.",
     wrong: { model: "param w[m, m]" },
     mended: { model: "param w[m', m]" },
+  },
+  {
+    code: "K0327",
+    title: "An axis that is too long",
+    meaning:
+      "Coordinates are 32-bit numbers on the GPU. Is a constant wrong, or a product of axes not what was meant?",
+    wrong: { beside: "axis wide = 2^40" },
+    mended: { beside: "axis wide = 2^10" },
   },
 ];

@@ -134,4 +134,11 @@ export const names: readonly ErrorExample[] = [
     wrong: { model: "z = x * m" },
     mended: { model: "z = x * pos(m)" },
   },
+  {
+    code: "K0218",
+    title: "`at` after a function",
+    meaning: "`at` says under which path a block finds its parameters. Functions have none.",
+    wrong: { model: 'z = softplus(x) at "step"' },
+    mended: { model: "z = softplus(x)" },
+  },
 ];

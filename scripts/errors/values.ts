@@ -73,6 +73,36 @@ export const shapes: readonly ErrorExample[] = [
     wrong: { model: 'z = x + "one"' },
     mended: { model: "z = x + 1" },
   },
+  {
+    code: "K0410",
+    title: "A constant coordinate of batch or time",
+    meaning:
+      "How many steps there are is known only when the model runs, so that none can be picked by its number. Earlier values are `prev`; a choice by position is `select(pos(t) …)`.",
+    wrong: { model: "z = x[t: 0]" },
+    mended: { model: "z = select(pos(t) == 0, x, 0)" },
+  },
+  {
+    code: "K0411",
+    title: "A tensor indexed without an axis",
+    meaning:
+      "The axes of a value have no order, so that an index says which one it is for. Lists of constants have `list[i]`.",
+    wrong: { model: "z = x[0]" },
+    mended: { model: "z = x[m: 0]" },
+  },
+  {
+    code: "K0415",
+    title: "A value that is too large",
+    meaning:
+      "No device holds it. Elementwise operators give the axes of both sides: contract (`dot`) instead of multiplying first and summing after.",
+    wrong: {
+      beside: "axis p = 2^20, q = 2^20",
+      model: "param w[p], v[q]\nz = x * sum(w * v, over [p, q])",
+    },
+    mended: {
+      beside: "axis p = 2^20, q = 2^20",
+      model: "param w[p], v[q]\nz = x * sum(w, over p) * sum(v, over q)",
+    },
+  },
 ];
 
 export const recurrences: readonly ErrorExample[] = [
@@ -230,6 +260,13 @@ export const programs: readonly ErrorExample[] = [
     meaning: "Inputs are `f32`, or `index(v)`: whole numbers below the size of `v`. Arithmetic is f32.",
     wrong: { model: "input gate: f64[b, t, m]\nz = x * gate" },
     mended: { model: "input gate: f32[b, t, m]\nz = x * gate" },
+  },
+  {
+    code: "K0703",
+    title: "A model of too many parts",
+    meaning: "Calls and rounds of `repeat` are written out when the model is compiled; nested ones multiply.",
+    wrong: { model: "total = x\nrepeat i in 0..9000 {\n  repeat j in 0..9000 { total += 1 }\n}" },
+    mended: { model: "total = x\nrepeat i in 0..9 {\n  repeat j in 0..9 { total += 1 }\n}" },
   },
   {
     code: "K0710",

@@ -214,6 +214,26 @@ const EXAMPLES: readonly Example[] = [
   { code: "K0605", model: "param «w[t, m]»", says: /has the axis `t`/ },
   { code: "K0606", model: 'param w[i, m] from "e.{i}.w" | «"e.w"»', says: /`\{i\}` in every alternative/ },
 
+  // What is called, indexed and repeated.
+  { code: "K0201", model: "repeat r in 0..2 { q = x }\nz = «q»", says: /`repeat` defines ends with it/ },
+  { code: "K0201", model: "if true { q = x } else { p = x }\nz = «q»", says: /one branch of `if`/ },
+  { code: "K0218", model: 'z = exp(x) at «"q"»', says: /`exp` is a function/ },
+  { code: "K0218", beside: "fn f(x) = x", model: 'z = f(x) at «"q"»', says: /`f` is a function/ },
+  { code: "K0308", model: "repeat r in «3..1» { z = x }", says: /never runs.*3\.\.1/s },
+  { code: "K0309", beside: "const w[«n»] = [1, 2]", model: "z = x * w", says: /`n`.*\[1, 2\].*4 numbers/s },
+  { code: "K0410", model: "z = x[t: «0»]", says: /`t` has its size when the model runs/ },
+  { code: "K0411", model: "z = x[«0»]", says: /`x\[m: i\]`/ },
+  { code: "K0202", model: "z = «x»(3)", says: /`x` is an input/ },
+  { code: "K0212", model: "z = rms_norm(x, over m, «esp: 1e-5»)", says: /did you mean `eps`/ },
+  {
+    code: "K0212",
+    beside: "block f(u[t, m], const size = 1) -> [t, m] { return u * size }",
+    model: "z = f(x, «szie: 2»)",
+    says: /did you mean `size`/,
+  },
+  { code: "K0320", model: "w = x\nz = sum(x, over «w»)", says: /`w` is a value/ },
+  { code: "K0401", model: "z = x[«n»: 0]", says: /this value has no axis `n`/ },
+
   // Beyond reason.
   { code: "K0315", model: "«repeat r in 0..1000000000 { z = x }»", says: /1000000000 rounds/ },
   { code: "K0327", beside: "axis «huge» = 2^40", says: /`huge` is too long.*1099511627776/s },

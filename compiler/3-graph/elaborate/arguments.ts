@@ -1,6 +1,6 @@
 /** Arguments of a call, read against what the callee takes. */
 import type { AxisList, Expression } from "../../1-parse/ast.js";
-import { wrongArguments } from "../../diagnostics/codes/names.js";
+import { pathWithoutParameters, wrongArguments } from "../../diagnostics/codes/names.js";
 import type { Span } from "../../diagnostics/types.js";
 import type { AxisId } from "../types.js";
 import type { Operand } from "./arithmetic.js";
@@ -39,6 +39,10 @@ export function readArguments(env: Env, call: Call, signature: Signature): Argum
   const problem = shapeProblem(call, signature);
   if (problem !== undefined) {
     report(env, wrongArguments(problem.span, call.callee.name, problem.text, signature.text));
+    return undefined;
+  }
+  if (call.at !== undefined) {
+    report(env, pathWithoutParameters(call.at.span, call.callee.name));
     return undefined;
   }
   const values: Operand[] = [];

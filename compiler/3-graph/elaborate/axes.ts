@@ -12,20 +12,35 @@ export interface DeclaredAxis {
   readonly axes: readonly AxisId[];
 }
 
-/** How callers see a list of axes; `undefined` where it is one prime a slot. */
-export function grouping(declared: readonly DeclaredAxis[]): readonly Dimension[] | undefined {
+/**
+ * How callers see a list of axes; `undefined` where it is one prime a slot. A product with a factor of run-time size is
+ * a dimension for each factor: what callers pass says how many of them there are.
+ */
+export function grouping(env: Env, declared: readonly DeclaredAxis[]): readonly Dimension[] | undefined {
   if (declared.every(({ axes }) => axes.length === 1)) return undefined;
-  return declared.map(({ name, axes }) => ({ name, primes: axes.length }));
+  const { axes: table } = env.elaboration;
+  return declared.flatMap(({ name, axes }): readonly Dimension[] =>
+    table.isFixed(axes)
+      ? [{ name, primes: axes.length }]
+      : axes.map((axis) => ({ name: axes.length === 1 ? name : axis, primes: 1 })),
+  );
 }
 
 /** The primes that a name stands for, or `undefined` after reporting. */
 export function resolveAxis(env: Env, name: string, span: Span): readonly AxisId[] | undefined {
   const found = lookupAxis(env, name, span);
   if (found === undefined) {
-    report(env, unknownAxis(span, name, closest(name, axisNames(env))));
+    report(env, unknownAxis(span, name, closest(name, axisNames(env)), otherKind(env, name)));
     return undefined;
   }
   return found === "poison" ? undefined : found;
+}
+
+/** Values and axes have separate names, so that one may be taken for the other. */
+function otherKind(env: Env, name: string): string | undefined {
+  const binding = env.scope.find(name);
+  if (binding !== undefined) return `\`${name}\` is ${binding.kind === "state" ? "a state" : binding.what}`;
+  return env.scope.home.constants.has(name) ? `\`${name}\` is a constant` : undefined;
 }
 
 /** Like `resolveAxis`, in silence: whether the name is an axis at all. */

@@ -1,11 +1,12 @@
 /** Calls: functions and blocks are written out where they are called. */
-import type { BlockDeclaration, Formal, FunctionDeclaration } from "../../1-parse/ast.js";
+import type { BlockDeclaration, Formal, FunctionDeclaration, Ident } from "../../1-parse/ast.js";
 import type { Callable, Module } from "../../2-analyze/types.js";
 import { ambientCollision } from "../../diagnostics/codes/axes.js";
 import {
   endlessRecursion,
   missingReturn,
   resultCount,
+  pathWithoutParameters,
   unknownFunction,
   wrongArguments,
   wrongKind,
@@ -16,7 +17,7 @@ import type { Span } from "../../diagnostics/types.js";
 import type { AxisId } from "../types.js";
 import type { Call } from "./arguments.js";
 import type { Operand } from "./arithmetic.js";
-import { resolveAxes, resolveDimensions } from "./axes.js";
+import { resolveAxes, resolveDimensions, type DeclaredAxis } from "./axes.js";
 import { BUILTIN_NAMES, callBuiltin } from "./builtins.js";
 import { placeWithin, report, Scope, spend, stopCalls, unique, type Env, type Frame } from "./env.js";
 import { evaluate } from "./evaluate.js";
@@ -48,8 +49,16 @@ export function call(env: Env, expression: Call): readonly Value[] {
   if (builtin !== undefined) return [builtin];
   const fromPrelude = home.prelude?.callables.get(name);
   if (fromPrelude !== undefined) return callCallable(env, expression, fromPrelude);
-  report(env, unknownFunction(span, name, closest(name, functionNames(env))));
+  report(env, unknownFunction(span, name, closest(name, functionNames(env)), calledValue(env, name)));
   return [POISON];
+}
+
+/** What to say of a value that is called: `x(0)` is how other languages index. */
+function calledValue(env: Env, name: string): string | undefined {
+  const binding = env.scope.find(name);
+  if (binding === undefined && !env.scope.home.constants.has(name)) return undefined;
+  const what = binding === undefined ? "a constant" : binding.kind === "state" ? "a state" : binding.what;
+  return `\`${name}\` is ${what}; \`${name}[axis: i]\` picks from it, \`${name} * (…)\` multiplies`;
 }
 
 function functionNames(env: Env): string[] {
@@ -81,6 +90,10 @@ function callFunction(
   closure: Scope | undefined,
 ): readonly Value[] {
   const scope = new Scope(home, closure, true);
+  if (expression.at !== undefined) {
+    report(env, pathWithoutParameters(expression.at.span, declaration.name.name));
+    return [POISON];
+  }
   if (!bindParameters(env, expression, declaration, scope)) return [POISON];
   const frame: Frame = {
     ...env.frame,
@@ -99,9 +112,9 @@ function bindParameters(env: Env, expression: Call, declaration: FunctionDeclara
   const { name } = declaration.name;
   const open = [...declaration.parameters];
   const signature = `${name}(${open.map((p) => (p.keyword === undefined ? "" : `${p.keyword} `) + p.name.name).join(", ")})`;
-  const refuse = (span: Span, problem: string): boolean => {
+  const refuse = (span: Span, problem: string, suggestion?: string): boolean => {
     const declared = { span: declaration.name.span, message: `\`${name}\` is defined here` };
-    report(env, wrongArguments(span, name, problem, signature, [declared]));
+    report(env, wrongArguments(span, name, problem, signature, [declared], suggestion));
     return false;
   };
   const take = (
@@ -132,10 +145,9 @@ function bindParameters(env: Env, expression: Call, declaration: FunctionDeclara
         ? take((p) => p.keyword === undefined && p.name.name === arg.name.name)
         : take((p) => p.keyword === undefined);
     if (parameter === undefined)
-      return refuse(
-        arg.span,
-        arg.kind === "named" ? `has no further argument \`${arg.name.name}\`` : "is given too many values",
-      );
+      return arg.kind === "named"
+        ? refuse(arg.span, `has no further argument \`${arg.name.name}\``, nearest(arg.name, open))
+        : refuse(arg.span, "is given too many values");
     bind(parameter, evaluate(env, arg.value));
   }
   const mask = take((p) => p.keyword === "where");
@@ -143,6 +155,13 @@ function bindParameters(env: Env, expression: Call, declaration: FunctionDeclara
   const [missing] = open;
   return missing === undefined || refuse(expression.span, `needs \`${missing.name.name}\``);
 }
+
+/** The name among those that are still to be given which a misspelt one most likely means. */
+const nearest = ({ name }: Ident, open: readonly { readonly name: Ident }[]): string | undefined =>
+  closest(
+    name,
+    open.map((parameter) => parameter.name.name),
+  );
 
 /** A block's body, mapped over the axes that its arguments carry and its header does not name. */
 function callBlock(
@@ -171,7 +190,8 @@ function callBlock(
     .filter((axis) => roleOf(axis) !== "time");
   const times = [...bound.named].filter((axis) => roleOf(axis) === "time");
   const time = times.length === 1 ? times[0] : env.frame.time;
-  const inner: Env = { ...env, scope, frame: { ...header, ambient, time } };
+  const timeProduct = times.length === 0 ? env.frame.timeProduct : bound.timeProduct;
+  const inner: Env = { ...env, scope, frame: { ...header, ambient, time, timeProduct } };
   const results = env.elaboration.walk.body(inner, declaration.body);
   for (const state of inner.frame.states)
     if (state.solved === undefined) report(inner, stateWithoutEquation(state.span, state.name));
@@ -189,9 +209,14 @@ function callPaths(env: Env, { at }: Call, name: string): Pick<Frame, "paramPath
 interface Bound {
   /** Axes that the header names. */
   readonly named: ReadonlySet<AxisId>;
+  /** A product of the header that has time in it. */
+  readonly timeProduct: string | undefined;
   /** Axes that arguments carry besides. */
   readonly mapped: readonly AxisId[];
 }
+
+const isTimeProduct = (env: Env, { axes }: DeclaredAxis): boolean =>
+  axes.length > 1 && axes.some((axis) => env.elaboration.builder.axisOf(axis).role === "time");
 
 /** Evaluates the arguments in the caller's scope and enters them in the block's. */
 function bindFormals(
@@ -204,6 +229,7 @@ function bindFormals(
   if (given === undefined) return undefined;
   const mapped = new Set<AxisId>();
   const named = new Set<AxisId>();
+  let timeProduct: string | undefined;
   let ok = true;
   for (const [formal, operand] of given) {
     const { name, span } = formal.name;
@@ -217,7 +243,9 @@ function bindFormals(
       inner.scope.values.set(name, { kind: "value", value, what, span });
       continue;
     }
-    const axes = resolveDimensions(inner, formal.axes)?.flatMap((dimension) => dimension.axes);
+    const dimensions = resolveDimensions(inner, formal.axes);
+    const axes = dimensions?.flatMap((dimension) => dimension.axes);
+    timeProduct ??= dimensions?.find((dimension) => isTimeProduct(env, dimension))?.name;
     const node = toNode(env, value, operand.span);
     inner.scope.values.set(name, {
       kind: "value",
@@ -239,7 +267,7 @@ function bindFormals(
     };
     if (!fits(env, node, place, operand.span)) ok = false;
   }
-  return ok ? { named, mapped: [...mapped].filter((axis) => !named.has(axis)) } : undefined;
+  return ok ? { named, timeProduct, mapped: [...mapped].filter((axis) => !named.has(axis)) } : undefined;
 }
 
 /** Each formal with its argument, in order of the header; `undefined` where its default holds. */
@@ -250,9 +278,9 @@ function matchFormals(
 ): ReadonlyMap<Formal, Operand | undefined> | undefined {
   const { name } = declaration.name;
   const signature = `${name}(${declaration.formals.map((f) => (f.kind === "const" ? "const " : "") + f.name.name).join(", ")})`;
-  const refuse = (span: Span, problem: string): undefined => {
+  const refuse = (span: Span, problem: string, suggestion?: string): undefined => {
     const declared = { span: declaration.name.span, message: `\`${name}\` is defined here` };
-    report(env, wrongArguments(span, name, problem, signature, [declared]));
+    report(env, wrongArguments(span, name, problem, signature, [declared], suggestion));
     return undefined;
   };
   const given = new Map<Formal, Operand | undefined>();
@@ -262,10 +290,9 @@ function matchFormals(
     const at = arg.kind === "value" ? 0 : open.findIndex((formal) => formal.name.name === arg.name.name);
     const [formal] = at < 0 ? [] : open.splice(at, 1);
     if (formal === undefined)
-      return refuse(
-        arg.span,
-        arg.kind === "named" ? `has no further argument \`${arg.name.name}\`` : "is given too many arguments",
-      );
+      return arg.kind === "named"
+        ? refuse(arg.span, `has no further argument \`${arg.name.name}\``, nearest(arg.name, open))
+        : refuse(arg.span, "is given too many arguments");
     given.set(formal, { value: evaluate(env, arg.value), span: arg.value.span });
   }
   for (const formal of open) {

@@ -3,7 +3,7 @@ import type { ConstantValue } from "../../../runtime/bundle-format.js";
 import type { Ident } from "../../1-parse/ast.js";
 import { callConstant, describeConstant } from "../../2-analyze/constant-operations.js";
 import { runtimeSize } from "../../diagnostics/codes/axes.js";
-import { constantOperation } from "../../diagnostics/codes/constants.js";
+import { listLength } from "../../diagnostics/codes/constants.js";
 import { wrongArguments } from "../../diagnostics/codes/names.js";
 import type { Span } from "../../diagnostics/types.js";
 import type { AxisId, NodeId } from "../types.js";
@@ -81,8 +81,9 @@ export function listAlong(env: Env, list: ConstantValue, axis: Ident, span: Span
   const numbers = items.filter((item) => typeof item === "number");
   const fits = env.elaboration.axes.isFixed(primes) && env.elaboration.axes.size(primes) === items.length;
   if (numbers.length < items.length || !fits) {
-    const problem = `\`${axis.name}\` needs a list of as many numbers, not ${describeConstant(list)}`;
-    report(env, constantOperation(axis.span, problem));
+    const { axes } = env.elaboration;
+    const expected = axes.isFixed(primes) ? `${axes.size(primes)} numbers` : "an axis of fixed size";
+    report(env, listLength(axis.span, axis.name, describeConstant(list), expected));
     return POISON;
   }
   const here = { value: positionAlong(env, primes, span), span };

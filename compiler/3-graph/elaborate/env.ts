@@ -77,6 +77,8 @@ export class Scope {
   readonly values = new Map<string, Binding>();
   readonly axes = new Map<string, LocalAxis>();
   readonly functions = new Map<string, LocalFunction>();
+  /** Values of the `repeat` and `if` in it that did not outlive them, for messages. */
+  readonly ended = new Map<string, { readonly span: Span; readonly within: string }>();
 
   constructor(
     readonly home: Module,
@@ -124,6 +126,8 @@ export interface Frame {
   /** Axes that the body is mapped over: every state has them. Batch first, never time. */
   readonly ambient: readonly AxisId[];
   readonly time: AxisId | undefined;
+  /** The product that time is here, `t` of `axis t: time = [s, hop]`: nothing steps along it. */
+  readonly timeProduct: string | undefined;
   /** Calls that led here, innermost first. */
   readonly calls: readonly { readonly span: Span; readonly callee: string }[];
   /** States declared in this body, each of which needs an equation. */

@@ -3,6 +3,7 @@ import type { Expression } from "../../1-parse/ast.js";
 import { BUILTIN_CONSTANTS, describeConstant, indexConstant } from "../../2-analyze/constant-operations.js";
 import { constantOperation, notConstant } from "../../diagnostics/codes/constants.js";
 import { unknownName, unsolvedState, wrongKind } from "../../diagnostics/codes/names.js";
+import { indexWithoutAxis } from "../../diagnostics/codes/shapes.js";
 import { closest } from "../../diagnostics/suggest.js";
 import type { Span } from "../../diagnostics/types.js";
 import { binary, unary } from "./arithmetic.js";
@@ -11,6 +12,7 @@ import { listAlong } from "./coordinates.js";
 import { call } from "./calls.js";
 import { report, type Env } from "./env.js";
 import { evaluate, requireConstant } from "./evaluate.js";
+import { axesOf, describe } from "./nodes.js";
 import { select } from "./selections.js";
 import { constant, POISON, type Value } from "./values.js";
 
@@ -73,8 +75,18 @@ function readName(env: Env, name: string, span: Span): Value {
     );
   else if (env.scope.home.callables.has(name))
     report(env, wrongKind(span, name, "a function, not a value", `call it: \`${name}(…)\``));
-  else report(env, unknownName(span, name, closest(name, env.scope.valueNames())));
+  else reportUnknown(env, name, span);
   return POISON;
+}
+
+function reportUnknown(env: Env, name: string, span: Span): void {
+  const ended = [...env.scope.chain()]
+    .map((scope) => scope.ended.get(name))
+    .find((found) => found !== undefined);
+  if (ended === undefined) return report(env, unknownName(span, name, closest(name, env.scope.valueNames())));
+  const hint = `a name that ${ended.within} defines ends with it: define \`${name}\` before, and rebind it there by \`:=\``;
+  const related = [{ span: ended.span, message: `this \`${name}\` ends with ${ended.within}` }];
+  report(env, unknownName(span, name, undefined, hint, related));
 }
 
 /** What is indexed: a list that lies along an axis is still a list here. */
@@ -89,7 +101,8 @@ function readItem(env: Env, base: Expression, index: Expression, span: Span): Va
   const item = evaluate(env, index);
   if (list.kind === "poison" || item.kind === "poison") return POISON;
   if (list.kind === "tensor") {
-    report(env, constantOperation(span, "a tensor is indexed by axis: `x[axis: i]`"));
+    const axis = axesOf(env, list.node).at(-1);
+    report(env, indexWithoutAxis(index.span, describe(env, list), axis));
     return POISON;
   }
   if (item.kind === "tensor") {

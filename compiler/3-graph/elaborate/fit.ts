@@ -1,6 +1,7 @@
 /** Whether a value's axes suit the place it goes to. */
 import { extraAxes, missingAxes } from "../../diagnostics/codes/shapes.js";
-import type { Span } from "../../diagnostics/types.js";
+import type { RelatedSpan, Span } from "../../diagnostics/types.js";
+import { operands } from "../rewrite.js";
 import type { AxisId, NodeId } from "../types.js";
 import { report, type Env } from "./env.js";
 import { axesOf, describe } from "./nodes.js";
@@ -25,7 +26,8 @@ export function fits(env: Env, node: NodeId, place: Place, span: Span): boolean 
   const expected = listAxes(place.axes);
   const extra = has.filter((axis) => !place.axes.includes(axis) && !place.besides.includes(axis));
   if (extra.length > 0) {
-    report(env, extraAxes(span, place.what, extra.join(", "), found, expected, place.declared));
+    const sources = extra.flatMap((axis) => sourceOf(env, node, axis, span));
+    report(env, extraAxes(span, place.what, extra.join(", "), found, expected, place.declared, sources));
     return false;
   }
   const missing = place.axes.filter((axis) => !has.includes(axis) && builder.axisOf(axis).role === "plain");
@@ -33,6 +35,19 @@ export function fits(env: Env, node: NodeId, place: Place, span: Span): boolean 
   const hint = missing.map((axis) => namesakeHint(env, axis, has)).find((text) => text !== undefined);
   report(env, missingAxes(span, place.what, missing.join(", "), found, expected, place.declared, hint));
   return false;
+}
+
+/** The operand that brought an axis into a value, if it is another place in the same source. */
+function sourceOf(env: Env, value: NodeId, axis: AxisId, from: Span): RelatedSpan[] {
+  const { builder } = env.elaboration;
+  let source = value;
+  for (let next: NodeId | undefined = value; next !== undefined;) {
+    source = next;
+    next = operands(builder.node(source)).find((operand) => axesOf(env, operand).includes(axis));
+  }
+  const [span] = builder.node(source).spans;
+  if (span?.file !== from.file || (span.start === from.start && span.end === from.end)) return [];
+  return [{ span, message: `\`${axis}\` comes from here` }];
 }
 
 /** Axes of two files that have one name and two sizes: the second is called `m_2` in messages. */

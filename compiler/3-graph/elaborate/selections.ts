@@ -2,7 +2,14 @@
 import type { AxisSlot, Expression, Selector } from "../../1-parse/ast.js";
 import { noPart } from "../../diagnostics/codes/axes.js";
 import { constantOperation } from "../../diagnostics/codes/constants.js";
-import { axisMissing, indexRange, notIndex, renameCollision } from "../../diagnostics/codes/shapes.js";
+import {
+  axisMissing,
+  indexRange,
+  indexWithoutAxis,
+  notIndex,
+  renameCollision,
+  runtimeCoordinate,
+} from "../../diagnostics/codes/shapes.js";
 import { closest } from "../../diagnostics/suggest.js";
 import type { Span } from "../../diagnostics/types.js";
 import type { AxisId, NodeId } from "../types.js";
@@ -23,7 +30,8 @@ export function select(env: Env, base: Value, selectors: readonly Selector[], sp
 
 function selectOne(env: Env, node: NodeId, selector: Selector, span: Span): NodeId | undefined {
   if (selector.kind === "index") {
-    report(env, constantOperation(selector.span, "a tensor is indexed by axis: `x[axis: i]`"));
+    const [axis] = axesOf(env, node).toReversed();
+    report(env, indexWithoutAxis(selector.span, describe(env, tensor(node)), axis));
     return undefined;
   }
   const { name } = selector.axis;
@@ -93,7 +101,7 @@ function pickConstant(
 ): NodeId | undefined {
   const { axes } = env.elaboration;
   if (!axes.isFixed(primes)) {
-    report(env, constantOperation(at, "a run-time axis has no fixed coordinates"));
+    report(env, runtimeCoordinate(at, primes.join("·")));
     return undefined;
   }
   const size = axes.size(primes);

@@ -5,7 +5,12 @@ import { describeConstant } from "../../2-analyze/constant-operations.js";
 import { configured } from "../../2-analyze/settings.js";
 import type { AxisSymbol } from "../../2-analyze/types.js";
 import { unknownAxis } from "../../diagnostics/codes/axes.js";
-import { conditionType, repeatBound, repeatCount } from "../../diagnostics/codes/constants.js";
+import {
+  conditionType,
+  repeatBackwards,
+  repeatBound,
+  repeatCount,
+} from "../../diagnostics/codes/constants.js";
 import { alreadyDefined, misplacedStatement } from "../../diagnostics/codes/names.js";
 import type { Span } from "../../diagnostics/types.js";
 import { assign, define } from "./assignments.js";
@@ -157,6 +162,8 @@ function repeat(env: Env, statement: StatementOf<"repeat">): readonly Value[] | 
     return undefined;
   });
   if (typeof from !== "number" || typeof to !== "number") return undefined;
+  if (from > to)
+    report(env, repeatBackwards({ ...statement.from.span, end: statement.to.span.end }, from, to));
   if (to - from > MOST_ROUNDS) {
     report(env, repeatCount(statement.span, to - from, MOST_ROUNDS));
     return undefined;
@@ -173,6 +180,7 @@ function repeat(env: Env, statement: StatementOf<"repeat">): readonly Value[] | 
       path: joinPath(env.frame.path, at?.replace(/^\//, "") ?? `${name}.${index}`),
     };
     const results = body({ ...inner, frame }, statement.body);
+    end(scope, "`repeat`");
     if (results === undefined) continue;
     report(
       env,
@@ -181,6 +189,11 @@ function repeat(env: Env, statement: StatementOf<"repeat">): readonly Value[] | 
     return results.map(() => POISON);
   }
   return undefined;
+}
+
+/** Leaves with the scope around it what a message may say of its names. */
+function end(scope: Scope, within: string): void {
+  for (const [name, { span }] of scope.values) scope.parent?.ended.set(name, { span, within });
 }
 
 /** Only the branch that is taken is elaborated. Names that both branches define outlive it. */
@@ -198,6 +211,7 @@ function branch(env: Env, statement: StatementOf<"if">): readonly Value[] | unde
     const binding = scope.values.get(name);
     if (otherwise.has(name) && binding !== undefined) env.scope.values.set(name, binding);
   }
+  end(scope, "one branch of `if`");
   return results;
 }
 

@@ -1,12 +1,19 @@
 /** K032x and K033x: axes. */
 import type { Diagnostic, RelatedSpan, Span } from "../types.js";
 
-export function unknownAxis(span: Span, name: string, suggestion: string | undefined): Diagnostic {
+/** `is`: what else has that name. */
+export function unknownAxis(
+  span: Span,
+  name: string,
+  suggestion: string | undefined,
+  is?: string,
+): Diagnostic {
   return {
     code: "K0320",
     severity: "error",
     message: `there is no axis \`${name}\``,
     span,
+    ...(is === undefined ? {} : { found: is }),
     hint: suggestion === undefined ? `declare it: \`axis ${name} = …\`` : `did you mean \`${suggestion}\`?`,
   };
 }

@@ -84,3 +84,26 @@ export function repeatCount(span: Span, rounds: number, most: number): Diagnosti
     hint: "is a constant wrong? what runs along a sequence is a recurrence over time, what runs over elements is an axis",
   };
 }
+
+/** Warned of, since `--set layers=2` may leave a `repeat` of later layers with nothing to do. */
+export function repeatBackwards(span: Span, from: number, to: number): Diagnostic {
+  return {
+    code: "K0308",
+    severity: "warning",
+    message: "this `repeat` never runs",
+    span,
+    found: `${from}..${to}`,
+    hint: "it counts upwards, from the first bound to the second less one",
+  };
+}
+
+export function listLength(span: Span, axis: string, found: string, size: string): Diagnostic {
+  return {
+    code: "K0309",
+    severity: "error",
+    message: `the list along \`${axis}\` needs a number for each of its coordinates`,
+    span,
+    found,
+    expected: size,
+  };
+}

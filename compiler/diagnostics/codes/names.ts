@@ -9,6 +9,7 @@ export function unknownName(
   name: string,
   suggestion: string | undefined,
   hint?: string,
+  related: readonly RelatedSpan[] = [],
 ): Diagnostic {
   return {
     code: "K0201",
@@ -16,16 +17,22 @@ export function unknownName(
     message: `\`${name}\` is not defined here`,
     span,
     ...(suggestion === undefined && hint !== undefined ? { hint } : didYouMean(suggestion)),
+    ...(related.length === 0 ? {} : { related }),
   };
 }
 
-export function unknownFunction(span: Span, name: string, suggestion: string | undefined): Diagnostic {
+export function unknownFunction(
+  span: Span,
+  name: string,
+  suggestion: string | undefined,
+  hint?: string,
+): Diagnostic {
   return {
     code: "K0202",
     severity: "error",
     message: `there is no function or block \`${name}\``,
     span,
-    ...didYouMean(suggestion),
+    ...(hint === undefined ? didYouMean(suggestion) : { hint }),
   };
 }
 
@@ -142,6 +149,7 @@ export function wrongArguments(
   problem: string,
   signature?: string,
   related: readonly RelatedSpan[] = [],
+  suggestion?: string,
 ): Diagnostic {
   return {
     code: "K0212",
@@ -149,6 +157,7 @@ export function wrongArguments(
     message: `\`${callee}\` ${problem}`,
     span,
     ...(signature === undefined ? {} : { expected: signature }),
+    ...didYouMean(suggestion),
     ...(related.length === 0 ? {} : { related }),
   };
 }
@@ -191,4 +200,14 @@ export function endlessRecursion(span: Span, name: string): Diagnostic {
 
 export function wrongKind(span: Span, name: string, is: string, hint: string): Diagnostic {
   return { code: "K0217", severity: "error", message: `\`${name}\` is ${is}`, span, hint };
+}
+
+export function pathWithoutParameters(span: Span, name: string): Diagnostic {
+  return {
+    code: "K0218",
+    severity: "error",
+    message: `\`${name}\` is a function, so that \`at\` has nothing to name`,
+    span,
+    hint: "`at` says where a block's parameters are; a function has none: leave it out",
+  };
 }

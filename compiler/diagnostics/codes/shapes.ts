@@ -13,7 +13,10 @@ export function axisMissing(
   return {
     code: "K0401",
     severity: "error",
-    message: `\`${callee}\` works over \`${axis}\`, which this value does not have`,
+    message:
+      callee === "[…]"
+        ? `this value has no axis \`${axis}\``
+        : `\`${callee}\` works over \`${axis}\`, which this value does not have`,
     span,
     found,
     expected: `an axis \`${axis}\``,
@@ -30,6 +33,7 @@ export function extraAxes(
   found: string,
   expected: string,
   declared: Span,
+  sources: readonly RelatedSpan[],
 ): Diagnostic {
   return {
     code: "K0402",
@@ -39,7 +43,7 @@ export function extraAxes(
     found,
     expected,
     hint: `contract it (\`dot\`, \`sum\`), pick one (\`x[axis: i]\`), or name it in the declaration`,
-    related: [{ span: declared, message: "its axes are declared here" }],
+    related: [{ span: declared, message: "its axes are declared here" }, ...sources],
   };
 }
 
@@ -128,6 +132,27 @@ export function notTensor(span: Span, found: string): Diagnostic {
     span,
     found,
     expected: "a number or a tensor",
+  };
+}
+
+export function runtimeCoordinate(span: Span, axis: string): Diagnostic {
+  return {
+    code: "K0410",
+    severity: "error",
+    message: `\`${axis}\` has its size when the model runs, so that no constant picks from it`,
+    span,
+    hint: `the value one step earlier is \`prev(x)\`; one position is left by \`select(pos(${axis}) == 0, x, 0)\``,
+  };
+}
+
+export function indexWithoutAxis(span: Span, found: string, axis: string | undefined): Diagnostic {
+  return {
+    code: "K0411",
+    severity: "error",
+    message: "a tensor is indexed by the name of an axis",
+    span,
+    found,
+    expected: `\`x[${axis ?? "axis"}: i]\``,
   };
 }
 
