@@ -38,7 +38,10 @@ const SHAPES = [
 ] as const;
 
 function scans(channels: number): readonly LoweredKernel[] {
-  const { stages, diagnostics } = compile({ path: "scan.krait", text: SOURCE }, { set: { channels } });
+  const { stages, diagnostics } = compile(
+    { path: "scan.krait", text: SOURCE },
+    { set: { channels }, targets: ["large"] },
+  );
   const prefill = stages.targets?.[0]?.programs.find(({ name }) => name === "prefill");
   if (prefill === undefined) throw new Error(diagnostics.map(({ message }) => message).join("\n"));
   return prefill.groups.filter(({ group }) => group.kind === "scan").flatMap(({ kernels }) => kernels);

@@ -13,7 +13,7 @@ export interface CompileOptions {
   readonly set?: Readonly<Record<string, ConstantValue>>;
   /** A checkpoint's parsed config.json, for constants with `from`. */
   readonly config?: unknown;
-  /** Names of target profiles, best first. Default: all. */
+  /** Names of target profiles, best first: the runtime takes the first that the device can run. Default: baseline. */
   readonly targets?: readonly string[];
   /** How parameters are stored unless `storage` says otherwise. Default: f32. */
   readonly weights?: Storage;

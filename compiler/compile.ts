@@ -6,7 +6,7 @@ import { parse } from "./1-parse/index.js";
 import { analyze } from "./2-analyze/index.js";
 import { elaborate } from "./3-graph/elaborate/index.js";
 import { runPasses } from "./4-passes/index.js";
-import { TARGETS, type Target } from "./4-passes/schedule.js";
+import { DEFAULT_TARGETS, TARGETS, type Target } from "./4-passes/schedule.js";
 import { emitBundle } from "./6-emit/bundle.js";
 import { storageOf } from "./6-emit/storage.js";
 import { emitTarget } from "./6-emit/target.js";
@@ -26,7 +26,7 @@ export function compile(source: SourceFile, options: CompileOptions = {}): Compi
     diagnostics: sink.diagnostics,
     stages: { ...stages, ...more },
   });
-  const chosen = (options.targets ?? TARGETS.map((target) => target.name)).map((name) => {
+  const chosen = (options.targets ?? DEFAULT_TARGETS).map((name) => {
     const target = TARGETS.find((known) => known.name === name);
     if (target === undefined)
       sink.report(

@@ -17,7 +17,10 @@ export interface Target {
   };
 }
 
-/** `baseline` keeps to WebGPU's default limits and runs everywhere. */
+/**
+ * `baseline` keeps to WebGPU's default limits and runs everywhere. `large` is for what desktop and server GPUs offer: more
+ * bindings, so that operations with many inputs need no copies, and more workgroup memory for longer tiles.
+ */
 export const TARGETS: readonly Target[] = [
   {
     name: "baseline",
@@ -28,7 +31,19 @@ export const TARGETS: readonly Target[] = [
       maxComputeInvocationsPerWorkgroup: 256,
     },
   },
+  {
+    name: "large",
+    features: [],
+    limits: {
+      maxStorageBuffersPerShaderStage: 12,
+      maxComputeWorkgroupStorageSize: 32768,
+      maxComputeInvocationsPerWorkgroup: 256,
+    },
+  },
 ];
+
+/** What a bundle is built for unless asked otherwise. */
+export const DEFAULT_TARGETS: readonly string[] = ["baseline"];
 
 export interface ScanShape {
   readonly channels: number;

@@ -18,6 +18,7 @@ const FIXTURES = readdirSync(fixturePath("ops"))
 
 const SCHEDULES: Readonly<Record<string, CompileOptions>> = {
   "in one piece": { schedule: { chunkBelow: 0 } },
+  "for large devices": { targets: ["large"] },
   "cut into chunks": { schedule: { chunkBelow: 1e9, chunkFrom: 1 } },
 };
 
