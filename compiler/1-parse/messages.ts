@@ -41,12 +41,20 @@ export function hintForRest(found: IToken): string {
       return "`at` follows the call of a block, or the range of a `repeat`";
     case t.Range:
       return "a range stands in `repeat i in 0..n`";
+    case t.Comma:
+      return "only a call gives several values: write one definition a line";
     case t.Colon:
       return "named values stand inside the parentheses of a call";
-    default:
+    default: {
+      const meant = found.tokenType === t.Identifier ? closest(found.image, goesOn) : undefined;
+      if (meant !== undefined) return `did you mean \`${meant}\`?`;
       return "an operator or a comma is missing before it, or it belongs on a line of its own";
+    }
   }
 }
+
+/** Words with which a statement goes on. */
+const goesOn: readonly string[] = ["else", "from", "with", "init", "and", "not"];
 
 const noStatement: readonly (readonly [ReadonlySet<TokenType>, string])[] = [
   [new Set([t.Else]), "`else` follows the `}` of an `if`"],

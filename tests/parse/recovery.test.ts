@@ -144,6 +144,9 @@ fn f(x = 1
       "if a = b { }": "to compare, write `==`",
       "param w[d],": "remove it, or write what follows",
       'x = 1 from "eps"': "`from` says where a constant or a parameter is read",
+      "if a { x = 1 } els { x = 2 }": "did you mean `else`?",
+      "p, q = a, b": "write one definition a line",
+      'param w[d] form "w"': "did you mean `from`?",
       "x = a ; y = b": "statements end where their line ends",
       "x = λ": "write `lambda`",
     };
