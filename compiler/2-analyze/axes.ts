@@ -80,22 +80,25 @@ function construct(
       return undefined;
     }
     case "product": {
-      if (definition.role !== undefined) {
-        sink.report(
-          axisConstruction(
-            span,
-            name,
-            "a run-time axis in factors is not supported yet",
-            "declare it alone: `axis t: time`",
-          ),
-        );
-        return undefined;
-      }
+      const { role } = definition;
       const factors = value.axes.slots.map((slot) => factor(name, slot, scope, sink));
       const defined = factors.filter((symbol) => symbol !== undefined);
-      return defined.length < factors.length ? undefined : { kind: "product", name, factors: defined, span };
+      if (defined.length < factors.length) return undefined;
+      const problem = role === undefined ? undefined : roleProblem(role, defined);
+      if (problem === undefined)
+        return { kind: "product", name, factors: defined, span, ...(role && { role }) };
+      sink.report(
+        axisConstruction(span, name, problem, `\`axis s: ${role ?? ""}, ${name}: ${role ?? ""} = [s, hop]\``),
+      );
+      return undefined;
     }
   }
+}
+
+/** A product is along time (or the batch) if its major factor is, and the others are of fixed size. */
+function roleProblem(role: "time" | "batch", [major, ...minor]: readonly AxisSymbol[]): string | undefined {
+  if (major?.kind !== "runtime" || major.role !== role) return `its first factor must be an axis of ${role}`;
+  return minor.some(isRuntime) ? "only its first factor may have a run-time size" : undefined;
 }
 
 /** Whether its size is known only when the model runs. */

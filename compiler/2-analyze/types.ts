@@ -28,6 +28,8 @@ export type AxisSymbol =
   | {
       readonly kind: "product";
       readonly name: string;
+      /** `axis t: time = [s, hop]`. */
+      readonly role?: "time" | "batch";
       readonly factors: readonly AxisSymbol[];
       readonly span: Span;
     }

@@ -199,6 +199,12 @@ const EXAMPLES: readonly Example[] = [
   },
   { code: "K0509", model: "state h«[t, m]»\nh = prev(h)", says: /declared over time/ },
   { code: "K0510", model: "state h[m]\nder(h) = x - h  by «exp_eulr»(1)", says: /did you mean `exp_euler`/ },
+  {
+    code: "K0512",
+    beside: "axis hop = 2, f: time = [t, hop]\nblock f0(u[f, m]) -> [f, m] { return u + «prev(u)» }",
+    model: "y0 = f0(x*pos(hop))",
+    says: /along `f`, which is a product/,
+  },
   { code: "K0511", model: "der(«h») = x  by euler(1)", says: /declare it: `state h\[…\]`/ },
   { code: "K0511", model: "h = 0.5 * prev(«h») + x", says: /declare it: `state h\[…\]`/ },
 

@@ -175,10 +175,36 @@ const reverseComplement: Loops = (given, y) => {
       }
 };
 
+/** Two steps of the wave are one slow step; its result comes one slow step later. */
+const uNet: Loops = (given, y) => {
+  const [batch = 0, slow = 0, hop = 0, width = 0] = y.shape;
+  for (const b of range(batch)) {
+    const taken = (s: number, c: number): number =>
+      sum(
+        range(hop).map((k) =>
+          sum(range(width).map((m) => given("w").at(c, k, m) * given("wave").at(b, s, k, m))),
+        ),
+      );
+    const mixed = range(4).map((c) =>
+      average(
+        range(slow).map((s) => taken(s, c)),
+        sigmoid(given("mixer.a").at(c)),
+      ),
+    );
+    for (const s of range(slow))
+      for (const k of range(hop))
+        for (const m of range(width)) {
+          const late = s === 0 ? 0 : sum(mixed.map((h, c) => given("w_up").at(k, m, c) * (h[s - 1] ?? NaN)));
+          y.set(given("wave").at(b, s, k, m) + late, b, s, k, m);
+        }
+  }
+};
+
 export const STATE_SPACE: readonly Family[] = [
   { name: "s4d", loops: s4d },
   { name: "mamba2", loops: mamba2 },
   { name: "mamba3", loops: mamba3, positive: ["delta", "mix"] },
   { name: "bidirectional", loops: bidirectional, looksAhead: true },
+  { name: "u-net", loops: uNet },
   { name: "reverse-complement", loops: reverseComplement, looksAhead: true },
 ];

@@ -71,10 +71,13 @@ function checkSizes({ nodes, axes }: Graph, sink: DiagnosticSink): void {
 function modelEnv(module: Module, name: string, elaboration: Elaboration): Env {
   const ambient: AxisId[] = [];
   let time: AxisId | undefined;
+  let timeProduct: string | undefined;
   for (const symbol of module.axes.values()) {
     if (symbol === undefined) continue;
     // Entered first and in order, so that canonical order is the order of declaration.
     const primes = elaboration.axes.primes(symbol);
+    if (symbol.kind === "product" && primes.some((axis) => elaboration.builder.axisOf(axis).role === "time"))
+      timeProduct ??= symbol.name;
     if (symbol.kind !== "runtime") continue;
     if (symbol.role === "batch") ambient.push(...primes);
     else time ??= primes[0];
@@ -82,6 +85,16 @@ function modelEnv(module: Module, name: string, elaboration: Elaboration): Env {
   return {
     elaboration,
     scope: new Scope(module, undefined, true),
-    frame: { kind: "model", name, paramPath: "", path: "", ambient, time, calls: [], states: [] },
+    frame: {
+      kind: "model",
+      name,
+      paramPath: "",
+      path: "",
+      ambient,
+      time,
+      timeProduct,
+      calls: [],
+      states: [],
+    },
   };
 }

@@ -29,7 +29,7 @@ export function declareInput(env: Env, statement: InputStatement): undefined {
     return;
   }
   inputs.set(name, span);
-  const dimensions = grouping(declared);
+  const dimensions = grouping(env, declared);
   builder.input({
     name,
     ...scalar,
@@ -86,7 +86,7 @@ export function declareOutput(env: Env, statement: Extract<Statement, { kind: "o
   }
   const place = { what, axes, besides: [], required: "some" as const, declared: statement.axes.span };
   if (!fits(env, node, place, statement.value.span)) return;
-  const dimensions = grouping(declared);
+  const dimensions = grouping(env, declared);
   builder.rename(node, name);
   builder.output({
     name,

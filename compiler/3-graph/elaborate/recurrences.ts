@@ -5,6 +5,7 @@ import {
   noTimeAxis,
   notState,
   notTime,
+  productTime,
   stateOverTime,
   stateSolvedTwice,
   timeInvariantPrev,
@@ -28,7 +29,7 @@ const NO_STATE = -1 as StateId;
 export function declareState(env: Env, definition: StateDefinition): StateBinding {
   const { name, span } = definition.name;
   const { builder } = env.elaboration;
-  const { ambient, time, path } = env.frame;
+  const { ambient, time, timeProduct, path } = env.frame;
   const binding = (state: StateId): StateBinding => {
     const made: StateBinding = { kind: "state", name, state, span };
     if (state === NO_STATE) made.solved = { value: POISON, span };
@@ -41,6 +42,10 @@ export function declareState(env: Env, definition: StateDefinition): StateBindin
   }
   const declared = resolveDimensions(env, definition.axes);
   if (declared === undefined || typeof init !== "number") return binding(NO_STATE);
+  if (timeProduct !== undefined) {
+    report(env, productTime(span, "a state", timeProduct));
+    return binding(NO_STATE);
+  }
   if (time === undefined) {
     report(env, noTimeAxis(span, "a state"));
     return binding(NO_STATE);
@@ -52,7 +57,14 @@ export function declareState(env: Env, definition: StateDefinition): StateBindin
     return binding(NO_STATE);
   }
   const outer = ambient.filter((axis) => !own.includes(axis));
-  const dimensions = grouping([...outer.map((axis) => ({ name: axis, axes: [axis] })), ...declared]);
+  const unbounded = outer.find(
+    (axis) => typeof builder.axisOf(axis).size !== "number" && builder.axisOf(axis).role !== "batch",
+  );
+  if (unbounded !== undefined) {
+    report(env, stateOverTime(definition.axes.span, name, unbounded));
+    return binding(NO_STATE);
+  }
+  const dimensions = grouping(env, [...outer.map((axis) => ({ name: axis, axes: [axis] })), ...declared]);
   const state = builder.state({
     kind: "state",
     name: unique(env.elaboration, joinPath(path, name)),
@@ -137,10 +149,15 @@ function delay(
   name: string | undefined,
   span: Span,
 ): Value {
-  const { time, ambient, path } = env.frame;
+  const { time, timeProduct, ambient, path } = env.frame;
   const { builder, delays } = env.elaboration;
   const value = e === undefined ? undefined : toNumber(env, e.value, e.span);
   if (e === undefined || value === undefined) return POISON;
+  const product = axes.along === undefined ? timeProduct : productName(axes.along.primes);
+  if (product !== undefined) {
+    report(env, productTime(axes.along?.list.span ?? span, "`prev`", product));
+    return POISON;
+  }
   const along = axes.along?.primes[0] ?? time;
   if (along === undefined) {
     report(env, noTimeAxis(span, "`prev`"));
@@ -179,6 +196,9 @@ function delay(
   }
   return tensor(add(env, { kind: "prev", state }, span));
 }
+
+const productName = (primes: readonly AxisId[]): string | undefined =>
+  primes.length > 1 ? primes.join("·") : undefined;
 
 /** y[t] = Σₖ w[k]·x[t − (K − 1) + k]; the last K − 1 values of x are carried. */
 export function causalConv(

@@ -117,3 +117,13 @@ export function notState(span: Span, name: string): Diagnostic {
     hint: `declare it: \`state ${name}[…]\``,
   };
 }
+
+export function productTime(span: Span, what: string, product: string): Diagnostic {
+  return {
+    code: "K0512",
+    severity: "error",
+    message: `${what} cannot step along \`${product}\`, which is a product of axes`,
+    span,
+    hint: "let it step along the factor that is time: name that one in the block's header, or say `prev(x, along s)`",
+  };
+}
