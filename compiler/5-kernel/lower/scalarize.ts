@@ -45,9 +45,15 @@ class Scalarizer {
     if (known !== undefined) return known;
     const value =
       this.context.atHand?.(id, at) ??
-      (this.context.inMemory(id) ? this.read(this.context.tensors.value(id), at) : this.compute(node, at));
+      (this.context.inMemory(id) ? this.stored(node, at) : this.compute(node, at));
     this.memo.set(key, value);
     return value;
+  }
+
+  /** A value that an earlier kernel stored; a truth is a number in memory. */
+  private stored(node: Node, at: Coordinates): Value {
+    const value = this.read(this.context.tensors.value(node.id), at);
+    return node.type.scalar === "bool" ? { re: this.e.op("ne", value.re, this.e.u32(0)) } : value;
   }
 
   private node(id: NodeId): Node {

@@ -24,6 +24,7 @@ import {
   type LowerContext,
   type LoweredKernel,
 } from "./context.js";
+import { chunkingOf, layoutOf, shapeOf, type Cut, type Layout } from "./scan-layout.js";
 import { scalarize, type Coordinates, type ScalarizeContext } from "./scalarize.js";
 import type { KernelScope, Value } from "./scope.js";
 
@@ -50,79 +51,6 @@ export function lowerScan(context: LowerContext, group: Group): readonly Lowered
     part((lowering) => lowering.carry(cut)),
     part((lowering) => lowering.rescan(cut)),
   ];
-}
-
-/** How the axes of a recurrence are laid over the kernel's loops. */
-interface Layout {
-  readonly states: readonly State[];
-  /** Run-time axes of the state: sequences. */
-  readonly lead: readonly AxisId[];
-  readonly channel: readonly AxisId[];
-  readonly inner: readonly AxisId[];
-  readonly time: AxisId;
-  readonly complex: boolean;
-}
-
-/** The names of the run-time numbers that cut time, and the tensors between the three kernels. */
-interface Cut {
-  readonly steps: string;
-  readonly chunks: string;
-}
-
-function layoutOf(context: LowerContext, group: Group): Layout {
-  const { graph } = context;
-  const states = (group.recurrence?.states ?? []).map((id) => stateOf(context, id));
-  const [first] = states;
-  if (first === undefined) throw new InternalError("lower", "a scan without states");
-  const axes = [...graph.axes.keys()].filter((axis) => states.some((state) => state.axes.includes(axis)));
-  const isLead = (axis: AxisId): boolean => typeof axisSize(graph, axis) !== "number";
-  return {
-    states,
-    lead: axes.filter(isLead),
-    channel: axes.filter((axis) => !isLead(axis) && !group.inner.includes(axis)),
-    inner: group.inner,
-    time: first.along,
-    complex: states.some((state) => state.scalar === "c64"),
-  };
-}
-
-function stateOf(context: LowerContext, id: StateId): State {
-  const state = context.graph.states[id];
-  if (state === undefined) throw new InternalError("lower", `no state #${id}`);
-  return state;
-}
-
-function chunkingOf(
-  context: LowerContext,
-  layout: Layout,
-  whole: ScanKernel,
-):
-  | { readonly when: Dim; readonly numbers: NonNullable<LoweredKernel["numbers"]>; readonly cut: Cut }
-  | undefined {
-  const steps = axisSize(context.graph, layout.time);
-  if (typeof steps === "number" || layout.complex || !whole.states.every(({ decay }) => decay))
-    return undefined;
-  const leads = product(layout.lead.map((axis) => axisSize(context.graph, axis)));
-  const chunking = context.schedules.chunking(shapeOf(whole), leads, steps);
-  if (chunking === undefined) return undefined;
-  const cut = { steps: `steps_per_chunk_${whole.channels}`, chunks: `chunks_${whole.channels}` };
-  const numbers = [
-    { name: cut.steps, value: chunking.steps },
-    { name: cut.chunks, value: ["^/", steps, cut.steps] as const },
-  ];
-  return { when: chunking.when, numbers, cut };
-}
-
-function shapeOf(kernel: Omit<ScanKernel, "schedule">): Parameters<LowerContext["schedules"]["scan"]>[0] {
-  const count = (per: "channel" | "inner"): number =>
-    kernel.staged.filter((value) => value.per === per).length;
-  return {
-    channels: kernel.channels,
-    inner: kernel.inner,
-    stagedChannel: count("channel"),
-    stagedInner: count("inner"),
-    reductions: kernel.reductions.length,
-  };
 }
 
 class ScanLowering {

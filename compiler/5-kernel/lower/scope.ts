@@ -101,12 +101,18 @@ export class KernelScope {
     const index = this.index(tensor, coordinates);
     const always = when === undefined || (when.kind === "literal" && when.value === 1);
     const guard = always ? {} : { when };
-    if (!tensor.complex) return [{ binding, index, value: value.re, ...guard }];
+    if (!tensor.complex) return [{ binding, index, value: this.asStored(value.re, tensor), ...guard }];
     const at = this.expr.mul(index, 2);
     return [
       { binding, index: at, value: value.re, ...guard },
       { binding, index: this.expr.add(at, 1), value: value.im ?? this.expr.f32(0), ...guard },
     ];
+  }
+
+  /** Truths lie in memory as 0 and 1, whole numbers without a sign. */
+  private asStored(value: Expr, { element }: Tensor): Expr {
+    if (element !== "u32" || value.type === "u32") return value;
+    return value.type === "bool" ? this.expr.select(value, 1, 0) : this.expr.op("u32", value);
   }
 
   private index(tensor: Tensor, coordinates: readonly Expr[]): Expr {
