@@ -198,6 +198,19 @@ export const recurrences: readonly ErrorExample[] = [
     wrong: { model: "h = 0.5*prev(h) + x" },
     mended: { model: "state h[m]\nh = 0.5*prev(h) + x" },
   },
+  {
+    code: "K0512",
+    title: "A recurrence along a product of time and another axis",
+    meaning: "Steps are ordered by one axis of time. In a product, its factor that is time is named instead.",
+    wrong: {
+      beside: "axis hop = 2, f: time = [t, hop]\n\nblock change(u[f, m]) -> [f, m] { return u - prev(u) }",
+      model: "z = change(x * pos(hop))",
+    },
+    mended: {
+      beside: "axis hop = 2\n\nblock change(u[t, m]) -> [t, m] { return u - prev(u) }",
+      model: "z = change(x * pos(hop))",
+    },
+  },
 ];
 
 export const params: readonly ErrorExample[] = [

@@ -116,7 +116,7 @@ const EXAMPLES: readonly Example[] = [
     says: /`f` uses the axis `n` itself.*`x\[n -> n'\]`/s,
   },
   { code: "K0324", model: "z = x / «size(t)»", says: /known only when the model runs/ },
-  { code: "K0325", model: "z = x[m -> «n»]", says: /`m` cannot become `\[n\] of 4`/ },
+  { code: "K0325", model: "z = x[m -> «n»]", says: /another size.*\[n\] of 4.*\[m\] of 6/s },
   { code: "K0326", model: "param w[«5», m]", says: /the only literal size is 1/ },
   {
     code: "K0324",

@@ -55,12 +55,13 @@ export function stack(env: Env, { values, axes }: Arguments, span: Span): Value 
   const fits =
     axis !== undefined && others.length === 0 && table.isFixed([axis]) && table.size([axis]) === items.length;
   if (!fits) {
+    const size = table.isFixed(target.primes) ? ` of ${table.size(target.primes)}` : "";
     report(
       env,
       joinMismatch(
         target.list.span,
         "stack",
-        `there are ${items.length} values`,
+        `there are ${items.length} values, and the new axis is ${listAxes(target.primes)}${size}`,
         "stack along one axis of that size",
       ),
     );

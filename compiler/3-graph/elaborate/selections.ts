@@ -163,6 +163,7 @@ function become(
       slot.span,
       name,
       sized(to),
+      sized(from),
       parts.map((p) => listAxes(p.axes)),
       [{ span, message: `\`${name}\` is ${sized(from)}` }],
     ),

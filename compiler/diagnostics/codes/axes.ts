@@ -64,17 +64,20 @@ export function noPart(
   span: Span,
   axis: string,
   found: string,
+  from: string,
   parts: readonly string[],
   related: readonly RelatedSpan[],
 ): Diagnostic {
   return {
     code: "K0325",
     severity: "error",
-    message: `\`${axis}\` cannot become \`${found}\``,
+    message: `\`${axis}\` cannot become an axis of another size`,
     span,
-    ...(parts.length === 0
-      ? {}
-      : { expected: `a part of \`${axis}\` (${parts.join(" or ")}), or an axis of its size` }),
+    found,
+    expected:
+      parts.length === 0
+        ? `an axis as long as ${from}`
+        : `a part of \`${axis}\` (${parts.join(" or ")}), or an axis as long as ${from}`,
     ...(related.length === 0 ? {} : { related }),
   };
 }

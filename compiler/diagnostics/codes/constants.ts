@@ -59,6 +59,7 @@ export function repeatBound(span: Span, found: string): Diagnostic {
     message: "the bounds of `repeat` must be whole numbers",
     span,
     found,
+    hint: "`/` never truncates: write `floor(a / b)` or `ceil(a / b)`",
   };
 }
 
