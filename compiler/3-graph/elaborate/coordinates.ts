@@ -46,6 +46,12 @@ function positionAlong(env: Env, primes: readonly AxisId[], span: Span): Value {
     report(env, runtimeSize(span, unsized));
     return POISON;
   }
+  if (rest.length > 0 && env.elaboration.axes.isFixed(primes)) {
+    // A whole number: the coordinate of the product as one axis, which is then its primes again.
+    const joint = env.elaboration.axes.stacked(primes.join("·"), [primes], span);
+    const arg = add(env, { kind: "coordinate", axis: joint }, span);
+    return tensor(add(env, { kind: "slice", arg, axis: joint, start: 0, to: primes }, span));
+  }
   return rest.reduce((major, axis) => {
     const scale = { value: constant(env.elaboration.axes.size([axis])), span };
     const scaled = arithmetic(env, "mul", [{ value: major, span }, scale], span);
