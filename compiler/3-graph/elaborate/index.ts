@@ -45,12 +45,11 @@ export function elaborate(module: Module, sink: DiagnosticSink): Graph | undefin
   if (elaboration.outputs.size === 0) sink.report(noOutput(model.name.span, model.name.name));
   if (sink.hasErrors) return undefined;
   const graph = builder.finish();
-  checkSizes(graph, sink);
-  return sink.hasErrors ? undefined : graph;
+  return sizesFit(graph, sink) ? graph : undefined;
 }
 
 /** Reports values of more elements than 32 bits count, each line of the source once. */
-function checkSizes({ nodes, axes }: Graph, sink: DiagnosticSink): void {
+function sizesFit({ nodes, axes }: Graph, sink: DiagnosticSink): boolean {
   const reported = new Set<string>();
   for (const { type, spans } of nodes) {
     const sizes = type.axes.flatMap((axis) => axes.get(axis)?.size ?? []);
@@ -65,6 +64,7 @@ function checkSizes({ nodes, axes }: Graph, sink: DiagnosticSink): void {
       sink.report(tensorSize(span, `[${type.axes.join(", ")}]`, count, MOST_COORDINATES));
     reported.add(place);
   }
+  return reported.size === 0;
 }
 
 /** The model's own frame: mapped over the file's batch axes, stepping along its axis of time. */
