@@ -6,7 +6,7 @@ export interface AddressSet {
 }
 
 /** More runs than this are not kept; `undefined` stands for such a set. */
-export const MOST_RUNS = 2 ** 23;
+export const MOST_RUNS = 2 ** 21;
 
 export const EMPTY: AddressSet = { runs: new Float64Array(0) };
 

@@ -46,7 +46,7 @@ export function bytesOfGroup(
       const buffer = buffers[i];
       const size = BYTES[kernel.bindings[i]?.element ?? "f32"];
       for (const { tensor, offset } of buffer === undefined ? [] : tensorsOf(buffer)) {
-        const end = offset + dim(elements(tensor));
+        const end = offset + elementsOf(tensor, dim);
         tensors.add("read", tensor, part(reads, offset, end), size);
         tensors.add("write", tensor, part(writes, offset, end), size);
       }
@@ -78,7 +78,11 @@ export function bytesOfGroup(
 }
 
 const sizeOf = (buffer: BoundBuffer | undefined, dim: EvaluateDim): number =>
-  buffer === undefined ? 0 : buffer.kind === "pack" ? buffer.size : dim(elements(buffer.tensor));
+  buffer === undefined ? 0 : buffer.kind === "pack" ? buffer.size : elementsOf(buffer.tensor, dim);
+
+/** Of a tensor's buffer, with those that share it. */
+const elementsOf = (tensor: Tensor, dim: EvaluateDim): number =>
+  dim(elements(tensor)) * (tensor.joint?.count ?? 1);
 
 const part = ({ places, distinct }: Touched, start: number, end: number): AddressSet | number =>
   places === undefined ? distinct : within(places, start, end);

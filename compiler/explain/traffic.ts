@@ -153,7 +153,8 @@ function byWorkgroups(
   const placed = accesses.map((access) => placesOf(inWorkgroups(access, digits), digits, dim));
   const known = placed.flatMap((each) => (each.places === undefined ? [] : [each.places]));
   if (known.length === placed.length) return count(union(known)) * repeated;
-  return placed.reduce((total, each) => total + each.most, 0) * repeated;
+  const most = placed.reduce((total, each) => total + each.most, 0) * repeated;
+  return Number.isFinite(most) ? most : undefined;
 }
 
 /** An access that does not have a coordinate is made by the workgroups of all its values. */
@@ -293,7 +294,7 @@ function components(access: Access, terms: readonly Term[]): readonly Component[
 }
 
 /** More combinations than this are not enumerated. */
-const MOST_COMBINATIONS = 2 ** 23;
+const MOST_COMBINATIONS = 2 ** 21;
 
 function enumerate(
   loops: readonly Loop[],
@@ -312,11 +313,14 @@ function enumerate(
     ({ begin, end }) => [begin, end].map((bound) => boundOf(bound, slots, dim)) as [Bound, Bound],
   );
   const at = new Float64Array(own.length);
+  const most = own.reduce((product, { begin, end }) => product * valuesOf(begin, end, dim), 1);
+  if (most > MOST_COMBINATIONS) return { places: undefined, size: most };
   const collected = new Collector();
+  let walked = 0;
   const visit = (slot: number): void => {
-    if (collected.full) return;
     const bound = bounds[slot];
     if (bound === undefined) {
+      walked += 1;
       for (const { test, holds } of guards) if ((test(at) !== 0) !== holds) return;
       let sum = 0;
       for (const value of values) sum += value(at);
@@ -324,18 +328,21 @@ function enumerate(
       return;
     }
     const end = bound[1](at);
-    for (let i = bound[0](at); i < end; i++) {
+    for (let i = bound[0](at); i < end && walked <= MOST_COMBINATIONS; i++) {
       at[slot] = i;
       visit(slot + 1);
     }
   };
   visit(0);
-  const size = collected.size;
-  const known = values.length === evaluators.length && !collected.full;
-  if (!known) return { places: undefined, size };
+  if (walked > MOST_COMBINATIONS) return { places: undefined, size: Infinity };
+  if (values.length < evaluators.length) return { places: undefined, size: collected.size };
   const places = ofValues(collected.values());
   return { places, size: count(places) };
 }
+
+/** How many values a coordinate has; one where its bounds are those of a chunk, of which all together have them. */
+const valuesOf = (begin: Loop["begin"], end: Loop["end"], dim: EvaluateDim): number =>
+  isExpr(begin) || isExpr(end) ? (isExpr(end) ? (constantOf(end, dim) ?? 1) : 1) : dim(end) - dim(begin);
 
 type Bound = (at: Float64Array) => number;
 
@@ -349,10 +356,6 @@ function boundOf(bound: Loop["end"], slots: ReadonlyMap<string, number>, dim: Ev
 class Collector {
   private list = new Float64Array(1024);
   size = 0;
-
-  get full(): boolean {
-    return this.size >= MOST_COMBINATIONS;
-  }
 
   add(value: number): void {
     if (this.size === this.list.length) {
