@@ -10,6 +10,8 @@ import { DEFAULT_TARGETS, TARGETS, type Target } from "./4-passes/schedule.js";
 import { emitBundle } from "./6-emit/bundle.js";
 import { storageOf } from "./6-emit/storage.js";
 import { emitTarget } from "./6-emit/target.js";
+import type { SourceLine } from "./5-kernel/lower/index.js";
+import { positionsIn } from "./diagnostics/positions.js";
 import { unknownTarget } from "./diagnostics/codes/programs.js";
 import { createSink } from "./diagnostics/sink.js";
 import type { Diagnostic, SourceFile, Span } from "./diagnostics/types.js";
@@ -51,7 +53,7 @@ export function compile(source: SourceFile, options: CompileOptions = {}): Compi
     .map((target) =>
       emitTarget(passes.programs, target, {
         storage: storageOf(passes.programs, options),
-        sourceText: sourceText(sources),
+        sourceAt: sourceLines(sources),
         ...(options.schedule && { schedule: options.schedule }),
       }),
     );
@@ -80,8 +82,13 @@ const isError = ({ severity }: Diagnostic): boolean => severity === "error";
 
 const startOf = (source: SourceFile): Span => ({ file: source.path, start: 0, end: 0 });
 
-/** The source at a span, on one line. */
-function sourceText(sources: readonly SourceFile[]): (span: Span) => string {
-  const texts = new Map(sources.map(({ path, text }) => [path, text]));
-  return ({ file, start, end }) => (texts.get(file) ?? "").slice(start, end).replace(/\s+/g, " ").trim();
+/** The source at a span, and its file (without the path of this machine) and line. */
+function sourceLines(sources: readonly SourceFile[]): (span: Span) => SourceLine | undefined {
+  const files = new Map(sources.map(({ path, text }) => [path, { text, at: positionsIn(text) }]));
+  return ({ file, start, end }) => {
+    const found = files.get(file);
+    const text = found?.text.slice(start, end).replace(/\s+/g, " ").trim() ?? "";
+    if (found === undefined || text === "") return undefined;
+    return { place: `${file.replace(/^.*[\\/]/, "")}:${String(found.at(start).line)}`, text };
+  };
 }

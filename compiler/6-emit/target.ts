@@ -5,7 +5,7 @@ import { exceeds, relieve, type ReliefOptions } from "../4-passes/relieve.js";
 import type { Programs } from "../4-passes/index.js";
 import { schedulesFor, type ScheduleOptions, type Target } from "../4-passes/schedule.js";
 import type { Graph } from "../3-graph/types.js";
-import { lower, type LoweredGroup } from "../5-kernel/lower/index.js";
+import { lower, type LoweredGroup, type SourceLine } from "../5-kernel/lower/index.js";
 import type { Kernel } from "../5-kernel/types.js";
 import type { Storage, TargetEntry } from "../../runtime/bundle-format.js";
 import { ConstantPlan } from "./constants.js";
@@ -15,7 +15,7 @@ import { planStates } from "./states.js";
 
 export interface EmitOptions {
   readonly storage: (param: string) => Storage;
-  readonly sourceText: (span: Span) => string;
+  readonly sourceAt: (span: Span) => SourceLine | undefined;
   readonly schedule?: ScheduleOptions;
 }
 
@@ -51,7 +51,7 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     const groups = lower(graph, fusion, {
       schedules,
       storage: options.storage,
-      sourceText: options.sourceText,
+      sourceAt: options.sourceAt,
     });
     return { name, graph, fusion, groups };
   };

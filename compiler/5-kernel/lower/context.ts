@@ -10,6 +10,12 @@ import { identifier, valueName } from "./names.js";
 import { scalarize, type Coordinates, type ScalarizeContext } from "./scalarize.js";
 import { KernelScope, type BoundBuffer } from "./scope.js";
 
+/** A piece of source on one line, and where it begins: `mamba.krait:41`. */
+export interface SourceLine {
+  readonly place: string;
+  readonly text: string;
+}
+
 export interface LowerContext {
   readonly graph: Graph;
   readonly fusion: Fusion;
@@ -17,8 +23,8 @@ export interface LowerContext {
   readonly schedules: Schedules;
   /** The group that is being lowered. */
   readonly group?: number;
-  /** The text at a span, for the comments of shaders. */
-  readonly sourceText: (span: Span) => string;
+  /** What stands at a span, for the comments of shaders. */
+  readonly sourceAt: (span: Span) => SourceLine | undefined;
 }
 
 export interface LoweredKernel {
@@ -178,13 +184,26 @@ export function describe(
     stored === undefined && group.members.size === 0 && carried !== undefined
       ? `${identifier(carried)}_after`
       : (group.outputs[0] ?? valueName(context.graph, stored ?? group.root));
+  return { name: `${identifier(name)}_${group.kind}`, notes: sourceNotes(context, group) };
+}
+
+/** The lines of source that a group computes: its recurrence's states, its anchor, and every value with a name. */
+function sourceNotes(context: LowerContext, group: Group): Kernel["notes"] {
   const lines = new Map<string, { text: string; span: Span }>();
+  const note = (name: string | undefined, spans: readonly Span[]): void => {
+    // What a function of the prelude computes is shown where the model calls it.
+    for (const span of spans) {
+      const source = context.sourceAt(span);
+      if (source === undefined) continue;
+      const text = `${source.place}  ${name === undefined ? "" : `${identifier(name)} = `}${source.text}`;
+      lines.set(text, { text, span });
+      return;
+    }
+  };
+  for (const id of group.recurrence?.states ?? []) note(undefined, context.graph.states[id]?.spans ?? []);
   for (const id of [...group.members].sort((p, q) => p - q)) {
     const node = context.graph.nodes[id];
-    const [span] = node?.spans ?? [];
-    if (node?.name === undefined || span === undefined) continue;
-    const text = context.sourceText(span);
-    if (text !== "") lines.set(text, { text, span });
+    if (node !== undefined && (node.name !== undefined || id === group.root)) note(node.name, node.spans);
   }
-  return { name: `${identifier(name)}_${group.kind}`, notes: [...lines.values()] };
+  return [...lines.values()];
 }

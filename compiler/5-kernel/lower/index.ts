@@ -6,7 +6,7 @@ import type { Schedules } from "../../4-passes/schedule.js";
 import type { Graph } from "../../3-graph/types.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import { refKey, Tensors, type Tensor } from "./buffers.js";
-import { withinBindings, type LowerContext, type LoweredKernel } from "./context.js";
+import { withinBindings, type LowerContext, type LoweredKernel, type SourceLine } from "./context.js";
 import { lowerContract } from "./contract.js";
 import { lowerMap, lowerReduce } from "./elementwise.js";
 import { lowerScan } from "./scan.js";
@@ -14,7 +14,7 @@ import type { BoundBuffer } from "./scope.js";
 import { lowerSequential } from "./sequential.js";
 import { signatureOf, type Signature } from "./signature.js";
 
-export type { LoweredKernel } from "./context.js";
+export type { LoweredKernel, SourceLine } from "./context.js";
 
 /** A group and its kernels; where several could run, their `when` picks. */
 export interface LoweredGroup {
@@ -25,17 +25,17 @@ export interface LoweredGroup {
 export interface LowerOptions {
   readonly schedules: Schedules;
   readonly storage: (param: string) => Storage;
-  readonly sourceText: (span: Span) => string;
+  readonly sourceAt: (span: Span) => SourceLine | undefined;
 }
 
 export function lower(graph: Graph, fusion: Fusion, options: LowerOptions): readonly LoweredGroup[] {
-  const { schedules, sourceText } = options;
+  const { schedules, sourceAt } = options;
   const context: LowerContext = {
     graph,
     fusion,
     tensors: new Tensors(graph, options.storage, fusion.joint),
     schedules,
-    sourceText,
+    sourceAt,
   };
   const known = new Map<
     string,
