@@ -34,7 +34,11 @@ export function buildCommand(io: Io): Command {
     .argument("<model.krait>", "Krait source")
     .requiredOption("-o, --output <dir>", "the bundle's folder")
     .option("--set <name=value>", "override a constant of the model (repeatable)", collectSetting)
-    .option("--target <name>", "a target profile, baseline or large (repeatable, best first; default: baseline)", collect)
+    .option(
+      "--target <name>",
+      "a target profile, baseline or large (repeatable, best first; default: baseline)",
+      collect,
+    )
     .option("--types", "add model.ts, a TypeScript module that knows the model's inputs and outputs")
     .option("--json", "print what was built as JSON on standard output")
     .addHelpText("after", HELP)
