@@ -5,7 +5,7 @@
 import { operands } from "../3-graph/rewrite.js";
 import type { AxisId, Graph, Node, NodeId } from "../3-graph/types.js";
 import { classify, type RecurrenceClass } from "./classify.js";
-import { dependents } from "./linear.js";
+import { readersOf } from "./uses.js";
 import type { Recurrence } from "./recurrences.js";
 
 export interface Attached {
@@ -80,16 +80,15 @@ function contractedReaders(
 ):
   | { readonly inner: readonly AxisId[]; readonly members: readonly NodeId[] }
   | { readonly spills: Node | undefined } {
-  const open = new Set(cycle);
-  const later = dependents(graph, (node) => cycle.has(node.id));
+  const walk = new OpenReaders(graph, cycle);
+  const { open } = walk;
   const members: NodeId[] = [];
   let inner: readonly AxisId[] | undefined;
-  for (const node of graph.nodes) {
-    if (cycle.has(node.id) || !operands(node).some((id) => open.has(id))) continue;
-    if (operands(node).some((id) => later.has(id) && !open.has(id))) return { spills: node };
+  for (let node = walk.next(); node !== undefined; node = walk.next()) {
+    if (walk.readsResults(node)) return { spills: node };
     members.push(node.id);
     if (node.kind === "map" && node.type.axes.every((axis) => domain.includes(axis))) {
-      open.add(node.id);
+      walk.opens(node.id);
       continue;
     }
     const over =
@@ -112,15 +111,64 @@ function contractedReaders(
 
 /** For the sequential kernel: everything that reads uncontracted state, up to and with the contraction. */
 function readersUpToContraction(graph: Graph, cycle: ReadonlySet<NodeId>): readonly NodeId[] {
-  const open = new Set(cycle);
-  const later = dependents(graph, (node) => cycle.has(node.id));
+  const walk = new OpenReaders(graph, cycle);
   const members: NodeId[] = [];
-  for (const node of graph.nodes) {
-    if (cycle.has(node.id) || !operands(node).some((id) => open.has(id))) continue;
+  for (let node = walk.next(); node !== undefined; node = walk.next()) {
     if (node.kind !== "map" && node.kind !== "dot" && node.kind !== "reduce") continue;
-    if (operands(node).some((id) => later.has(id) && !open.has(id))) continue;
+    if (walk.readsResults(node)) continue;
     members.push(node.id);
-    if (node.kind === "map") open.add(node.id);
+    if (node.kind === "map") walk.opens(node.id);
   }
   return members;
+}
+
+/** The readers of values that still have the state's axes (*open* ones), one after the other in the graph's order. */
+class OpenReaders {
+  readonly open: Set<NodeId>;
+  private readonly pending = new Set<NodeId>();
+  private readonly first: number;
+  private readonly later = new Map<NodeId, boolean>();
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly cycle: ReadonlySet<NodeId>,
+  ) {
+    this.open = new Set(cycle);
+    this.first = Math.min(...cycle);
+    for (const id of cycle) this.readBy(id);
+  }
+
+  private readBy(id: NodeId): void {
+    for (const reader of readersOf(this.graph).get(id) ?? [])
+      if (!this.cycle.has(reader.id)) this.pending.add(reader.id);
+  }
+
+  next(): Node | undefined {
+    if (this.pending.size === 0) return undefined;
+    const id = Math.min(...this.pending) as NodeId;
+    this.pending.delete(id);
+    return this.graph.nodes[id];
+  }
+
+  /** The value keeps the state's axes: who reads it comes next. */
+  opens(id: NodeId): void {
+    this.open.add(id);
+    this.readBy(id);
+  }
+
+  /** Whether a node also reads what has to be computed from the recurrence's results first. */
+  readsResults(node: Node): boolean {
+    return operands(node).some((id) => !this.open.has(id) && this.isLater(id));
+  }
+
+  private isLater(id: NodeId): boolean {
+    if (id < this.first) return false;
+    const known = this.later.get(id);
+    if (known !== undefined) return known;
+    const node = this.graph.nodes[id];
+    const later =
+      this.cycle.has(id) || (node !== undefined && operands(node).some((arg) => this.isLater(arg)));
+    this.later.set(id, later);
+    return later;
+  }
 }

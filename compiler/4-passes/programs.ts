@@ -54,8 +54,8 @@ export function stepProgram(graph: Graph): Graph | undefined {
 export function prefillProgram(original: Graph): Graph {
   const time = timeAxis(original);
   if (time === undefined) return original;
-  const { graph, window } = withWindow(original, time);
-  const body = bodyNodes(graph, time);
+  const body = bodyNodes(original, time);
+  const { graph, window } = withWindow(original, time, body);
   return rewrite(graph, {
     visit(node, context) {
       if (body.has(node.id) || node.kind === "window") return context.copy(node);
@@ -83,11 +83,14 @@ function nodeOf(graph: Graph, id: NodeId): Node {
 }
 
 /** The graph with a window axis; outputs that the body computes are read through a window. */
-function withWindow(graph: Graph, time: AxisId): { readonly graph: Graph; readonly window: AxisId } {
+function withWindow(
+  graph: Graph,
+  time: AxisId,
+  body: ReadonlySet<NodeId>,
+): { readonly graph: Graph; readonly window: AxisId } {
   const window = `${time}_out` as AxisId;
   const spans = graph.axes.get(time)?.spans ?? [];
   const axis: Axis = { id: window, size: { runtime: TAIL_COUNT }, role: "time", spans };
-  const body = bodyNodes(graph, time);
   const swap = (id: AxisId): AxisId => (id === time ? window : id);
   const nodes = [...graph.nodes];
   const outputs = graph.outputs.map((output) => {

@@ -1,6 +1,6 @@
 /** Side tables about who reads what. */
 import { live, operands } from "../3-graph/rewrite.js";
-import type { Graph, NodeId } from "../3-graph/types.js";
+import type { Graph, Node, NodeId } from "../3-graph/types.js";
 
 /** How often each live node is read: by nodes, state equations and outputs. */
 export function useCounts(graph: Graph): ReadonlyMap<NodeId, number> {
@@ -29,4 +29,21 @@ export function parameterOnly(graph: Graph): ReadonlySet<NodeId> {
     else if (leaf || reads.length > 0) constant.add(node.id);
   }
   return found;
+}
+
+const readerTables = new WeakMap<Graph, ReadonlyMap<NodeId, readonly Node[]>>();
+
+/** The nodes that read each node, in the graph's order. Made once for a graph. */
+export function readersOf(graph: Graph): ReadonlyMap<NodeId, readonly Node[]> {
+  const known = readerTables.get(graph);
+  if (known !== undefined) return known;
+  const table = new Map<NodeId, Node[]>();
+  for (const node of graph.nodes)
+    for (const id of new Set(operands(node))) {
+      const readers = table.get(id);
+      if (readers === undefined) table.set(id, [node]);
+      else readers.push(node);
+    }
+  readerTables.set(graph, table);
+  return table;
 }
