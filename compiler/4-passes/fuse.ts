@@ -7,12 +7,12 @@
  * what is stored (a prologue).
  */
 import { InternalError } from "../diagnostics/internal-error.js";
-import { operands } from "../3-graph/rewrite.js";
 import type { AxisId, Graph, MapFn, Node, NodeId, StateId } from "../3-graph/types.js";
 import { executionOrder } from "./order.js";
 import type { RecurrenceClass } from "./classify.js";
 import { recurrences, type Recurrence } from "./recurrences.js";
 import { attach, type Attached } from "./attach.js";
+import { readersOf, readsOf } from "./uses.js";
 import { apartByAxes, type Apart, type Start } from "./fusion-reasons.js";
 
 export type GroupKind = "map" | "reduce" | "contract" | "scan" | "sequential";
@@ -170,9 +170,7 @@ class Fuser {
       this.start({ kind: anchor, root: node.id, start, inner: [], domain: node.type.axes }, [node.id]);
       return;
     }
-    const reads =
-      node.kind === "prev" ? [this.graph.states[node.state]?.equation.value ?? node.id] : operands(node);
-    const latest = Math.max(-1, ...reads.map((id) => this.readyAt(id)));
+    const latest = Math.max(-1, ...readsOf(this.graph, node).map((id) => this.readyAt(id)));
     this.ready.set(node.id, latest);
     const apart = this.keptApart(node, latest);
     if (apart !== undefined) {
@@ -371,9 +369,8 @@ class Fuser {
   }
 
   private readByMembersAlone(id: NodeId, target: Draft, draft: Draft): boolean {
-    return this.graph.nodes.every(
-      (n) => !operands(n).includes(id) || target.members.has(n.id) || draft.members.has(n.id),
-    );
+    const readers = readersOf(this.graph).get(id) ?? [];
+    return readers.every((reader) => target.members.has(reader.id) || draft.members.has(reader.id));
   }
 
   /** Groups other than `except` that read a value, directly or through virtual nodes. */
@@ -402,11 +399,7 @@ class Fuser {
       if (list === undefined) table.set(value, [reader]);
       else list.push(reader);
     };
-    for (const node of this.graph.nodes) {
-      for (const id of operands(node)) add(id, node.id);
-      const value = node.kind === "prev" ? this.graph.states[node.state]?.equation.value : undefined;
-      if (value !== undefined) add(value, node.id);
-    }
+    for (const node of this.graph.nodes) for (const id of readsOf(this.graph, node)) add(id, node.id);
     this.readerTable = table;
     return table;
   }
@@ -458,9 +451,6 @@ class Fuser {
   /** The placed values that a value is computed from, itself if it is placed. */
   private leaves(id: NodeId): readonly NodeId[] {
     if (this.home.has(id)) return [id];
-    const node = this.node(id);
-    const reads =
-      node.kind === "prev" ? [this.graph.states[node.state]?.equation.value ?? id] : operands(node);
-    return node.kind === "prev" && reads[0] === id ? [] : reads.flatMap((arg) => this.leaves(arg));
+    return readsOf(this.graph, this.node(id)).flatMap((arg) => this.leaves(arg));
   }
 }

@@ -1,7 +1,8 @@
 /** The order in which values can be computed, recurrences as wholes, independent products as early as they can be. */
-import { live, operands } from "../3-graph/rewrite.js";
+import { live } from "../3-graph/rewrite.js";
 import type { Graph, Node, NodeId } from "../3-graph/types.js";
 import type { Attached } from "./attach.js";
+import { readsOf } from "./uses.js";
 
 /**
  * Live nodes, and recurrences with what is attached to them, sorted by level (how many anchors lie before), then by the source's order: a product that
@@ -15,13 +16,17 @@ export function executionOrder(graph: Graph, found: readonly Attached[]): readon
   const done: (NodeId | Attached)[] = [];
   const open = new Set<NodeId | Attached>();
 
+  const readsAt = (id: NodeId): readonly NodeId[] => {
+    const node = graph.nodes[id];
+    return node === undefined ? [] : readsOf(graph, node);
+  };
   const unit = (id: NodeId): NodeId | Attached => cycle.get(id) ?? id;
   const reads = (item: NodeId | Attached): readonly NodeId[] => {
     if (typeof item !== "number") {
       const inside = new Set(item.members);
-      return item.members.flatMap((id) => readsOf(graph, id)).filter((id) => !inside.has(id));
+      return item.members.flatMap(readsAt).filter((id) => !inside.has(id));
     }
-    return readsOf(graph, item);
+    return readsAt(item);
   };
   const visit = (root: NodeId | Attached): void => {
     const work: { item: NodeId | Attached; pending: (NodeId | Attached)[] }[] = [];
@@ -47,15 +52,6 @@ export function executionOrder(graph: Graph, found: readonly Attached[]): readon
   const place = new Map(done.map((item, k) => [item, k]));
   const first = (item: NodeId | Attached): number => place.get(item) ?? 0;
   return done.sort((p, q) => (levels.get(p) ?? 0) - (levels.get(q) ?? 0) || first(p) - first(q));
-}
-
-/** Operands, and for `prev` of a state its value. */
-function readsOf(graph: Graph, id: NodeId): readonly NodeId[] {
-  const node = graph.nodes[id];
-  if (node === undefined) return [];
-  if (node.kind !== "prev") return operands(node);
-  const value = graph.states[node.state]?.equation.value;
-  return value === undefined ? [] : [value];
 }
 
 function isAnchor(graph: Graph, item: NodeId | Attached): boolean {

@@ -31,6 +31,13 @@ export function parameterOnly(graph: Graph): ReadonlySet<NodeId> {
   return found;
 }
 
+/** What a value is computed from: its operands, and for `prev` the value of its state. */
+export function readsOf(graph: Graph, node: Node): readonly NodeId[] {
+  if (node.kind !== "prev") return operands(node);
+  const value = graph.states[node.state]?.equation.value;
+  return value === undefined ? [] : [value];
+}
+
 const readerTables = new WeakMap<Graph, ReadonlyMap<NodeId, readonly Node[]>>();
 
 /** The nodes that read each node, in the graph's order. Made once for a graph. */
