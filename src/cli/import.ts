@@ -1,6 +1,8 @@
 import { Command } from "commander";
-import type { Bundle } from "../../runtime/bundle-format.js";
+import type { SourceTree } from "../../compiler/1-parse/ast.js";
+import type { Bundle, ConstantValue } from "../../runtime/bundle-format.js";
 import { matchWeights } from "../../runtime/weights.js";
+import { collectSetting, type Settings } from "./arguments.js";
 import { chooseStorage, type Config, readConfig } from "./checkpoint.js";
 import { compileModel } from "./compile-model.js";
 import { InputError } from "./errors.js";
@@ -12,6 +14,7 @@ import { describeModel, describeSignature, describeTarget } from "./summary.js";
 
 interface ImportOptions {
   readonly output: string;
+  readonly set?: Settings;
   readonly json?: boolean;
 }
 
@@ -21,10 +24,13 @@ Takes the family from "model_type" in config.json and compiles the family's Krai
 are: 'run' reads them from the checkpoint. On the GPU they are kept as stored (f32, f16 or bf16),
 small ones in f32.
 
+What a config leaves open the family's source decides, and its choice is printed; --set overrides it.
+
 Families: ${knownFamilies().join(", ")}
 
 Examples:
   $ krait import ./mamba-130m-hf -o mamba.bundle
+  $ krait import ./mamba2-official -o mamba2.bundle --set norm_groups=8
   $ krait run mamba.bundle --weights ./mamba-130m-hf --tokens 510,5313 --max-new 16
 `;
 
@@ -34,6 +40,7 @@ export function importCommand(io: Io): Command {
     .description("Compiles the model of a checkpoint in Hugging Face's layout to a bundle.")
     .argument("<checkpoint-dir>", "the folder with config.json and model.safetensors")
     .requiredOption("-o, --output <dir>", "the bundle's folder")
+    .option("--set <name=value>", "override a constant of the family's source (repeatable)", collectSetting)
     .option("--json", "print what was built as JSON on standard output")
     .addHelpText("after", help)
     .action((folder: string, options: ImportOptions) => importCheckpoint(folder, options, io));
@@ -48,7 +55,11 @@ async function importCheckpoint(folder: string, options: ImportOptions, io: Io):
   try {
     const storage = chooseStorage(checkpoint.tensors.values());
     const source = { ...readSource(familyPath(family)), path: `${family}.krait` };
-    ({ bundle } = await compileModel(source, { config, ...storage }, io));
+    const { set = {} } = options;
+    const compiled = await compileModel(source, { config, set, ...storage }, io);
+    ({ bundle } = compiled);
+    for (const choice of choices(compiled.stages.tree, bundle.manifest.constants, set))
+      io.err(`note: ${choice}\n`);
     const { unused } = matchWeights(bundle.manifest.params, checkpoint);
     if (unused.length > 0) io.err(`note: the model has no use for ${nameSome(unused)}\n`);
   } finally {
@@ -64,6 +75,23 @@ async function importCheckpoint(folder: string, options: ImportOptions, io: Io):
     `Try it:  krait run ${options.output} --weights ${folder} --tokens 1,2,3 --max-new 16`,
   ];
   io.out(`${lines.join("\n")}\n`);
+}
+
+/** The constants that the family's author documented: what a config may leave open, and how it was decided. */
+function choices(
+  tree: SourceTree | undefined,
+  constants: Readonly<Record<string, ConstantValue>>,
+  set: Settings,
+): readonly string[] {
+  return (tree?.declarations ?? []).flatMap((statement) => {
+    if (statement.kind !== "const" || statement.doc === undefined) return [];
+    return statement.definitions
+      .filter(({ name: { name } }) => !Object.hasOwn(set, name))
+      .map(
+        ({ name: { name } }) =>
+          `${name} = ${JSON.stringify(constants[name])} (--set ${name}=…): ${statement.doc ?? ""}`,
+      );
+  });
 }
 
 function nameSome(tensors: readonly string[]): string {

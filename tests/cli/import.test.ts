@@ -13,6 +13,8 @@ describe("krait import", () => {
     ["mamba", "f32"],
     ["falcon-mamba", "f32"],
     ["mamba-bf16-sharded", "bf16"],
+    ["mamba2", "f32"],
+    ["mamba2-f16", "f16"],
   ] as const) {
     it(`compiles the model of ${checkpoint}, weights kept as stored`, async () => {
       const { out } = await kraitOk("import", fixturePath(checkpoint), "-o", at(checkpoint));
@@ -39,6 +41,24 @@ describe("krait import", () => {
     assert.match(err, message);
     assert.ok(!existsSync(at("refused")));
   }
+
+  it("chooses how mamba2 normalizes by what wrote the checkpoint, says so, and lets --set override it", async () => {
+    const grouped = fixturePath("mamba2-groups");
+    const { err } = await kraitOk("import", grouped, "-o", at("groups"));
+    assert.match(err, /norm_groups = 1 .*--set norm_groups/);
+    assert.equal(manifestOf("groups").constants["norm_groups"], 1);
+
+    const config = JSON.parse(readFileSync(fixturePath("mamba2-groups", "config.json"), "utf8")) as object;
+    const official = folder("official", { ...config, transformers_version: undefined });
+    copyFileSync(fixturePath("mamba2-groups", "model.safetensors"), `${official}/model.safetensors`);
+    const other = await kraitOk("import", official, "-o", at("by-authors"));
+    assert.match(other.err, /norm_groups = 2/);
+    assert.equal(manifestOf("by-authors").constants["norm_groups"], 2);
+
+    const forced = await kraitOk("import", grouped, "-o", at("forced"), "--set", "norm_groups=2");
+    assert.doesNotMatch(forced.err, /norm_groups/);
+    assert.equal(manifestOf("forced").constants["norm_groups"], 2);
+  });
 
   it("names the families that it knows", async () => {
     await refused(folder("gpt", { model_type: "gpt2" }), /family "gpt2"[^]*falcon_mamba, mamba/);

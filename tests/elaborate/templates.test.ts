@@ -11,14 +11,29 @@ function template(name: string, options: SourceOptions): Graph {
   return graphOf(readFileSync(path, "utf8"), { ...options, file: `${name}.krait` });
 }
 
+const MAMBA = [
+  ["conv", "history", "b d taps"],
+  ["h", "state", "b d n"],
+] as const;
+const MAMBA2 = [
+  ["conv", "history", "b part rest rep p taps"],
+  ["conv_2", "history", "b part rest n taps"],
+  ["conv_3", "history", "b part rest n taps"],
+  ["h", "state", "b part rest rep p n"],
+] as const;
+
+/** The fixture, its template, its layers, and what each carries. */
 const CHECKPOINTS = [
-  ["mamba", "mamba", 3],
-  ["mamba-bf16-sharded", "mamba", 3],
-  ["falcon-mamba", "falcon_mamba", 2],
+  ["mamba", "mamba", 3, MAMBA],
+  ["mamba-bf16-sharded", "mamba", 3, MAMBA],
+  ["falcon-mamba", "falcon_mamba", 2, MAMBA],
+  ["mamba2", "mamba2", 3, MAMBA2],
+  ["mamba2-groups", "mamba2", 3, MAMBA2],
+  ["mamba2-f16", "mamba2", 3, MAMBA2],
 ] as const;
 
 describe("model templates", () => {
-  for (const [fixture, name, layers] of CHECKPOINTS) {
+  for (const [fixture, name, layers, carriedEach] of CHECKPOINTS) {
     describe(fixture, () => {
       const checkpoint = checkpointFixture(fixture);
       const graph = template(name, { config: checkpoint.config });
@@ -36,12 +51,11 @@ describe("model templates", () => {
         assert.deepEqual(read.toSorted(byName), stored.toSorted(byName));
       });
 
-      it("carries one state and one history a layer, named by call path", () => {
+      it("carries its states and histories, named by call path", () => {
         const carried = graph.states.map((state) => [state.name, state.kind, state.axes.join(" ")]);
-        const expected = Array.from({ length: layers }, (_, layer) => [
-          [`backbone.layers.${layer}.mixer.conv`, "history", "b d taps"],
-          [`backbone.layers.${layer}.mixer.h`, "state", "b d n"],
-        ]).flat();
+        const expected = Array.from({ length: layers }, (_, layer) =>
+          carriedEach.map(([value, ...rest]) => [`backbone.layers.${layer}.mixer.${value}`, ...rest]),
+        ).flat();
         assert.deepEqual(carried, expected);
       });
 

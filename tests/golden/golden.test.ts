@@ -27,6 +27,7 @@ interface Golden {
 
 const template = (family: string): string => readFileSync(`templates/models/${family}.krait`, "utf8");
 const TINY = { vocab: 11, width: 8, layers: 1, state_size: 4, taps: 3, inner: 16, dt_rank: 2 };
+const TINY_2 = { vocab: 11, width: 8, layers: 1, state_size: 4, taps: 3, head_dim: 4, heads: 4, groups: 2 };
 
 const MODELS: readonly Golden[] = [
   ...RECURRENCES.map(({ name, text }) => ({ name: name.replace(/[^a-z0-9]+/g, "-"), text })),
@@ -36,6 +37,7 @@ const MODELS: readonly Golden[] = [
   { name: "mamba-large-target", text: template("mamba"), options: { set: TINY, targets: ["large"] } },
   { name: "mamba-bf16", text: template("mamba"), options: { set: { ...TINY, width: 64, inner: 128, vocab: 300 }, weights: "bf16" } },
   { name: "falcon-mamba", text: template("falcon_mamba"), options: { set: TINY } },
+  { name: "mamba2", text: template("mamba2"), options: { set: TINY_2 } },
   { name: "scan", text: SCAN, options: { set: { channels: 8, states: 4 } } },
   { name: "scan-grouped", text: SCAN, options: { set: { channels: 8, states: 4, groups: 2 } } },
   { name: "scan-plain", text: SCAN, options: { set: { channels: 8, states: 4, has_bias: false, has_skip: false, has_gate: false } } },

@@ -7,7 +7,7 @@ import { templateGraph } from "../support/elaborated.js";
 import { expectClose } from "../support/expect-close.js";
 import { checkpointFixture, tensorOf, type Checkpoint } from "../support/fixtures.js";
 
-const CHECKPOINTS = ["mamba", "falcon-mamba", "mamba-bf16-sharded"];
+const CHECKPOINTS = ["mamba", "falcon-mamba", "mamba-bf16-sharded", "mamba2", "mamba2-groups", "mamba2-f16"];
 
 function logitsOf(result: Interpretation): Tensor {
   const logits = result.outputs["logits"];

@@ -10,7 +10,7 @@ import { expectClose } from "../support/expect-close.js";
 import { checkpointFixture, fixturePath, tensorOf, type Checkpoint } from "../support/fixtures.js";
 import { checkpointBundle, u32 } from "../support/model.js";
 
-for (const name of ["mamba", "falcon-mamba", "mamba-bf16-sharded"]) {
+for (const name of ["mamba", "falcon-mamba", "mamba-bf16-sharded", "mamba2", "mamba2-groups", "mamba2-f16"]) {
   describe(`the checkpoint ${name}`, () => {
     let checkpoint: Checkpoint;
     let model: Model;

@@ -14,12 +14,25 @@ import { seeded, type Random } from "../support/random.js";
 
 type Settings = Readonly<Record<string, number | boolean>>;
 
-const TEMPLATES = ["mamba", "falcon_mamba"] as const;
+const TEMPLATES = ["mamba", "falcon_mamba", "mamba2"] as const;
 const DRAWS = Number(process.env["KRAIT_DRAWS"] ?? 6);
 const SEED = Number(process.env["KRAIT_SEED"] ?? 20231201);
 
+function drawSettings(template: (typeof TEMPLATES)[number], random: Random): Settings {
+  const { inner, dt_rank, ...common } = drawMamba(random);
+  if (template !== "mamba2") return { ...common, inner: inner ?? 1, dt_rank: dt_rank ?? 1 };
+  const [groups, perGroup] = [random.pick([1, 2, 4]), random.integer(1, 4)];
+  return {
+    ...common,
+    groups,
+    heads: groups * perGroup,
+    head_dim: random.pick([1, 3, 8, 16]),
+    norm_groups: random.pick([1, groups]),
+  };
+}
+
 /** Sizes around and off every tile; `inner` need not be twice the width. */
-function drawSettings(random: Random): Settings {
+function drawMamba(random: Random): Settings {
   const width = random.pick([3, 16, 33, 48, 80]);
   return {
     vocab: random.pick([5, 64, 131]),
@@ -42,7 +55,7 @@ function drawWeights(graph: Graph, random: Random): Record<string, HostTensor> {
       const shape = param.shape ?? param.layout.map(({ size }) => size);
       const depth = shape.length > 1 ? (shape.at(-1) ?? 1) : 1;
       const scale = param.name.includes("A_log") ? 0.5 : 1 / Math.sqrt(depth);
-      const shift = /norm/.test(param.name) ? 1 : /dt_proj\.bias/.test(param.name) ? -1 : 0;
+      const shift = /norm/.test(param.name) ? 1 : /dt_proj\.bias|dt_bias/.test(param.name) ? -1 : 0;
       const { data } = random.tensor(shape, (r) => shift + scale * r.normal());
       return [param.sources[0] ?? param.name, { shape, data: f32(data) }];
     }),
@@ -53,7 +66,7 @@ describe(`sibling checkpoints agree with the oracle (${DRAWS} draws a template, 
   for (const template of TEMPLATES) {
     for (let draw = 0; draw < DRAWS; draw++) {
       const random = seeded(SEED + 1000 * TEMPLATES.indexOf(template) + draw);
-      const set = drawSettings(random);
+      const set = drawSettings(template, random);
       const batch = random.integer(1, 6);
       const steps = random.pick([1, 2, 7, 16, 33, 65]);
       it(`${template}, ${batch} × ${steps} steps, ${JSON.stringify(set)}`, async () => {

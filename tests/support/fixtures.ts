@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseConfig } from "../../src/cli/checkpoint.js";
 import { readSafetensors, type SafetensorsFile, type StoredTensor } from "./safetensors.js";
 
 const FIXTURES = join(dirname(fileURLToPath(import.meta.url)), "..", "fixtures");
@@ -37,7 +38,8 @@ export interface Checkpoint {
 /** A checkpoint in Hugging Face's layout, single or sharded: `checkpointFixture("mamba")`. */
 export function checkpointFixture(name: string): Checkpoint {
   const directory = fixturePath(name);
-  const config = JSON.parse(readFileSync(join(directory, "config.json"), "utf8")) as Record<string, unknown>;
+  const path = join(directory, "config.json");
+  const config = parseConfig(readFileSync(path, "utf8"), path);
   const params = shards(directory).map((file) => readSafetensors(join(directory, file)).tensors);
   return {
     directory,
