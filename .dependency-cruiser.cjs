@@ -36,10 +36,23 @@ module.exports = {
     },
     {
       name: "portable",
-      comment: "The runtime also runs in a browser.",
+      comment: "Runtime and compiler also run in a browser: what they need, callers pass.",
       severity: "error",
-      from: { path: "^(runtime|templates)/" },
+      from: { path: "^(runtime|compiler|templates)/|^src/[^/]+$" },
       to: { dependencyTypes: ["core"] },
+    },
+    {
+      name: "portable-face",
+      severity: "error",
+      from: { path: "^src/[^/]+$" },
+      to: { path: "^src/(cli|node)/" },
+    },
+    {
+      name: "no-typescript-in-browsers",
+      comment: "ts-morph is loaded for typed modules alone, by the command line.",
+      severity: "error",
+      from: { path: "^(src/[^/]+|runtime/index\\.ts)$" },
+      to: { path: "node_modules/ts-morph/|^compiler/6-emit/typed-module\\.ts$", reachable: true },
     },
     {
       name: "node-face-without-compiler",

@@ -29,6 +29,11 @@ export default tseslint.config(
     },
   },
   {
+    // What also runs in browsers. Imports of Node's modules are the architecture's to forbid.
+    files: ["compiler/**", "runtime/**", "templates/**", "src/*.ts"],
+    rules: { "no-restricted-globals": ["error", "process", "Buffer", "global", "setImmediate"] },
+  },
+  {
     // The command line, scripts, benchmarks and examples talk to a person.
     files: ["src/cli/**", "examples/**", "bench/**", "tests/support/**"],
     rules: { "no-console": "off" },

@@ -1,13 +1,15 @@
 // Bundles the package into dist/: index.js (compiler), runtime.js, node.js and cli.js, as ES modules that share chunks,
-// so that a class such as KraitError is one class whichever entry a program imports. All stand in dist/ itself: the
-// compiler finds ../templates from there. With --types, also declarations.
+// so that a class such as KraitError is one class whichever entry a program imports. index.js and runtime.js run in
+// browsers as they are. With --types, also declarations.
 import { spawnSync } from "node:child_process";
 import { chmodSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { writeSources } from "./sources.mjs";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
+writeSources();
 rmSync(root + "dist", { recursive: true, force: true });
 await build({
   absWorkingDir: root,
@@ -26,6 +28,8 @@ await build({
   sourcemap: true,
   sourcesContent: false,
   legalComments: "linked",
+  // The compiler's code frames come by way of picocolors, whose file for Node.js wants a global `process`.
+  alias: { picocolors: "picocolors/picocolors.browser.js" },
   external: ["webgpu", "ts-morph", "@sparticuz/chromium"],
   plugins: [builtinsForCommonJs()],
   logLevel: "warning",

@@ -13,4 +13,5 @@ export type { Diagnostic, RelatedSpan, Severity, SourceFile, Span } from "../com
 export { InternalError } from "../compiler/diagnostics/internal-error.js";
 export { type JsonDiagnostic, toJson } from "../compiler/diagnostics/json.js";
 export { render, renderAll, type RenderOptions } from "../compiler/diagnostics/render.js";
+export { familyNames, familySource } from "./families.js";
 export type { Bundle, ConstantValue, Manifest, Storage } from "../runtime/bundle-format.js";

@@ -1,5 +1,4 @@
 /** Analysis of one file. Its declarations may stand in any order; each is resolved when first asked for. */
-import { posix } from "node:path";
 import type { ConstantValue } from "../../runtime/bundle-format.js";
 import type {
   AxisDefinition,
@@ -19,6 +18,7 @@ import { closest } from "../diagnostics/suggest.js";
 import type { DiagnosticSink, SourceFile, Span } from "../diagnostics/types.js";
 import { defineAxis } from "./axes.js";
 import { evaluateConstant } from "./constants.js";
+import { besideFile } from "./paths.js";
 import { configured, sameType } from "./settings.js";
 import type { AxisSymbol, Callable, Constant, Module } from "./types.js";
 
@@ -237,7 +237,7 @@ export class FileAnalysis {
 
   private load(use: UseDeclaration): Module | undefined {
     const { sink, trees, files, instances } = this.program;
-    const path = posix.join(posix.dirname(this.tree.file), use.from.text);
+    const path = besideFile(this.tree.file, use.from.text);
     if (this.chain.includes(path)) {
       sink.report(cyclicUse(use.from.span, use.from.text));
       return undefined;

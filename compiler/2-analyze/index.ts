@@ -22,8 +22,6 @@ export interface AnalyzeOptions {
   readonly config?: unknown;
   /** Finds the file that `use … from "path"` names, the path resolved against the file that says so. */
   readonly loadSource?: (path: string) => SourceFile | undefined;
-  /** The prelude's source, where it cannot be read from the installation. */
-  readonly prelude?: SourceFile;
 }
 
 export function analyze(tree: SourceTree, options: AnalyzeOptions, sink: DiagnosticSink): Module {
@@ -37,7 +35,7 @@ export function analyze(tree: SourceTree, options: AnalyzeOptions, sink: Diagnos
     instances: new Map(),
     sink,
   };
-  const preludeTree = parse(options.prelude ?? preludeSource(), sink);
+  const preludeTree = parse(preludeSource(), sink);
   const prelude = new FileAnalysis(preludeTree, {}, program, []).module();
   const set = options.set ?? {};
   const main = new FileAnalysis(tree, set, { ...program, prelude }, [tree.file]);

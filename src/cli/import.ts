@@ -1,14 +1,14 @@
 import { Command } from "commander";
 import type { SourceTree } from "../../compiler/1-parse/ast.js";
+import type { SourceFile } from "../../compiler/diagnostics/types.js";
 import type { Bundle, ConstantValue } from "../../runtime/bundle-format.js";
 import { matchWeights } from "../../runtime/weights.js";
+import { familyNames, familySource } from "../families.js";
 import { collectSetting, type Settings } from "./arguments.js";
 import { chooseStorage, type Config, readConfig } from "./checkpoint.js";
 import { compileModel } from "./compile-model.js";
 import { InputError } from "./errors.js";
 import { type Io, writeJson } from "./io.js";
-import { readSource } from "./model-file.js";
-import { familyPath, knownFamilies } from "./package-files.js";
 import { saveBundle } from "./save-bundle.js";
 import { describeModel, describeSignature, describeTarget } from "./summary.js";
 
@@ -26,7 +26,7 @@ small ones in f32.
 
 What a config leaves open the family's source decides, and its choice is printed; --set overrides it.
 
-Families: ${knownFamilies().join(", ")}
+Families: ${familyNames().join(", ")}
 
 Examples:
   $ krait import ./mamba-130m-hf -o mamba.bundle
@@ -48,13 +48,12 @@ export function importCommand(io: Io): Command {
 
 async function importCheckpoint(folder: string, options: ImportOptions, io: Io): Promise<void> {
   const config = readConfig(folder);
-  const family = familyOf(config, folder);
+  const { family, source } = familyOf(config, folder);
   const { fileWeights } = await import("../node/index.js");
   const checkpoint = await fileWeights(folder);
   let bundle: Bundle;
   try {
     const storage = chooseStorage(checkpoint.tensors.values());
-    const source = { ...readSource(familyPath(family)), path: `${family}.krait` };
     const { set = {} } = options;
     const compiled = await compileModel(source, { config, set, ...storage }, io);
     ({ bundle } = compiled);
@@ -99,19 +98,19 @@ function nameSome(tensors: readonly string[]): string {
   return tensors.length > 3 ? `${shown} and ${tensors.length - 3} more tensors of the checkpoint` : shown;
 }
 
-function familyOf(config: Config, folder: string): string {
+function familyOf(config: Config, folder: string): { family: string; source: SourceFile } {
   const family = config["model_type"];
-  const known = knownFamilies();
-  const list = `Known families: ${known.join(", ")}.`;
+  const list = `Known families: ${familyNames().join(", ")}.`;
   if (typeof family !== "string") {
     throw new InputError(
       `${folder}/config.json does not say which family it is: it has no "model_type"`,
       list,
     );
   }
-  if (!known.includes(family)) {
+  const source = familySource(family);
+  if (source === undefined) {
     const own = "For any other, write the model in Krait and compile it with 'krait build'.";
     throw new InputError(`no model of the family "${family}" comes with Krait`, `${list}\n${own}`);
   }
-  return family;
+  return { family, source };
 }

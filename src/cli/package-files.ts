@@ -1,5 +1,5 @@
 /** Files that ship with the package, wherever this code stands in it: `src/cli/` in a checkout, `dist/` when bundled. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -20,16 +20,4 @@ export function packageVersion(): string {
     return String(description.version);
   }
   throw new Error("package.json has no version");
-}
-
-/** A family is a file of `templates/models`; its name is what checkpoints call `model_type` in config.json. */
-export function knownFamilies(): readonly string[] {
-  return readdirSync(join(packageRoot(), "templates", "models"))
-    .filter((name) => name.endsWith(".krait"))
-    .map((name) => name.slice(0, -".krait".length))
-    .sort();
-}
-
-export function familyPath(family: string): string {
-  return join(packageRoot(), "templates", "models", `${family}.krait`);
 }
