@@ -1,0 +1,41 @@
+/** What can be measured, as data: a model in Krait, and runs of it. */
+import type { Range } from "./noise.js";
+
+export interface BenchCase {
+  /** `scan`, `product`, …, `model`. */
+  readonly group: string;
+  readonly name: string;
+  /** Krait source, or the name of a file in templates/models. */
+  readonly source: { readonly text: string } | { readonly template: string };
+  readonly set: Readonly<Record<string, number>>;
+  /** Between what the values of inputs and parameters lie, by name, where that matters. Default: −1 to 1, and weights by their depth. */
+  readonly ranges?: Readonly<Record<string, Range>>;
+  /**
+   * How outputs are checked: constants that make the model small enough for the float64 oracle, which then computes a
+   * part of the axes, spread over all of each; or, without it, another way through the model's programs.
+   */
+  readonly sample?: Readonly<Record<string, number>>;
+  readonly runs: readonly BenchRun[];
+}
+
+export interface BenchRun {
+  /** `stream`: a prefill in pieces, timed by the host's clock from call to last output. */
+  readonly kind: "prefill" | "step" | "stream";
+  readonly batch: number;
+  /** Of a model without time: 1. */
+  readonly steps: number;
+  /** At which positions outputs are computed while timing. Default: the last. */
+  readonly outputs?: "last" | "all";
+  /** Whether the host's time matters too: it does for whole models. */
+  readonly wall?: boolean;
+  /** What no program could do without. */
+  readonly flops?: number;
+  readonly leastBytes?: number;
+  /** Another implementation's milliseconds on an H100. */
+  readonly reference?: { readonly name: string; readonly ms: number };
+}
+
+export function runId({ group, name }: BenchCase, { kind, batch, steps }: BenchRun): string {
+  const size = kind === "step" ? String(batch) : `${String(batch)}×${String(steps)}`;
+  return `${group}/${name} ${kind} ${size}`;
+}

@@ -1,0 +1,214 @@
+/** Single operations, compiled from source as any model is. */
+import type { BenchCase, BenchRun } from "../case.js";
+
+const HEADER = "axis b: batch, t: time\n";
+
+/** Mamba's recurrence with what surrounds it, as the official CUDA kernel computes it. */
+const MAMBA = `${HEADER}const channels = 1536, states = 16
+axis d = channels, n = states
+model scan {
+  input u: f32[b, t, d]
+  input delta: f32[b, t, d]
+  input z: f32[b, t, d]
+  input B: f32[b, t, n]
+  input C: f32[b, t, n]
+  param A_log[d, n], D[d], bias[d]
+  state h[d, n]
+  der(h) = -exp(A_log)*h + B*u  by exp_euler(softplus(delta + bias))
+  output y[b, t, d] = (dot(C, h, over n) + D*u) * silu(z)
+}
+`;
+
+/** Mamba-2's: one decay for each head, B and C shared by all. */
+const MAMBA_2 = `${HEADER}const heads = 24, channels = 64, states = 128
+axis head = heads, p = channels, n = states
+model scan {
+  input u: f32[b, t, head, p]
+  input delta: f32[b, t, head]
+  input B: f32[b, t, n]
+  input C: f32[b, t, n]
+  param A_log[head], D[head]
+  state h[head, p, n]
+  der(h) = -exp(A_log)*h + B*u  by exp_euler(softplus(delta))
+  output y[b, t, head, p] = dot(C, h, over n) + D*u
+}
+`;
+
+/** A gated linear recurrence without an inner axis. */
+const LINEAR = `${HEADER}const channels = 2560
+axis d = channels
+model scan {
+  input x: f32[b, t, d]
+  input gate: f32[b, t, d]
+  state h[d]
+  a = sigmoid(gate)
+  h = a*prev(h) + sqrt(1 - a^2)*x
+  output y[b, t, d] = h
+}
+`;
+
+const CONVOLUTION = `${HEADER}const channels = 1536
+axis d = channels, k = 4
+model convolution {
+  input x: f32[b, t, d]
+  param w[d, 1, k], bias[d]
+  output y[b, t, d] = silu(causal_conv(x, w, along t, over k) + bias)
+}
+`;
+
+const NORM = `${HEADER}const width = 768
+axis m = width
+model norm {
+  input x: f32[b, t, m]
+  param w[m]
+  output y[b, t, m] = rms_norm(x, over m, 1e-5) * w
+}
+`;
+
+/** The batch is the rows, so that one source serves one row and thousands. */
+const PRODUCT = `axis b: batch
+const cols = 3072, depth = 768
+axis c = cols, k = depth
+model product {
+  input x: f32[b, k]
+  param w[c, k]
+  output y[b, c] = dot(w, x, over k)
+}
+`;
+
+const F32 = 4;
+const OFFICIAL = "official CUDA, f32";
+
+/** batch, channels, steps, and the official kernel's milliseconds in f32. */
+const MAMBA_SHAPES = [
+  [1, 1536, 2048, 0.131],
+  [8, 1536, 2048, 0.882],
+  [8, 4096, 2048, 2.299],
+  [1, 5120, 2048, 0.393],
+  [1, 1536, 16384, 1.003],
+  [1, 1536, 131072, 8.011],
+] as const;
+
+/** rows, columns, depth */
+const PRODUCT_SHAPES = [
+  [2048, 3072, 768],
+  [4096, 4096, 4096],
+  [256, 1536, 768],
+  [8, 3072, 768],
+  [8, 50280, 768],
+  [1, 3072, 768],
+  [1, 768, 1536],
+  [1, 50280, 768],
+  [1, 80, 1536],
+  [1, 1536, 48],
+] as const;
+
+/** `quick`: sizes that a software adapter computes in seconds. */
+export function operationCases(quick: boolean): readonly BenchCase[] {
+  return [
+    ...(quick ? ([[2, 48, 40]] as const) : MAMBA_SHAPES).map(([batch, channels, steps, ms]) =>
+      mamba(batch, channels, steps, ms),
+    ),
+    ...(quick
+      ? [[1, 2, 40] as const]
+      : ([
+          [1, 24, 2048],
+          [8, 24, 2048],
+          [1, 24, 8192],
+          [8, 24, 8192],
+        ] as const)
+    ).map(([batch, heads, steps]) => mamba2(batch, heads, steps)),
+    ...(quick
+      ? [[1, 48, 40] as const]
+      : ([
+          [1, 2560, 2048],
+          [8, 2560, 2048],
+        ] as const)
+    ).map(([batch, channels, steps]) => linear(batch, channels, steps)),
+    ...(quick ? [[2, 5, 12] as const] : PRODUCT_SHAPES).map(([rows, cols, depth]) =>
+      product(rows, cols, depth),
+    ),
+    rowwise("convolution", CONVOLUTION, quick ? { channels: 48 } : { channels: 1536 }, quick, {
+      channels: 3,
+    }),
+    rowwise("norm", NORM, quick ? { width: 48 } : { width: 768 }, quick, {}),
+  ];
+}
+
+function mamba(batch: number, channels: number, steps: number, officialMs?: number): BenchCase {
+  const run: BenchRun = {
+    kind: "prefill",
+    batch,
+    steps,
+    leastBytes: F32 * batch * steps * (4 * channels + 2 * 16),
+    ...(officialMs !== undefined && { reference: { name: OFFICIAL, ms: officialMs } }),
+  };
+  return {
+    group: "scan",
+    name: `mamba-${String(channels)}`,
+    source: { text: MAMBA },
+    set: { channels },
+    ranges: { A_log: [0, 2.8], delta: [-4, 0] },
+    sample: { channels: 3 },
+    runs: [run],
+  };
+}
+
+function mamba2(batch: number, heads: number, steps: number): BenchCase {
+  const leastBytes = F32 * batch * steps * (heads * (2 * 64 + 1) + 2 * 128);
+  return {
+    group: "scan",
+    name: `mamba2-${String(heads)}x64`,
+    source: { text: MAMBA_2 },
+    set: { heads },
+    ranges: { A_log: [0, 2.8], delta: [-4, 0] },
+    sample: { heads: 2, channels: 2 },
+    runs: [{ kind: "prefill", batch, steps, leastBytes }],
+  };
+}
+
+function linear(batch: number, channels: number, steps: number): BenchCase {
+  return {
+    group: "scan",
+    name: `linear-${String(channels)}`,
+    source: { text: LINEAR },
+    set: { channels },
+    ranges: { gate: [-1, 4] },
+    sample: { channels: 3 },
+    runs: [{ kind: "prefill", batch, steps, leastBytes: F32 * batch * steps * 3 * channels }],
+  };
+}
+
+function product(rows: number, cols: number, depth: number): BenchCase {
+  const flops = 2 * rows * cols * depth;
+  return {
+    group: "product",
+    name: `${String(rows)}x${String(cols)}x${String(depth)}`,
+    source: { text: PRODUCT },
+    set: { cols, depth },
+    sample: { cols: 3 },
+    // Few rows are as fast as the weights come.
+    runs: [
+      {
+        kind: "prefill",
+        batch: rows,
+        steps: 1,
+        ...(rows > 8 ? { flops } : { leastBytes: F32 * (rows * depth + cols * depth + rows * cols) }),
+      },
+    ],
+  };
+}
+
+function rowwise(
+  name: string,
+  text: string,
+  set: Readonly<Record<string, number>>,
+  quick: boolean,
+  sample: Readonly<Record<string, number>>,
+): BenchCase {
+  const [width = 0] = Object.values(set);
+  const [batch, steps] = quick ? [2, 40] : [4, 2048];
+  const leastBytes = F32 * batch * steps * 2 * width;
+  const run = { kind: "prefill", batch, steps, outputs: "all", leastBytes } as const;
+  return { group: "rowwise", name: `${name}-${String(width)}`, source: { text }, set, sample, runs: [run] };
+}

@@ -1,0 +1,228 @@
+/** Measures one case: compile, open, time each run, check what came out. */
+import { readFileSync } from "node:fs";
+import { compile, type CompileResult } from "../compiler/compile.js";
+import { evaluateDim, open, type Bundle, type Inputs, type Model, type Session } from "../runtime/index.js";
+import { familyPath } from "../src/cli/package-files.js";
+import type { Graph } from "../compiler/3-graph/types.js";
+import type { BenchCase, BenchRun } from "./case.js";
+import { runId } from "./case.js";
+import { checkAgainstOracle, checkByAnotherRoute, splitLast, type Sample } from "./check.js";
+import { inputValues, syntheticWeights } from "./noise.js";
+import { Recorder, type Recording } from "./recorder.js";
+import { spreadOf, type Result, type Spread } from "./report.js";
+import { hasTimestamps, timeKernels, timeRuns, type TimingOptions } from "./timing.js";
+
+export interface MeasureOptions extends TimingOptions {
+  readonly targets: readonly string[];
+  readonly robustness: boolean;
+}
+
+/** What a whole model's calls take, measured fewer times. */
+const WALL_RUNS = 8;
+const WALL_STEPS = 64;
+/** What a step follows, in steps. */
+const CONTEXT = 15;
+
+/**
+ * Measures the runs of a case on a device of its own, which is destroyed afterwards. A run that fails is told to `failed`
+ * and the others go on.
+ */
+export async function measureCase(
+  one: BenchCase,
+  runs: readonly BenchRun[],
+  device: GPUDevice,
+  options: MeasureOptions,
+  told: {
+    readonly result: (result: Result) => void;
+    readonly failed: (run: BenchRun, error: unknown) => void;
+  },
+): Promise<void> {
+  const recorder = new Recorder(device);
+  const host = new HostMemory();
+  try {
+    const begin = performance.now();
+    const { bundle } = compiled(one, one.set, options.targets);
+    const compileMs = performance.now() - begin;
+    const weights = syntheticWeights(bundle, one.ranges ?? {});
+    const openBegin = performance.now();
+    const model = await open(bundle, { device: recorder.device, weights });
+    const openMs = performance.now() - openBegin;
+    for (const run of runs) {
+      try {
+        const opened = { one, run, bundle, model, recorder, options };
+        recorder.peakBytes = recorder.bytes;
+        const measured = await (run.kind === "stream" ? measureStream(opened) : measureRun(opened));
+        const { flops, leastBytes, reference } = run;
+        told.result({
+          id: runId(one, run),
+          group: one.group,
+          robustness: options.robustness,
+          batch: run.batch,
+          steps: run.kind === "step" ? 1 : run.steps,
+          ...measured,
+          compileMs,
+          pipelineMs: recorder.pipelineMs,
+          pipelines: recorder.pipelines,
+          openMs,
+          gpuBytes: recorder.peakBytes,
+          hostBytes: host.peak(),
+          ...(flops !== undefined && { flops }),
+          ...(leastBytes !== undefined && { leastBytes }),
+          ...(reference !== undefined && { reference }),
+        });
+      } catch (error) {
+        told.failed(run, error);
+      }
+    }
+  } finally {
+    host.stop();
+    device.destroy();
+  }
+}
+
+interface Opened {
+  readonly one: BenchCase;
+  readonly run: BenchRun;
+  readonly bundle: Bundle;
+  readonly model: Model;
+  readonly recorder: Recorder;
+  readonly options: MeasureOptions;
+}
+
+type Measured = Pick<Result, "clock" | "kernels" | "launches" | "check"> &
+  Partial<Pick<Result, "gpu" | "wall" | "wallQuiet">>;
+
+/** One prefill in one piece, or one step: its dispatches are recorded and run again between timestamps. */
+async function measureRun(opened: Opened): Promise<Measured> {
+  const { one, run, bundle, model, recorder, options } = opened;
+  const isStep = run.kind === "step";
+  const steps = isStep ? CONTEXT + 1 : run.steps;
+  const inputs = inputsOf(bundle, one, run.batch, steps);
+  const { before, last } = splitLast(inputs, run.batch, steps);
+  const session = await model.session({ batch: run.batch, maxChunk: steps });
+  if (isStep) await session.prefill(before, { outputs: "none" });
+  const { outputs = "last" } = run;
+  let got: Awaited<ReturnType<Session["prefill"]>> = {};
+  const recording = await recorder.record(async () => {
+    got = await (isStep ? session.step(last) : session.prefill(inputs, { outputs }));
+  });
+  refuseCut(recording, runId(one, run));
+  const gpu = await timeRuns(recorder.real, recording, options);
+  const kernels = await timeKernels(recorder.real, recording, options);
+  const walls = run.wall === true ? await wallTimes(opened, session, isStep ? last : inputs) : {};
+  session.destroy();
+  const check =
+    one.sample === undefined
+      ? await checkByAnotherRoute(model, run, before, last, got, run.kind)
+      : await checkAgainstOracle(model, bundle, sampleOf(one, one.sample), one, run, inputs);
+  const clock = hasTimestamps(recorder.real) ? "timestamps" : "host";
+  return { clock, gpu, ...walls, kernels, launches: recording.dispatches.length, check };
+}
+
+/** A sequence of any length, in pieces of the runtime's own choice. */
+async function measureStream({ one, run, bundle, model, recorder, options }: Opened): Promise<Measured> {
+  const inputs = inputsOf(bundle, one, run.batch, run.steps);
+  const { before, last } = splitLast(inputs, run.batch, run.steps);
+  const session = await model.session({ batch: run.batch });
+  let launches = 0;
+  let got: Awaited<ReturnType<Session["prefill"]>> = {};
+  const once = async (): Promise<void> => {
+    await session.reset();
+    const recording = await recorder.record(async () => void (got = await session.prefill(inputs)));
+    launches = recording.dispatches.length;
+  };
+  for (const start = performance.now(); performance.now() - start < options.warmUpMs;) await once();
+  const wall = await repeated(Math.min(3, options.runs), once);
+  session.destroy();
+  const check = await checkByAnotherRoute(model, run, before, last, got, "stream");
+  return { clock: "host", wall, kernels: [], launches, check };
+}
+
+/** From the call to the outputs; and without outputs, many in flight. */
+async function wallTimes(
+  { recorder, run, options }: Opened,
+  session: Session,
+  inputs: Inputs,
+): Promise<Pick<Measured, "wall" | "wallQuiet">> {
+  const isStep = run.kind === "step";
+  const call = async (outputs: "last" | "none"): Promise<void> => {
+    if (!isStep) await session.reset();
+    await (isStep ? session.step(inputs, { outputs }) : session.prefill(inputs, { outputs }));
+  };
+  const runs = Math.min(options.runs, WALL_RUNS);
+  const together = isStep ? Math.min(4 * options.runs, WALL_STEPS) : 1;
+  await call("last");
+  const wall = await repeated(isStep ? together : runs, () => call("last"));
+  const quiet = await repeated(Math.min(runs, 5), async () => {
+    for (let i = 0; i < together; i++) await call("none");
+    await recorder.real.queue.onSubmittedWorkDone();
+  });
+  const each = (ms: number): number => ms / together;
+  const { median, min, max } = quiet;
+  return { wall, wallQuiet: { ...quiet, median: each(median), min: each(min), max: each(max) } };
+}
+
+async function repeated(runs: number, call: () => Promise<void>): Promise<Spread> {
+  const times: number[] = [];
+  for (let i = 0; i < runs; i++) {
+    const begin = performance.now();
+    await call();
+    times.push(performance.now() - begin);
+  }
+  return spreadOf(times);
+}
+
+/** A sequence cut into pieces encodes the same pass twice, with numbers that are gone when it is run again. */
+function refuseCut({ passes, dispatches }: Recording, id: string): void {
+  if (dispatches.length === 0) throw new Error(`${id}: nothing was dispatched`);
+  if (new Set(passes).size < passes.length)
+    throw new Error(`${id}: its outputs or its sequence do not fit in one piece; make the case smaller`);
+}
+
+function inputsOf(bundle: Bundle, { ranges }: BenchCase, batch: number, steps: number): Inputs {
+  const numbers = { b: batch, t: steps };
+  return Object.fromEntries(
+    bundle.manifest.inputs.map((entry, i) => {
+      const count = entry.axes.reduce((product, { size }) => product * evaluateDim(size, numbers), 1);
+      return [entry.name, inputValues(entry, count, ranges?.[entry.name] ?? [-1, 1], i + 1)];
+    }),
+  );
+}
+
+function sampleOf(one: BenchCase, sample: Readonly<Record<string, number>>): Sample {
+  return compiled(one, { ...one.set, ...sample }, ["baseline"]);
+}
+
+function compiled(
+  { source, name }: BenchCase,
+  set: Readonly<Record<string, number>>,
+  targets: readonly string[],
+): { bundle: Bundle; graph: Graph } {
+  const text = "text" in source ? source.text : readFileSync(familyPath(source.template), "utf8");
+  const { bundle, diagnostics, stages }: CompileResult = compile(
+    { path: `${name}.krait`, text },
+    { set, targets },
+  );
+  if (bundle === undefined || stages.graph === undefined)
+    throw new Error(diagnostics.map(({ code, message }) => `${code} ${message}`).join("\n"));
+  return { bundle, graph: stages.graph };
+}
+
+/** The most memory that the process was seen to take since this was made. */
+class HostMemory {
+  #most = 0;
+  readonly #timer = setInterval(() => this.#look(), 20);
+
+  #look(): void {
+    this.#most = Math.max(this.#most, process.memoryUsage.rss());
+  }
+
+  peak(): number {
+    this.#look();
+    return this.#most;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}
