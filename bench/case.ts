@@ -5,8 +5,8 @@ export interface BenchCase {
   /** `scan`, `product`, …, `model`. */
   readonly group: string;
   readonly name: string;
-  /** Krait source, or the name of a file in templates/models. */
-  readonly source: { readonly text: string } | { readonly template: string };
+  /** Krait source, or the name of a family. */
+  readonly source: { readonly text: string } | { readonly family: string };
   readonly set: Readonly<Record<string, number>>;
   /** Between what the values of inputs and parameters lie, by name, where that matters. Default: −1 to 1, and weights by their depth. */
   readonly ranges?: Readonly<Record<string, Range>>;

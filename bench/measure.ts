@@ -1,8 +1,7 @@
 /** Measures one case: compile, open, time each run, check what came out. */
-import { readFileSync } from "node:fs";
 import { compile, type CompileResult } from "../compiler/compile.js";
 import { evaluateDim, open, type Bundle, type Inputs, type Model, type Session } from "../runtime/index.js";
-import { familyPath } from "../src/cli/package-files.js";
+import { familySource } from "../src/families.js";
 import type { Graph } from "../compiler/3-graph/types.js";
 import type { BenchCase, BenchRun } from "./case.js";
 import { runId } from "./case.js";
@@ -198,11 +197,9 @@ function compiled(
   set: Readonly<Record<string, number>>,
   targets: readonly string[],
 ): { bundle: Bundle; graph: Graph } {
-  const text = "text" in source ? source.text : readFileSync(familyPath(source.template), "utf8");
-  const { bundle, diagnostics, stages }: CompileResult = compile(
-    { path: `${name}.krait`, text },
-    { set, targets },
-  );
+  const file = "text" in source ? { path: `${name}.krait`, text: source.text } : familySource(source.family);
+  if (file === undefined) throw new Error(`${name}: there is no such family`);
+  const { bundle, diagnostics, stages }: CompileResult = compile(file, { set, targets });
   if (bundle === undefined || stages.graph === undefined)
     throw new Error(diagnostics.map(({ code, message }) => `${code} ${message}`).join("\n"));
   return { bundle, graph: stages.graph };

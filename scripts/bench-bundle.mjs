@@ -1,5 +1,5 @@
 // Bundles the benchmarks into dist/bench.js and dist/bench-compare.js, one file each, for machines that have the
-// package `webgpu` and the folder templates/ but neither the other packages nor the repository.
+// package `webgpu` and this package.json but neither the other packages nor the repository.
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";

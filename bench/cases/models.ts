@@ -51,7 +51,7 @@ function mamba(
   return {
     group: "model",
     name: `mamba-${name}`,
-    source: { template: "mamba" },
+    source: { family: "mamba" },
     set: { vocab, width, layers },
     runs,
   };
@@ -63,7 +63,7 @@ function long(vocab: number, width: number, lengths: readonly number[]): BenchCa
   return {
     group: "long",
     name: `mamba-${String(width)}-2-layers`,
-    source: { template: "mamba" },
+    source: { family: "mamba" },
     set: { vocab, width, layers: 2 },
     runs,
   };
