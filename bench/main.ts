@@ -201,7 +201,7 @@ function commit(): string {
   if (typeof BENCH_COMMIT === "string") return BENCH_COMMIT;
   const git = (...args: readonly string[]): string => execFileSync("git", args, { encoding: "utf8" }).trim();
   try {
-    const changes = git("status", "--porcelain") === "" ? "" : "+changes";
+    const changes = git("status", "--porcelain", "--", ":!node_modules") === "" ? "" : "+changes";
     return git("rev-parse", "--short=12", "HEAD") + changes;
   } catch {
     return "unknown";

@@ -24,6 +24,6 @@ await build({
 }).catch(() => process.exit(1)); // it has said why
 
 function commit() {
-  const changes = git("status", "--porcelain") === "" ? "" : "+changes";
+  const changes = git("status", "--porcelain", "--", ":!node_modules") === "" ? "" : "+changes";
   return git("rev-parse", "--short=12", "HEAD") + changes;
 }
