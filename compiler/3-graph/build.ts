@@ -42,6 +42,27 @@ function keyOf(operation: Operation): string {
   return Object.is(operation.value, -0) ? "-0" : String(operation.value);
 }
 
+/** Equal for parameters that read the same tensor in the same shape. */
+function paramKey({ scalar, sources, layout, derived, name }: Omit<Param, "id">): string {
+  const sizes = layout.map(({ axis, size }) => `${axis ?? ""}:${size}`);
+  return `${scalar}\n${derived === true ? name : ""}\n${sizes.join()}\n${sources.join("\n")}`;
+}
+
+function ascending(axes: readonly AxisId[], rank: (axis: AxisId) => number): boolean {
+  for (let k = 1; k < axes.length; k++) {
+    const [before, axis] = [axes[k - 1], axes[k]];
+    if (before === undefined || axis === undefined || rank(before) >= rank(axis)) return false;
+  }
+  return true;
+}
+
+/** An operation as a node. An input's name is the operation's own. */
+export function nodeOf(operation: Operation, id: NodeId, type: TensorType, { spans, name }: Origin): Node {
+  return name === undefined || operation.kind === "input"
+    ? { ...operation, id, type, spans }
+    : { ...operation, id, type, spans, name };
+}
+
 export class GraphBuilder {
   private readonly axisTable = new Map<AxisId, Axis>();
   private readonly nodeTable: Node[] = [];
@@ -80,11 +101,12 @@ export class GraphBuilder {
   /** Axes as a set in canonical order: batch, time, then the others in the order in which they were added. */
   canonical(axes: Iterable<AxisId>): readonly AxisId[] {
     const rank = (id: AxisId): number => this.order.get(id) ?? 0;
+    if (Array.isArray(axes) && ascending(axes as readonly AxisId[], rank)) return axes as readonly AxisId[];
     return [...new Set(axes)].sort((p, q) => rank(p) - rank(q));
   }
 
-  /** Adds an operation, or finds the node that already computes it. */
-  add(operation: Operation, origin: Origin): NodeId {
+  /** Adds an operation, or finds the node that already computes it. A type that was inferred before is not inferred again. */
+  add(operation: Operation, origin: Origin, inferred?: TensorType): NodeId {
     const key = keyOf(operation);
     const found = this.known.get(key);
     if (found !== undefined) {
@@ -94,14 +116,7 @@ export class GraphBuilder {
       return found;
     }
     const id = this.nodeTable.length as NodeId;
-    const type = this.infer(operation);
-    this.nodeTable.push({
-      ...operation,
-      id,
-      type,
-      spans: origin.spans,
-      ...(origin.name === undefined || operation.kind === "input" ? {} : { name: origin.name }),
-    });
+    this.nodeTable.push(nodeOf(operation, id, inferred ?? this.infer(operation), origin));
     this.known.set(key, id);
     return id;
   }
@@ -145,7 +160,7 @@ export class GraphBuilder {
 
   /** Adds a parameter, or finds the one that reads the same tensor in the same shape. */
   param(param: Omit<Param, "id">): ParamId {
-    const key = JSON.stringify([param.scalar, param.sources, param.layout, param.derived ? param.name : ""]);
+    const key = paramKey(param);
     const same = this.knownParams.get(key);
     if (same !== undefined) return same;
     const id = this.paramTable.length as ParamId;
@@ -187,13 +202,13 @@ export class GraphBuilder {
   }
 
   private infer(operation: Operation): TensorType {
-    const union = (...ids: NodeId[]): Set<AxisId> => new Set(ids.flatMap((id) => this.typeOf(id).axes));
+    const union = (...ids: NodeId[]): readonly AxisId[] => this.union(ids);
     const make = (scalar: ScalarType, axes: Iterable<AxisId>): TensorType => ({
       scalar,
       axes: this.canonical(axes),
     });
-    const without = (axes: Iterable<AxisId>, drop: readonly AxisId[]): AxisId[] =>
-      [...axes].filter((a) => !drop.includes(a));
+    const without = (axes: readonly AxisId[], drop: readonly AxisId[]): AxisId[] =>
+      axes.filter((a) => !drop.includes(a));
     const need = (id: NodeId, axes: readonly AxisId[], what: string): void => {
       const missing = axes.filter((a) => !this.typeOf(id).axes.includes(a));
       if (missing.length > 0)
@@ -229,7 +244,7 @@ export class GraphBuilder {
         );
       case "dot": {
         const axes = union(operation.lhs, operation.rhs);
-        if (!operation.over.every((a) => axes.has(a)))
+        if (!operation.over.every((a) => axes.includes(a)))
           throw new InternalError("graph", "dot over an axis of neither side");
         return make(this.mapScalar("mul", [operation.lhs, operation.rhs]), without(axes, operation.over));
       }
@@ -290,6 +305,17 @@ export class GraphBuilder {
         return make(state.scalar, [...state.axes, state.along]);
       }
     }
+  }
+
+  /** The axes of any of the nodes: those of the one with the most, in the common case that it has all. */
+  private union(ids: readonly NodeId[]): readonly AxisId[] {
+    let most: readonly AxisId[] = [];
+    for (const id of ids) {
+      const { axes } = this.typeOf(id);
+      if (axes.length > most.length) most = axes;
+    }
+    const has = (id: NodeId): boolean => this.typeOf(id).axes.every((axis) => most.includes(axis));
+    return ids.every(has) ? most : ids.flatMap((id) => this.typeOf(id).axes);
   }
 
   /** The scalar type of an elementwise function of those arguments. */

@@ -1,7 +1,17 @@
 /** Rebuilding a graph node by node: how every pass makes a new graph from an old one. */
 import { InternalError } from "../diagnostics/internal-error.js";
-import { GraphBuilder, type Origin } from "./build.js";
-import type { AxisId, Equation, Graph, Node, NodeId, Operation, ParamId, StateId } from "./types.js";
+import { GraphBuilder, nodeOf, type Origin } from "./build.js";
+import type {
+  AxisId,
+  Equation,
+  Graph,
+  Node,
+  NodeId,
+  Operation,
+  ParamId,
+  StateId,
+  TensorType,
+} from "./types.js";
 
 export interface RewriteContext {
   readonly graph: Graph;
@@ -54,36 +64,49 @@ export function operands(operation: Operation): readonly NodeId[] {
   }
 }
 
-/** The operation with every operand replaced. */
-export function withOperands(operation: Operation, at: (id: NodeId) => NodeId): Operation {
-  switch (operation.kind) {
+/** The operation alone, of a node or by itself, with every operand replaced. */
+export function withOperands(op: Operation, at: (id: NodeId) => NodeId): Operation {
+  // Each case names its fields: this runs for every node of every pass, and copies by spread are several times slower.
+  switch (op.kind) {
     case "scalar":
+      return { kind: "scalar", value: op.value };
     case "input":
+      return { kind: "input", name: op.name };
     case "param":
+      return { kind: "param", param: op.param };
     case "coordinate":
+      return { kind: "coordinate", axis: op.axis };
     case "prev":
+      return { kind: "prev", state: op.state };
     case "continuous":
+      return { kind: "continuous", state: op.state };
     case "coefficient":
-      return operation;
+      return { kind: "coefficient", state: op.state, of: op.of };
     case "map":
-      return { ...operation, args: operation.args.map(at) };
-    case "reduce":
-      return operation.where === undefined
-        ? { ...operation, arg: at(operation.arg) }
-        : { ...operation, arg: at(operation.arg), where: at(operation.where) };
+      return { kind: "map", fn: op.fn, args: op.args.map(at) };
+    case "reduce": {
+      const { kind, fn, over, where } = op;
+      const reduced = { kind, fn, arg: at(op.arg), over };
+      return where === undefined ? reduced : { ...reduced, where: at(where) };
+    }
     case "dot":
-      return { ...operation, lhs: at(operation.lhs), rhs: at(operation.rhs) };
+      return { kind: "dot", lhs: at(op.lhs), rhs: at(op.rhs), over: op.over };
     case "gather":
-      return { ...operation, table: at(operation.table), index: at(operation.index) };
-    case "conv":
-      return { ...operation, x: at(operation.x), w: at(operation.w) };
+      return { kind: "gather", table: at(op.table), axis: op.axis, index: at(op.index) };
+    case "conv": {
+      const { kind, along, over, history } = op;
+      return { kind, x: at(op.x), w: at(op.w), along, over, history };
+    }
     case "rename":
+      return { kind: "rename", arg: at(op.arg), axes: op.axes };
     case "slice":
+      return { kind: "slice", arg: at(op.arg), axis: op.axis, start: op.start, to: op.to };
     case "flip":
+      return { kind: "flip", arg: at(op.arg), axis: op.axis };
     case "window":
-      return { ...operation, arg: at(operation.arg) };
+      return { kind: "window", arg: at(op.arg), from: op.from, to: op.to, offset: op.offset };
     case "concat":
-      return { ...operation, parts: operation.parts.map(at) };
+      return { kind: "concat", parts: op.parts.map(at), axis: op.axis };
   }
 }
 
@@ -94,9 +117,7 @@ export function originOf(node: Node): Origin {
 
 /** An operation's own fields, without what makes it a node. */
 export function operationOf(node: Node): Operation {
-  const { id: _id, type: _type, spans: _spans, name: _name, ...operation } = node;
-  // An input's `name` is the operation's own: it says which input.
-  return node.kind === "input" ? { kind: "input", name: node.name } : (operation as Operation);
+  return withOperands(node, (id) => id);
 }
 
 /** The nodes that outputs and state equations read, directly or not. Unused states go too. */
@@ -150,13 +171,20 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
     if (node === undefined) throw new InternalError("rewrite", `%${old} is read before it was visited`);
     return node;
   };
+  const newParam = new Map<ParamId, ParamId>();
+  const paramAt = (old: ParamId): ParamId => {
+    let id = newParam.get(old);
+    if (id === undefined) {
+      const { id: _, ...param } = graph.params[old] ?? fail(`no param #${old}`);
+      newParam.set(old, (id = builder.param(param)));
+    }
+    return id;
+  };
   const operation = (node: Node, operand = at): Operation => {
-    const renewed = withOperands(operationOf(node), operand);
+    const renewed = withOperands(node, operand);
     switch (renewed.kind) {
-      case "param": {
-        const { id: _, ...param } = graph.params[renewed.param] ?? fail(`no param #${renewed.param}`);
-        return { kind: "param", param: builder.param(param) };
-      }
+      case "param":
+        return { kind: "param", param: paramAt(renewed.param) };
       case "prev":
       case "continuous":
       case "coefficient":
@@ -172,8 +200,14 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
     builder,
     at,
     operation,
-    copy: (node) => builder.add(operation(node), originOf(node)),
+    copy: (node) => builder.add(operation(node), originOf(node), keptType(node)),
   };
+  /** A node's type is what it was where the axes of states and inputs stay and its operands' types are what they were. */
+  const keptType = (node: Node): TensorType | undefined =>
+    options.axis === undefined &&
+    operands(node).every((id) => builder.typeOf(at(id)) === graph.nodes[id]?.type)
+      ? node.type
+      : undefined;
   for (const node of graph.nodes)
     if (alive.nodes.has(node.id))
       made.set(node.id, options.visit === undefined ? context.copy(node) : options.visit(node, context));
@@ -206,22 +240,22 @@ function pruned(graph: Graph): Graph {
     if (node?.kind === "param" && !params.has(node.param)) params.set(node.param, params.size as ParamId);
   }
   const at = <T>(table: ReadonlyMap<T, T>, id: T): T => table.get(id) ?? fail("a dead id is read");
-  const moved = (node: Node): Node => {
-    const operation = withOperands(operationOf(node), (id) => at(nodes, id));
-    const kept = { ...originOf(node), type: node.type, id: at(nodes, node.id) };
+  const renumbered = (node: Node): Operation => {
+    const operation = withOperands(node, (id) => at(nodes, id));
     switch (operation.kind) {
       case "param":
-        return { ...operation, ...kept, param: at(params, operation.param) };
+        return { kind: "param", param: at(params, operation.param) };
       case "prev":
       case "continuous":
       case "coefficient":
-        return { ...operation, ...kept, state: at(states, operation.state) };
+        return { ...operation, state: at(states, operation.state) };
       case "conv":
-        return { ...operation, ...kept, history: at(states, operation.history) };
+        return { ...operation, history: at(states, operation.history) };
       default:
-        return { ...operation, ...kept };
+        return operation;
     }
   };
+  const moved = (node: Node): Node => nodeOf(renumbered(node), at(nodes, node.id), node.type, originOf(node));
   const equationOf = (equation: Equation): Equation =>
     equation.kind === "discrete"
       ? { kind: "discrete", value: at(nodes, equation.value) }

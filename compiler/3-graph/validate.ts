@@ -2,7 +2,7 @@
  * Every invariant of a graph (SPEC.md § Graph, types.ts), checked anew after every pass, without the builder's help.
  * What fails here is a mistake of the compiler: it throws `InternalError` and names the node or table entry.
  */
-import { operands } from "./rewrite.js";
+import { operands, operationOf } from "./rewrite.js";
 import type { Axis, AxisId, Dimension, Graph, Node, NodeId, State, TensorType } from "./types.js";
 import { describe, makeValidation, type Validation } from "./validate-context.js";
 import { checkOperation } from "./validate-operations.js";
@@ -168,17 +168,10 @@ function checkType(node: Node, expected: TensorType, { fail, isCanonical }: Vali
   if (!isCanonical(axes)) fail(what, `its axes [${axes.join(", ")}] are not in canonical order`);
 }
 
-/** Equal for nodes that compute the same. */
+/** Equal for nodes that compute the same. JSON has no infinities and no -0, which only scalars hold. */
 function structure(node: Node): string {
-  const { id: _id, type: _type, spans: _spans, ...rest } = node;
-  const { name, ...operation } = rest;
-  return JSON.stringify(node.kind === "input" ? { ...operation, name } : operation, (_, value: unknown) =>
-    typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))
-      ? Object.is(value, -0)
-        ? "-0"
-        : String(value)
-      : value,
-  );
+  if (node.kind === "scalar") return Object.is(node.value, -0) ? "-0" : String(node.value);
+  return JSON.stringify(operationOf(node));
 }
 
 /** One convolution a history, which has x's axes without time, then the taps. */

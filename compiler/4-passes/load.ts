@@ -3,7 +3,7 @@
  * and the model reads their results as derived parameters.
  */
 import { GraphBuilder } from "../3-graph/build.js";
-import { operands, operationOf, originOf, rewrite, withOperands } from "../3-graph/rewrite.js";
+import { operands, originOf, rewrite, withOperands } from "../3-graph/rewrite.js";
 import type { Graph, Node, NodeId, ParamId } from "../3-graph/types.js";
 import { parameterOnly } from "./uses.js";
 
@@ -96,7 +96,7 @@ function loadGraph(graph: Graph, hoisted: ReadonlyMap<NodeId, string>): Graph {
   const params = new Map<ParamId, ParamId>();
   for (const node of graph.nodes) {
     if (!needed.has(node.id)) continue;
-    let operation = withOperands(operationOf(node), (id) => made.get(id) ?? id);
+    let operation = withOperands(node, (id) => made.get(id) ?? id);
     if (operation.kind === "param") {
       const old = graph.params[operation.param];
       if (old === undefined) continue;

@@ -2,6 +2,7 @@
 import type { Compilation, CompileOptions } from "../compilation.js";
 import { VERSION } from "../version.js";
 import type { SourceFile } from "../diagnostics/types.js";
+import { checkpointTensors } from "../3-graph/params.js";
 import type { AxisId, Graph } from "../3-graph/types.js";
 import {
   FORMAT,
@@ -22,7 +23,7 @@ export function emitBundle(
   options: CompileOptions,
 ): Bundle {
   const { passes, targets } = compilation;
-  const { model } = passes.programs;
+  const { model, load } = passes.programs;
   const files = new Map<string, string>();
   const sourceEntries = sources.map((source, k): FileEntry => {
     const file = `sources/${k === 0 ? "" : `${k}-`}${baseName(source.path)}`;
@@ -64,23 +65,13 @@ export function emitBundle(
       ...(output.doc === undefined ? {} : { doc: output.doc }),
     })),
     states: model.states.map((state) => stateEntry(model, state)),
-    params: passes.programs.load === undefined ? params(model) : params(model, passes.programs.load),
+    params: checkpointTensors(model, ...(load === undefined ? [] : [load])).map(
+      ({ name, sources, shape, param }) => ({ name, sources, shape, storage: storage(param.name) }),
+    ),
     targets: targets.map(({ entry }) => entry),
   };
   files.set("model.json", manifestText(manifest));
   return { manifest, files };
-
-  function params(...graphs: readonly Graph[]): Manifest["params"] {
-    const found = new Map<string, Manifest["params"][number]>();
-    for (const param of graphs.flatMap((graph) => graph.params)) {
-      if (param.derived === true || found.has(param.name)) continue;
-      const stored = param.pieces?.shape ?? param.shape ?? param.layout.map(({ size }) => size);
-      const shape = [...stored, ...(param.scalar === "c64" ? [2] : [])];
-      for (const { name, sources } of param.pieces?.tensors ?? [param])
-        found.set(name, { name, sources, shape, storage: storage(param.name) });
-    }
-    return [...found.values()].sort((p, q) => (p.name < q.name ? -1 : 1));
-  }
 }
 
 /** JSON has no infinity (a constant may be), but a number too large to be another: `1e999`. */

@@ -4,7 +4,7 @@
  * is a copy of the nodes between h and rhs.
  */
 import { InternalError } from "../diagnostics/internal-error.js";
-import { operationOf, operands, withOperands } from "../3-graph/rewrite.js";
+import { operands, withOperands } from "../3-graph/rewrite.js";
 import type { Graph, Node, NodeId, State, StateId, TensorType } from "../3-graph/types.js";
 
 /** Stands for the state in the third copy: another random number for every element. */
@@ -82,7 +82,7 @@ function copyCone(
   const copy = (node: Node): NodeId => {
     const { type, spans } = node;
     if (node.kind !== "continuous") {
-      const operation = withOperands(operationOf(node), (id) => copies.get(id) ?? id);
+      const operation = withOperands(node, (id) => copies.get(id) ?? id);
       return add((id) => ({ ...operation, id, type, spans }));
     }
     return value === 0 || value === 1 ? add((id) => ({ kind: "scalar", value, id, type, spans })) : value;

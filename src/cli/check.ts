@@ -4,6 +4,7 @@ import { showDiagnostics, SourceCache } from "./compile-model.js";
 import { ModelHasErrors } from "./errors.js";
 import { type Io, writeJson } from "./io.js";
 import { readSource } from "./model-file.js";
+import { checkpointTensors } from "../../compiler/3-graph/params.js";
 import { describeModel, plural } from "./summary.js";
 
 interface CheckOptions {
@@ -36,20 +37,25 @@ async function check(path: string, options: CheckOptions, io: Io): Promise<void>
   const source = readSource(path);
   const sources = new SourceCache(source);
   const { compile } = await import("../../compiler/compile.js");
-  const { bundle, diagnostics } = compile(source, {
+  // Every mistake is found before kernels are made: a graph that passes its checks always emits.
+  const { stages, diagnostics } = compile(source, {
     set: options.set ?? {},
     loadSource: sources.load,
     verify: true,
+    emit: false,
   });
+  const ok = !diagnostics.some(({ severity }) => severity === "error");
   if (options.json) {
     const { toJson } = await import("../../compiler/diagnostics/json.js");
-    writeJson(io, { ok: bundle !== undefined, diagnostics: toJson(diagnostics, sources.files) });
+    writeJson(io, { ok, diagnostics: toJson(diagnostics, sources.files) });
   } else {
     await showDiagnostics(diagnostics, sources, io);
-    if (bundle !== undefined) {
+    if (ok && stages.passes !== undefined) {
+      const { model, load } = stages.passes.programs;
       const found = diagnostics.length === 0 ? "no problems" : plural(diagnostics.length, "warning");
-      io.out(`${path}: ${found} (${describeModel(bundle.manifest)})\n`);
+      const params = checkpointTensors(model, ...(load === undefined ? [] : [load]));
+      io.out(`${path}: ${found} (${describeModel({ model: model.name, params })})\n`);
     }
   }
-  if (bundle === undefined) throw new ModelHasErrors();
+  if (!ok) throw new ModelHasErrors();
 }

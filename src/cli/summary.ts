@@ -4,13 +4,19 @@ import { elements } from "../../runtime/tensor.js";
 import { launched, SHOWN_STEPS } from "./launches.js";
 
 /** `model mamba: 243 parameter tensors, 129.1 M values`. */
-export function describeModel(manifest: Manifest): string {
-  const values = manifest.params.reduce((total, param) => total + elements(param.shape), 0);
+export function describeModel({
+  model,
+  params,
+}: {
+  readonly model: string;
+  readonly params: readonly { readonly shape: readonly number[] }[];
+}): string {
+  const values = params.reduce((total, { shape }) => total + elements(shape), 0);
   const parameters =
-    manifest.params.length === 0
+    params.length === 0
       ? "no parameters"
-      : `${plural(manifest.params.length, "parameter tensor")}, ${formatCount(values)} values`;
-  return `model ${manifest.model}: ${parameters}`;
+      : `${plural(params.length, "parameter tensor")}, ${formatCount(values)} values`;
+  return `model ${model}: ${parameters}`;
 }
 
 /** `token[b, t] → logits[b, t, v]`. */
