@@ -1,17 +1,21 @@
 /** What the GPU does for one session: its buffers, its states, and the pieces that sequences are cut into. */
+import { Arenas } from "./arenas.js";
 import type { OutputEntry } from "./bundle-format.js";
 import { KraitError } from "./errors.js";
 import { BufferUsage } from "./gpu-constants.js";
-import { pieceOf, type CheckedInputs } from "./inputs.js";
-import { allocate } from "./memory.js";
+import { pieceOf, type CheckedInputs, type InputData } from "./inputs.js";
+import { allocate, type BufferRequest } from "./memory.js";
+import { whatFits, windowSize } from "./memory-plan.js";
 import type { ModelParts } from "./model-parts.js";
 import type { RunNumbers } from "./numbers.js";
 import { outputShape, timeIndex, type Outputs } from "./outputs.js";
-import type { PreparedProgram } from "./program.js";
+import { Pace } from "./pace.js";
+import type { Part, PreparedProgram } from "./program.js";
 import { Readback, type Reading, type Region } from "./readback.js";
 import { Runner, type Parity } from "./runner.js";
-import { SessionMemory, windowSize } from "./session-memory.js";
-import { stateLayout, writeInitialStates, writeSnapshot, type Snapshot, type StateLayout } from "./states.js";
+import { destroyedError, SessionMemory } from "./session-memory.js";
+import type { Snapshot } from "./snapshot.js";
+import { stateLayout, type StateLayout, type StatePlace } from "./states.js";
 import { elements, type HostTensor } from "./tensor.js";
 
 /** A run of positions within a piece, whose outputs are computed together. */
@@ -34,9 +38,6 @@ interface Prepared {
   readonly runner: Runner;
 }
 
-/** Pieces given to the GPU before waiting for it, so that staged inputs don't pile up. */
-const PIECES_AHEAD = 8;
-
 /** One position: all that a step has. */
 const ONE: Window = { begin: 0, count: 1 };
 
@@ -45,75 +46,82 @@ const ONE: Window = { begin: 0, count: 1 };
  * only then.
  */
 export class Execution {
-  readonly layout: StateLayout;
   readonly #parts: ModelParts;
   readonly #batch: number;
   /** Infinite for a model that is never cut. */
   readonly #maxChunk: number;
+  readonly #arenas: Arenas;
+  readonly #uniforms: readonly GPUBuffer[];
   readonly #memory: SessionMemory;
   readonly #readback: Readback;
-  readonly #uniforms: readonly GPUBuffer[];
+  readonly #pace: Pace;
   readonly #prefill: Prepared;
   readonly #step: Prepared | undefined;
   /** Sizes of runs that there is room for: buffers only grow. */
   readonly #ensured = new Set<string>();
-  #parity: Parity = 0;
+  /** Which values the buffers of inputs without time hold. */
+  readonly #held = new Map<string, InputData>();
   #pos = 0;
+  #destroyed = false;
 
-  /** @throws KraitError R0204 where the device has no room. */
+  /** With initial states, and memory for nothing else: calls make what they need. @throws KraitError R0204. */
   static async create(parts: ModelParts, batch: number, maxChunk: number): Promise<Execution> {
+    const layout = stateLayout(parts.manifest, parts.target, parts.names, batch);
     const programs = [parts.prefill, ...(parts.step === undefined ? [] : [parts.step])];
-    const uniforms = await allocate(
-      parts.device,
-      programs.flatMap(({ name, numbers }) =>
-        ["body", "tail"].map((part) => ({
-          label: `numbers of ${name} ${part}`,
-          bytes: numbers.uniformBytes,
-          usage: BufferUsage.UNIFORM | BufferUsage.COPY_DST,
-        })),
-      ),
+    const uniforms = programs.map(({ name, numbers }): BufferRequest => ({
+      label: `the numbers of ${name}`,
+      bytes: numbers.uniformBytes,
+      usage: BufferUsage.UNIFORM | BufferUsage.COPY_DST,
+    }));
+    const steps = Number.isFinite(maxChunk) ? maxChunk : 1;
+    const buffers = await allocate(parts.device, [...Arenas.requests(layout, batch), ...uniforms], (budget) =>
+      whatFits(parts, batch, steps, budget),
     );
-    const execution = new Execution(parts, batch, maxChunk, uniforms);
-    try {
-      await execution.#allocate();
-    } catch (error) {
-      execution.destroy();
-      throw error;
-    }
-    return execution;
+    const [read, written, ...others] = buffers as [GPUBuffer, GPUBuffer, ...GPUBuffer[]];
+    const arenas = new Arenas(parts.device, layout, [read, written]);
+    arenas.reset();
+    return new Execution(parts, batch, maxChunk, arenas, others);
   }
 
-  private constructor(parts: ModelParts, batch: number, maxChunk: number, uniforms: readonly GPUBuffer[]) {
+  private constructor(
+    parts: ModelParts,
+    batch: number,
+    maxChunk: number,
+    arenas: Arenas,
+    uniforms: readonly GPUBuffer[],
+  ) {
+    const { device, constants, health } = parts;
     this.#parts = parts;
     this.#batch = batch;
     this.#maxChunk = maxChunk;
+    this.#arenas = arenas;
     this.#uniforms = uniforms;
-    this.layout = stateLayout(parts.manifest, parts.target, parts.names, batch);
-    this.#memory = new SessionMemory(parts.device, parts.constants);
-    this.#readback = new Readback(parts.device);
-    const [prefillBody, prefillTail, stepBody, stepTail] = uniforms as [
-      GPUBuffer,
-      GPUBuffer,
-      GPUBuffer,
-      GPUBuffer,
-    ];
-    this.#prefill = this.#prepared(parts.prefill, prefillBody, prefillTail);
-    this.#step = parts.step && this.#prepared(parts.step, stepBody, stepTail);
+    this.#memory = new SessionMemory(device, constants, arenas, (run, budget) =>
+      whatFits(parts, run.batch, run.steps, budget),
+    );
+    this.#readback = new Readback(device);
+    this.#pace = new Pace(device.queue, health);
+    const [prefillNumbers, stepNumbers] = uniforms as [GPUBuffer, GPUBuffer];
+    this.#prefill = this.#prepared(parts.prefill, prefillNumbers);
+    this.#step = parts.step && this.#prepared(parts.step, stepNumbers);
   }
 
-  #prepared(program: PreparedProgram, body: GPUBuffer, tail: GPUBuffer): Prepared {
-    const runner = new Runner(this.#parts.device, program, { body, tail }, (range, parity) =>
+  #prepared(program: PreparedProgram, numbers: GPUBuffer): Prepared {
+    const runner = new Runner(this.#parts.device, program, numbers, (range, parity) =>
       this.#memory.resolve(program, range, parity),
     );
     return { program, runner };
   }
 
-  async #allocate(): Promise<void> {
-    await this.#memory.makeArenas(this.layout.bytes);
-    this.reset();
+  /** Makes all the memory that pieces of maxChunk steps and single steps take. @throws KraitError R0204. */
+  async makeRoom(): Promise<void> {
     const steps = this.#parts.names.hasTime && Number.isFinite(this.#maxChunk) ? this.#maxChunk : 1;
     await this.#ensure(this.#prefill, this.#numbers(steps, ONE));
     if (this.#step !== undefined) await this.#ensure(this.#step, this.#numbers(1, ONE));
+  }
+
+  get layout(): StateLayout {
+    return this.#arenas.layout;
   }
 
   /** Steps seen. */
@@ -122,21 +130,39 @@ export class Execution {
   }
 
   reset(): void {
-    writeInitialStates(this.#parts.device, this.#memory.arena(this.#parity), this.layout);
+    this.#arenas.reset();
     this.#pos = 0;
   }
 
-  restore(snapshot: Snapshot): void {
-    writeSnapshot(this.#parts.device.queue, this.#memory.arena(this.#parity), this.layout, snapshot);
-    this.#pos = snapshot.pos;
+  restore({ pos, states }: Snapshot): void {
+    this.#arenas.write(states);
+    this.#pos = pos;
+  }
+
+  /** Another execution that goes on from here, with some of the sequences. @throws KraitError R0204. */
+  async fork(members: readonly number[], maxChunk: number): Promise<Execution> {
+    const fork = await Execution.create(this.#parts, members.length, maxChunk);
+    try {
+      this.#checkAlive(); // meanwhile
+      fork.#arenas.copyFrom(this.#arenas, members);
+      fork.#pos = this.#pos;
+      return fork;
+    } catch (error) {
+      fork.destroy();
+      throw error;
+    }
+  }
+
+  reorder(members: readonly number[]): void {
+    this.#arenas.reorder(members);
   }
 
   /** Starts to copy states as they are now. */
-  async readStates(places: StateLayout["places"]): Promise<Reading> {
+  async readStates(places: readonly StatePlace[]): Promise<Reading> {
     const { device } = this.#parts;
-    const buffer = this.#memory.arena(this.#parity);
-    const regions = places.map(({ offset, count }) => ({ buffer, offset, count }));
+    const regions = this.#arenas.regions(places);
     const staging = await this.#readback.take(Readback.bytes(regions));
+    this.#checkAlive(staging);
     const encoder = device.createCommandEncoder({ label: "reading states" });
     const reading = this.#readback.encode(encoder, staging, regions);
     device.queue.submit([encoder.finish()]);
@@ -150,10 +176,12 @@ export class Execution {
     withOutputs: boolean,
   ): Promise<Submitted> {
     if (this.#step === undefined) throw new KraitError("R0407", "The model has no step.");
+    const run = this.#numbers(1, ONE);
+    await this.#ensure(this.#step, run);
     const staging = await this.#staging(entries, ONE);
     this.#writeInputs(checked, 0, 1);
-    const parts = { body: true, tail: withOutputs };
-    return this.#submit(this.#step, this.#numbers(1, ONE), parts, entries, 0, staging, this.#parity);
+    const parts: Part[] = withOutputs ? ["body", "tail"] : ["body"];
+    return this.#submit(this.#step, run, parts, entries, 0, staging, this.#arenas.parity);
   }
 
   /**
@@ -166,7 +194,7 @@ export class Execution {
     where: "none" | "last" | "all",
   ): AsyncGenerator<Submitted> {
     const size = where === "all" ? this.#windowSize(checked.steps) : 1;
-    for (let begin = 0, i = 1; begin < checked.steps; i++) {
+    for (let begin = 0; begin < checked.steps;) {
       const count = Math.min(this.#maxChunk, checked.steps - begin);
       const isLast = begin + count === checked.steps;
       const windows =
@@ -178,7 +206,6 @@ export class Execution {
       // An output without time is whole only after the last piece.
       const timed = isLast ? entries : entries.filter((entry) => timeIndex(entry) >= 0);
       yield* this.#piece(checked, begin, count, windows, windows.length === 0 ? [] : timed);
-      if (i % PIECES_AHEAD === 0) await this.#parts.device.queue.onSubmittedWorkDone();
       begin += count;
     }
   }
@@ -192,17 +219,17 @@ export class Execution {
     entries: readonly OutputEntry[],
   ): AsyncGenerator<Submitted> {
     const numbers = this.#numbers(count, first ?? ONE);
-    const parity = this.#parity;
-    await this.#ensure(this.#prefill, numbers);
+    const { parity } = this.#arenas;
+    await this.#ensure(this.#prefill, numbers, this.#maxChunk);
     const staging = await this.#staging(entries, first ?? ONE);
     this.#writeInputs(checked, begin, count);
-    const parts = { body: true, tail: first !== undefined };
+    const parts: Part[] = first === undefined ? ["body"] : ["body", "tail"];
     const submitted = this.#submit(this.#prefill, numbers, parts, entries, begin, staging, parity);
     if (first !== undefined) yield submitted;
     for (const window of others) {
       const again = await this.#staging(entries, window);
       const run = { ...numbers, tailBegin: window.begin, tailCount: window.count };
-      yield this.#submit(this.#prefill, run, { body: false, tail: true }, entries, begin, again, parity);
+      yield this.#submit(this.#prefill, run, ["tail"], entries, begin, again, parity);
     }
   }
 
@@ -216,28 +243,46 @@ export class Execution {
     return { batch: this.#batch, steps, pos: this.#pos, tailBegin: window.begin, tailCount: window.count };
   }
 
-  async #ensure({ program }: Prepared, run: RunNumbers): Promise<void> {
+  /** Makes room for a run; where pieces are cut, up to `most` steps, so that each a little longer does not replace it all. */
+  async #ensure({ program }: Prepared, run: RunNumbers, most = run.steps): Promise<void> {
     const key = `${program.name} ${program.sizeKey(run)}`;
     if (this.#ensured.has(key)) return;
-    const replaced = await this.#memory.ensure(program, run);
+    const rounded = 2 ** Math.ceil(Math.log2(run.steps));
+    const steps = Number.isFinite(most) ? Math.min(most, rounded) : run.steps;
+    const replaced = await this.#memory.ensure(program, { ...run, steps });
     this.#ensured.add(key);
     if (!replaced) return;
+    this.#held.clear();
     this.#prefill.runner.forgetBuffers(); // both: programs share inputs and outputs
     this.#step?.runner.forgetBuffers();
   }
 
   #writeInputs(checked: CheckedInputs, begin: number, count: number): void {
+    this.#checkAlive();
     const { queue } = this.#parts.device;
     for (const input of checked.inputs) {
       const buffer = this.#memory.find("input", input.name);
-      if (buffer === undefined || (input.layout === undefined && begin > 0)) continue;
+      if (buffer === undefined || this.#held.get(input.name) === input.data) continue;
       queue.writeBuffer(buffer, 0, pieceOf(input, checked.steps, begin, count));
+      if (input.layout === undefined) this.#held.set(input.name, input.data);
     }
   }
 
+  /** What the outputs are to be read through, once it is this submission's turn. */
   async #staging(entries: readonly OutputEntry[], window: Window): Promise<GPUBuffer | undefined> {
+    await this.#pace.turn();
+    this.#checkAlive();
     if (entries.length === 0) return undefined;
-    return this.#readback.take(Readback.bytes(this.#regions(entries, window.count)));
+    const staging = await this.#readback.take(Readback.bytes(this.#regions(entries, window.count)));
+    this.#checkAlive(staging);
+    return staging;
+  }
+
+  /** A session may be destroyed while its calls wait for the GPU. */
+  #checkAlive(staging?: GPUBuffer): void {
+    if (!this.#destroyed) return;
+    staging?.destroy();
+    throw destroyedError();
   }
 
   #regions(entries: readonly OutputEntry[], positions: number): Region[] {
@@ -258,7 +303,7 @@ export class Execution {
   #submit(
     { program, runner }: Prepared,
     run: RunNumbers,
-    parts: { readonly body: boolean; readonly tail: boolean },
+    parts: readonly Part[],
     entries: readonly OutputEntry[],
     pieceBegin: number,
     staging: GPUBuffer | undefined,
@@ -266,17 +311,19 @@ export class Execution {
   ): Submitted {
     const { device, health } = this.#parts;
     let reading: Reading | undefined;
-    const accepted = health.watch(() => {
+    const submit = (): void => {
       const encoder = device.createCommandEncoder({ label: program.name });
-      if (parts.body) runner.encode(encoder, "body", run, parity);
-      if (parts.tail) runner.encode(encoder, "tail", run, parity);
+      runner.encode(encoder, parts, run, parity);
       if (staging !== undefined) {
         reading = this.#readback.encode(encoder, staging, this.#regions(entries, run.tailCount));
       }
       device.queue.submit([encoder.finish()]);
-    });
-    if (parts.body) {
-      this.#parity = parity === 0 ? 1 : 0;
+    };
+    let accepted: Promise<void> | undefined;
+    if (runner.knows(parts, run, parity)) submit();
+    else accepted = health.watch(submit);
+    if (parts.includes("body")) {
+      this.#arenas.swap();
       this.#pos += run.steps;
     }
     const finish = async (): Promise<Outputs> => {
@@ -291,6 +338,8 @@ export class Execution {
   }
 
   destroy(): void {
+    this.#destroyed = true;
+    this.#arenas.destroy();
     this.#memory.destroy();
     this.#readback.destroy();
     for (const uniform of this.#uniforms) uniform.destroy();

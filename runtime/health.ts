@@ -1,14 +1,21 @@
-/** Whether a device still works: losing it must be told apart from a mistake in a call. */
+/** Whether a device still works: losing it must be told apart from a mistake in a call, and must end every wait. */
 import { KraitError } from "./errors.js";
 
 export class DeviceHealth {
   #lost: GPUDeviceLostInfo | undefined;
   #failure: KraitError | undefined;
   readonly #device: GPUDevice;
+  /** What ends the waits that are under way. `Promise.race` with `device.lost` would keep each for the device's life. */
+  readonly #waiting = new Set<(error: KraitError) => void>();
 
   constructor(device: GPUDevice) {
     this.#device = device;
-    void device.lost.then((info) => (this.#lost = info));
+    void device.lost.then((info) => {
+      this.#lost = info;
+      const error = this.#lossError(info);
+      for (const end of this.#waiting) end(error);
+      this.#waiting.clear();
+    });
   }
 
   /** @throws KraitError R0205 if the device is lost, R0206 if an earlier submission failed. */
@@ -40,24 +47,38 @@ export class DeviceHealth {
     return outcome;
   }
 
-  /** `work`, with whatever goes wrong in it as a KraitError. */
+  /** `work`, with whatever goes wrong in it as a KraitError. Losing the device ends it, whatever becomes of `work`. */
   async translate<T>(work: Promise<T>): Promise<T> {
-    try {
-      return await work;
-    } catch (cause) {
-      if (cause instanceof KraitError) throw cause;
-      if (!isGpuError(cause)) throw cause;
-      // A lost device rejects what was pending before or after it says that it is lost.
-      const lost = this.#lost ?? (await Promise.race([this.#device.lost, turn()]));
-      if (lost !== undefined) throw this.#lossError(lost, cause);
-      throw new KraitError("R0206", `The GPU reported an error: ${String(cause)}`, { cause });
+    if (this.#lost !== undefined) {
+      work.catch(() => undefined);
+      throw this.#lossError(this.#lost);
     }
+    let end: (error: KraitError) => void = () => undefined;
+    const loss = new Promise<never>((_, reject) => {
+      end = reject;
+      this.#waiting.add(end);
+    });
+    try {
+      return await Promise.race([work, loss]);
+    } catch (cause) {
+      throw await this.#explained(cause);
+    } finally {
+      this.#waiting.delete(end);
+    }
+  }
+
+  async #explained(cause: unknown): Promise<unknown> {
+    if (cause instanceof KraitError || !isGpuError(cause)) return cause;
+    // A lost device rejects what was pending before or after it says that it is lost.
+    const lost = this.#lost ?? (await Promise.race([this.#device.lost, turn()]));
+    if (lost !== undefined) return this.#lossError(lost, cause);
+    return new KraitError("R0206", `The GPU reported an error: ${String(cause)}`, { cause });
   }
 
   #lossError({ reason, message }: GPUDeviceLostInfo, cause?: unknown): KraitError {
     const why = reason === "destroyed" ? "it was destroyed" : message;
     return new KraitError("R0205", `The GPU device was lost: ${why}`, {
-      hint: "Ask for a new device and open the bundle on it; what sessions held is gone.",
+      hint: "Ask for a new device, open the bundle on it, and restore each session from its last save().",
       cause,
     });
   }

@@ -10,8 +10,9 @@ export type { Outputs } from "./outputs.js";
 export { blobFile, bytesFile, urlFile, type RandomAccess } from "./random-access.js";
 export { readSafetensors, type TensorEntry } from "./safetensors.js";
 export { parseManifest } from "./schema.js";
-export type { OutputChunk, PrefillOptions, Session, SessionOptions, StepOptions } from "./session.js";
-export type { Snapshot } from "./states.js";
+export type { Session } from "./session.js";
+export type { ForkOptions, PrefillOptions, SessionOptions, StepOptions } from "./session-options.js";
+export type { HeldTensor, Snapshot } from "./snapshot.js";
 export { chooseTarget, requiredDevice, type DeviceLike, type RequiredDevice } from "./target.js";
 export type { HostTensor } from "./tensor.js";
 export {
@@ -24,3 +25,4 @@ export {
   type TypedSession,
   type TypedSnapshot,
 } from "./typed.js";
+export type { OutputChunk } from "./windows.js";

@@ -3,6 +3,7 @@ import type { InputEntry, Manifest } from "./bundle-format.js";
 import { evaluateDim } from "./dim.js";
 import { KraitError } from "./errors.js";
 import type { AxisNames } from "./numbers.js";
+import { elements } from "./tensor.js";
 
 /** Row-major, as the model declares the input; `index` inputs are Uint32Array or Int32Array, others Float32Array. */
 export type InputData = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
@@ -18,13 +19,16 @@ export interface CheckedInputs {
 export interface CheckedInput {
   readonly name: string;
   readonly data: InputData;
-  /** [outer, steps, inner] for an input with time: `data` is that shape. Absent for one without. */
+  /** [outer, steps, inner] for an input with time: `data` is that shape. Absent for one without, which is held. */
   readonly layout?: { readonly outer: number; readonly inner: number };
 }
 
+/** Inputs without time that a session was given, in copies of its own: they hold until they are given again. */
+export type HeldInputs = ReadonlyMap<string, InputData>;
+
 /**
- * Checks names, types, lengths and ranges, and finds the number of steps.
- * `held`: inputs without time that the session already has, and which may be left out.
+ * Checks names, types, lengths and ranges, and finds the number of steps. All inputs of the model come back: those of
+ * `held` that are not given again stand for themselves.
  * @throws KraitError R0401…R0404.
  */
 export function checkInputs(
@@ -32,12 +36,15 @@ export function checkInputs(
   names: AxisNames,
   batch: number,
   given: Inputs,
-  held: ReadonlySet<string>,
+  held: HeldInputs,
 ): CheckedInputs {
   checkNames(manifest, given, held);
   const measured = manifest.inputs.flatMap((entry) => {
-    const data = given[entry.name];
-    return data === undefined ? [] : [measure(entry, data, names, batch)];
+    const { name } = entry;
+    const data = given[name];
+    if (data !== undefined) return [measure(entry, data, names, batch)];
+    const before = held.get(name);
+    return before === undefined ? [] : [{ input: { name, data: before }, steps: 1 }];
   });
   const timed = measured.filter(({ input }) => input.layout !== undefined);
   const steps = timed[0]?.steps ?? 1;
@@ -57,23 +64,74 @@ export function checkInputs(
   return { steps, inputs: measured.map(({ input }) => input) };
 }
 
-function checkNames(manifest: Manifest, given: Inputs, held: ReadonlySet<string>): void {
-  const known = new Set(manifest.inputs.map(({ name }) => name));
-  const list = manifest.inputs.map(describe).join(", ");
-  const unknown = Object.keys(given).filter((name) => !known.has(name));
-  if (unknown.length > 0) {
-    throw new KraitError("R0401", `The model has no input ${quoted(unknown)}.`, {
-      hint: `Its inputs are ${list}.`,
-    });
-  }
-  const missing = manifest.inputs.filter(
-    ({ name, time }) => given[name] === undefined && !(time === undefined && held.has(name)),
+/** What is held from now on. */
+export function holdInputs(held: HeldInputs, { inputs }: CheckedInputs): HeldInputs {
+  const untimed = inputs.filter(({ layout }) => layout === undefined);
+  return new Map([...held, ...untimed.map(({ name, data }) => [name, data] as const)]);
+}
+
+/** Checks inputs that are to be held, all of them without time. @throws KraitError R0401…R0403. */
+export function checkHeld(manifest: Manifest, names: AxisNames, batch: number, given: Inputs): HeldInputs {
+  const untimed = manifest.inputs.filter(({ time }) => time === undefined);
+  checkKnown(untimed, given);
+  return new Map(
+    untimed.flatMap((entry): [string, InputData][] => {
+      const data = given[entry.name];
+      return data === undefined ? [] : [[entry.name, measure(entry, data, names, batch).input.data]];
+    }),
   );
+}
+
+/** The shape of an input without time. */
+export function heldShape({ axes }: InputEntry, names: AxisNames, batch: number): readonly number[] {
+  return axes.map(({ size }) => evaluateDim(size, { [names.batch]: batch }));
+}
+
+/** Held inputs for a batch made of `members` of another, of `batch` sequences. */
+export function selectHeld(
+  manifest: Manifest,
+  names: AxisNames,
+  held: HeldInputs,
+  batch: number,
+  members: readonly number[],
+): HeldInputs {
+  const selected = new Map(held);
+  for (const entry of manifest.inputs) {
+    const data = held.get(entry.name);
+    const at = entry.axes.findIndex(({ size }) => size === names.batch);
+    if (data === undefined || at < 0) continue;
+    const shape = heldShape(entry, names, batch);
+    const [outer, inner] = [elements(shape.slice(0, at)), elements(shape.slice(at + 1))];
+    const Data = data.constructor as new (length: number) => InputData;
+    const chosen = new Data(outer * members.length * inner);
+    for (let row = 0; row < outer; row++) {
+      for (const [i, member] of members.entries()) {
+        const from = (row * batch + member) * inner;
+        chosen.set(data.subarray(from, from + inner), (row * members.length + i) * inner);
+      }
+    }
+    selected.set(entry.name, chosen);
+  }
+  return selected;
+}
+
+function checkNames(manifest: Manifest, given: Inputs, held: HeldInputs): void {
+  checkKnown(manifest.inputs, given);
+  const missing = manifest.inputs.filter(({ name }) => given[name] === undefined && !held.has(name));
   if (missing.length > 0) {
     throw new KraitError("R0401", `Missing: the input ${quoted(missing.map(({ name }) => name))}.`, {
-      hint: `The model's inputs are ${list}.`,
+      hint: `The model's inputs are ${manifest.inputs.map(describe).join(", ")}.`,
     });
   }
+}
+
+function checkKnown(entries: readonly InputEntry[], given: Inputs): void {
+  const known = new Set(entries.map(({ name }) => name));
+  const unknown = Object.keys(given).filter((name) => !known.has(name));
+  if (unknown.length === 0) return;
+  throw new KraitError("R0401", `The model has no input ${quoted(unknown)}.`, {
+    hint: entries.length === 0 ? "It has none." : `Its inputs are ${entries.map(describe).join(", ")}.`,
+  });
 }
 
 function quoted(names: readonly string[]): string {
@@ -95,7 +153,7 @@ function measure(
   const numbers = { [names.batch]: batch, [names.steps]: 1, pos: 0 };
   const sizes = entry.axes.map(({ size }) => evaluateDim(size, numbers));
   const time = entry.axes.findIndex(({ name }) => name === entry.time);
-  const perStep = sizes.reduce((product, size) => product * size, 1);
+  const perStep = elements(sizes);
   const steps = time < 0 ? 1 : data.length / perStep;
   if (time < 0 ? data.length !== perStep : !Number.isInteger(steps)) {
     const shape = sizes.map((size, i) => (i === time ? entry.axes[i]?.name : String(size))).join(", ");
@@ -107,9 +165,8 @@ function measure(
     );
   }
   checkRange(entry, data);
-  if (time < 0) return { input: { name: entry.name, data }, steps };
-  const product = (part: readonly number[]): number => part.reduce((a, b) => a * b, 1);
-  const layout = { outer: product(sizes.slice(0, time)), inner: product(sizes.slice(time + 1)) };
+  if (time < 0) return { input: { name: entry.name, data: data.slice() }, steps }; // kept: it may change outside
+  const layout = { outer: elements(sizes.slice(0, time)), inner: elements(sizes.slice(time + 1)) };
   return { input: { name: entry.name, data, layout }, steps };
 }
 
@@ -128,8 +185,9 @@ function checkType(entry: InputEntry, data: unknown): void {
 function checkRange({ name, scalar, bound }: InputEntry, data: InputData): void {
   if (scalar !== "index") return;
   const limit = bound ?? 2 ** 32;
-  const at = data.findIndex((value) => value < 0 || value >= limit);
-  if (at < 0) return;
+  let at = 0;
+  while (at < data.length && (data[at] as number) >= 0 && (data[at] as number) < limit) at++; // a million tokens: no calls
+  if (at === data.length) return;
   throw new KraitError(
     "R0403",
     `The input "${name}" has ${String(data[at])} at ${String(at)}; its values are 0 … ${String(limit - 1)}.`,

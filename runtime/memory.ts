@@ -8,12 +8,19 @@ export interface BufferRequest {
   readonly usage: number;
 }
 
+/** What to do about requests that the device has no room for; what is proposed should take at most `budget` bytes. */
+export type Advice = (budget: number) => string;
+
 /**
  * Buffers for all requests, zeroed. All or none.
  * @throws KraitError R0204 for one that the device cannot hold.
  */
-export async function allocate(device: GPUDevice, requests: readonly BufferRequest[]): Promise<GPUBuffer[]> {
-  for (const request of requests) checkSize(device, request);
+export async function allocate(
+  device: GPUDevice,
+  requests: readonly BufferRequest[],
+  advise: Advice,
+): Promise<GPUBuffer[]> {
+  for (const request of requests) checkSize(device, request, advise);
   const made = requests.map((request) => {
     device.pushErrorScope("validation");
     device.pushErrorScope("out-of-memory");
@@ -24,25 +31,29 @@ export async function allocate(device: GPUDevice, requests: readonly BufferReque
     });
     return { request, buffer, errors: [device.popErrorScope(), device.popErrorScope()] };
   });
-  const failures: string[] = [];
-  for (const { request, errors } of made) {
-    for (const error of await Promise.all(errors)) {
-      if (error !== null) failures.push(`${sizeText(request.bytes)} for ${request.label}: ${error.message}`);
-    }
-  }
-  if (failures.length > 0) {
-    for (const { buffer } of made) buffer.destroy();
-    const total = requests.reduce((sum, { bytes }) => sum + bytes, 0);
-    throw new KraitError(
-      "R0204",
-      `The device has no room for ${String(requests.length)} buffers, ${sizeText(total)} in all.\n  ${failures.join("\n  ")}`,
-      { hint: "A smaller batch or maxChunk takes less; so does a bundle with weights in f16 or bf16." },
-    );
-  }
-  return made.map(({ buffer }) => buffer);
+  const outcomes = await Promise.allSettled(made.flatMap(({ errors }) => errors));
+  const failures = made.flatMap(({ request }, i) => {
+    const errors = outcomes.slice(2 * i, 2 * i + 2).flatMap((outcome) => messageOf(outcome) ?? []);
+    return errors.map((message) => `${sizeText(request.bytes)} for ${request.label}: ${message}`);
+  });
+  if (failures.length === 0) return made.map(({ buffer }) => buffer);
+  for (const { buffer } of made) buffer.destroy();
+  const broken = outcomes.find((outcome) => outcome.status === "rejected");
+  if (broken !== undefined) throw broken.reason; // the device is lost, not full
+  const total = requests.reduce((sum, { bytes }) => sum + bytes, 0);
+  throw new KraitError(
+    "R0204",
+    `The device has no room for ${sizeText(total)} in ${String(requests.length)} buffers:\n  ${failures.join("\n  ")}`,
+    // There is no asking how much is left, so what is proposed is half of what was refused.
+    { hint: advise(total / 2) },
+  );
 }
 
-function checkSize(device: GPUDevice, { label, bytes }: BufferRequest): void {
+function messageOf(outcome: PromiseSettledResult<GPUError | null>): string | undefined {
+  return outcome.status === "rejected" ? String(outcome.reason) : outcome.value?.message;
+}
+
+function checkSize(device: GPUDevice, { label, bytes }: BufferRequest, advise: Advice): void {
   if (!Number.isSafeInteger(bytes) || bytes < 0) {
     throw new KraitError("R0105", `The manifest asks for ${String(bytes)} bytes for ${label}.`);
   }
@@ -50,10 +61,8 @@ function checkSize(device: GPUDevice, { label, bytes }: BufferRequest): void {
   if (bufferBytes(bytes) <= maxBufferSize) return;
   throw new KraitError(
     "R0204",
-    `${label} takes ${sizeText(bytes)}, and this device's buffers hold ${sizeText(maxBufferSize)}.`,
-    {
-      hint: "Ask the adapter for a larger maxBufferSize (`requiredDevice` does), or use a smaller batch or maxChunk.",
-    },
+    `${sizeText(bytes)} for ${label}: a buffer of this device holds ${sizeText(maxBufferSize)} (maxBufferSize).`,
+    { hint: advise(Infinity) },
   );
 }
 

@@ -5,15 +5,19 @@ import type { Checkpoint } from "./checkpoint.js";
 import { KraitError } from "./errors.js";
 import { BufferUsage } from "./gpu-constants.js";
 import { DeviceHealth } from "./health.js";
-import { allocate } from "./memory.js";
+import { modelIdentity } from "./identity.js";
+import { allocate, sizeText } from "./memory.js";
 import { axisNames, type RunNumbers } from "./numbers.js";
-import type { ModelParts } from "./model-parts.js";
+import { OpenSessions, type ModelParts } from "./model-parts.js";
 import { createPipelines } from "./pipelines.js";
 import { PreparedProgram } from "./program.js";
 import { Runner } from "./runner.js";
-import { Session, type SessionOptions } from "./session.js";
+import { Session } from "./session.js";
+import type { SessionOptions } from "./session-options.js";
 import { SessionMemory } from "./session-memory.js";
 import { chooseTarget } from "./target.js";
+import { elements } from "./tensor.js";
+import { STORAGE_BYTES } from "./widen.js";
 import { matchWeights, uploadWeights, type MatchedWeights } from "./weights.js";
 
 export interface OpenOptions {
@@ -46,14 +50,13 @@ export async function open(bundle: Bundle, options: OpenOptions): Promise<Model>
     );
   }
   const matched = matchWeights(manifest.params, weights ?? { tensors: new Map() });
-  const constants = await makeConstants(device, target);
+  const constants = await health.translate(makeConstants(device, manifest, target));
   try {
-    const [pipelines] = await health.translate(
-      Promise.all([
-        createPipelines(device, bundle, target),
-        uploadWeights(device.queue, manifest.params, matched, constants),
-      ]),
-    );
+    // Both are awaited to their end, so that nothing is written to buffers that a failure of the other one frees.
+    const made = health.translate(createPipelines(device, bundle, target));
+    const uploaded = health.translate(uploadWeights(device.queue, manifest.params, matched, constants));
+    await Promise.allSettled([made, uploaded]);
+    const [pipelines] = await Promise.all([made, uploaded]);
     const names = axisNames(manifest);
     const prepare = (name: "load" | "prefill" | "step"): PreparedProgram | undefined => {
       const program = target[name];
@@ -71,11 +74,12 @@ export async function open(bundle: Bundle, options: OpenOptions): Promise<Model>
       manifest,
       target,
       names,
+      identity: await modelIdentity(manifest),
       constants: buffers,
       prefill,
       step: prepare("step"),
     };
-    return new Model({ ...parts, sessions: new Set() }, matched);
+    return new Model({ ...parts, sessions: new OpenSessions() }, matched);
   } catch (error) {
     for (const { buffer } of constants) buffer.destroy();
     throw error;
@@ -94,7 +98,6 @@ export class Model {
   /** Tensors of the checkpoint that the model does not use: worth a warning, since they may mean the wrong model. */
   readonly unusedWeights: readonly string[];
   readonly #parts: ModelParts;
-  #destroyed = false;
 
   /** Models are made by `open`. */
   constructor(parts: ModelParts, weights: MatchedWeights) {
@@ -114,24 +117,22 @@ export class Model {
    * @throws KraitError R0405 for options that cannot be met, R0204 for memory.
    */
   async session(options: SessionOptions = {}): Promise<Session> {
-    if (this.#destroyed) throw new KraitError("R0407", "The model was destroyed.");
     const { health, sessions } = this.#parts;
+    sessions.check();
     health.check();
-    const session = await health.translate(Session.create(this.#parts, options));
-    sessions.add(session);
-    return session;
+    return health.translate(Session.create(this.#parts, options));
   }
 
   /** Frees the weights and all sessions. The device stays the caller's. */
   destroy(): void {
-    this.#destroyed = true;
-    for (const session of [...this.#parts.sessions]) session.destroy();
+    this.#parts.sessions.close();
     for (const buffer of this.#parts.constants.values()) buffer.destroy();
   }
 }
 
 async function makeConstants(
   device: GPUDevice,
+  manifest: Manifest,
   target: TargetEntry,
 ): Promise<{ entry: TargetEntry["constants"][number]; buffer: GPUBuffer }[]> {
   const usage = BufferUsage.STORAGE | BufferUsage.COPY_DST | BufferUsage.COPY_SRC;
@@ -139,8 +140,18 @@ async function makeConstants(
     const names = params.map(({ param }) => param).join(", ");
     return { label: names === "" ? `constants "${id}"` : `the parameters ${names}`, bytes, usage };
   });
-  const buffers = await allocate(device, requests);
+  const buffers = await allocate(device, requests, () => smallerWeights(manifest));
   return target.constants.map((entry, i) => ({ entry, buffer: buffers[i] as GPUBuffer }));
+}
+
+/** What the parameters would take in 16 bits. */
+function smallerWeights({ params }: Manifest): string {
+  const counts = params.map(({ shape, storage }) => ({ count: elements(shape), storage }));
+  const now = counts.reduce((sum, { count, storage }) => sum + count * STORAGE_BYTES[storage], 0);
+  const halved = counts.reduce((sum, { count }) => sum + count * 2, 0);
+  if (halved >= now)
+    return "The weights are in 16 bits already: use a device with more memory, or a smaller model.";
+  return `The weights take ${sizeText(now)}; a bundle built with --weights f16 or bf16 takes ${sizeText(halved)}.`;
 }
 
 /** Computes the load-time expressions into their constant buffers. */
@@ -151,22 +162,23 @@ async function runLoad(
   constants: ReadonlyMap<string, GPUBuffer>,
 ): Promise<void> {
   if (program.body.dispatches.length === 0) return;
-  const memory = new SessionMemory(device, constants);
+  const advise = (): string => "What is computed when the model is opened needs a device with more memory.";
+  const memory = new SessionMemory(device, constants, undefined, advise);
   const run: RunNumbers = { batch: 1, steps: 1, pos: 0, tailBegin: 0, tailCount: 1 };
   const request = {
     label: "numbers of load",
     bytes: program.numbers.uniformBytes,
     usage: BufferUsage.UNIFORM | BufferUsage.COPY_DST,
   };
-  const [uniform] = (await allocate(device, [request])) as [GPUBuffer];
+  const [uniform] = (await allocate(device, [request], advise)) as [GPUBuffer];
   try {
     await memory.ensure(program, run);
-    const runner = new Runner(device, program, { body: uniform, tail: uniform }, (range, parity) =>
+    const runner = new Runner(device, program, uniform, (range, parity) =>
       memory.resolve(program, range, parity),
     );
     await health.watch(() => {
       const encoder = device.createCommandEncoder({ label: "load" });
-      runner.encode(encoder, "body", run, 0);
+      runner.encode(encoder, ["body"], run, 0);
       device.queue.submit([encoder.finish()]);
     });
     await device.queue.onSubmittedWorkDone(); // so that scratch may go

@@ -53,6 +53,11 @@ export function axisNames(manifest: Manifest): AxisNames {
   };
 }
 
+/** What the runtime supplies, in the order of the first slots. */
+export function supplied({ batch, steps, pos, tailBegin, tailCount }: RunNumbers): readonly number[] {
+  return [batch, steps, pos, tailBegin, tailCount];
+}
+
 const SUPPLIED = 5;
 
 export class Numbers {
@@ -108,9 +113,9 @@ export class Numbers {
     return found;
   }
 
-  values({ batch, steps, pos, tailBegin, tailCount }: RunNumbers): Float64Array {
+  values(run: RunNumbers): Float64Array {
     const values = new Float64Array(SUPPLIED + this.#derived.length);
-    values.set([batch, steps, pos, tailBegin, tailCount]);
+    values.set(supplied(run));
     for (const [i, evaluate] of this.#derived.entries()) values[SUPPLIED + i] = evaluate(values);
     return values;
   }

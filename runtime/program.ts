@@ -2,7 +2,7 @@
 import type { BufferRange, Dispatch, Program } from "./bundle-format.js";
 import type { Evaluate } from "./dim.js";
 import { KraitError } from "./errors.js";
-import { Numbers, type AxisNames, type RunNumbers } from "./numbers.js";
+import { Numbers, supplied, type AxisNames, type RunNumbers } from "./numbers.js";
 import type { Pipeline } from "./pipelines.js";
 
 export type Part = "body" | "tail";
@@ -22,7 +22,7 @@ export interface PreparedDispatch {
 
 export interface PreparedPart {
   readonly dispatches: readonly PreparedDispatch[];
-  /** The supplied numbers that ranges and `when`s depend on: bind groups hold as long as these stay the same. */
+  /** The supplied numbers that ranges, `when`s and counts depend on: as long as these stay, so do the launches. */
   readonly keyNumbers: readonly number[];
 }
 
@@ -67,7 +67,7 @@ export class PreparedProgram {
         keyNumbers: [
           ...this.numbers.sources([
             ...ranges.flatMap(({ offset, bytes }) => [offset, bytes]),
-            ...dispatches.map(({ when }) => when ?? 1),
+            ...dispatches.flatMap(({ when = 1, workgroups }) => [when, ...workgroups]),
           ]),
         ],
       };
@@ -110,8 +110,13 @@ export class PreparedProgram {
 
   /** Runs of one key need the same memory. */
   sizeKey(run: RunNumbers): string {
-    const values = this.numbers.values(run);
-    return this.#sizeNumbers.map((slot) => values[slot]).join();
+    return this.keyOf(this.#sizeNumbers, run);
+  }
+
+  /** The values of some supplied numbers, as a key. */
+  keyOf(slots: readonly number[], run: RunNumbers): string {
+    const values = supplied(run);
+    return slots.map((slot) => values[slot]).join();
   }
 
   /** What a run with these numbers touches, and the largest single binding among it. */

@@ -37,7 +37,11 @@ export class Readback {
       bytes,
       usage: BufferUsage.MAP_READ | BufferUsage.COPY_DST,
     };
-    const [made] = await allocate(this.#device, [request]);
+    const [made] = await allocate(
+      this.#device,
+      [request],
+      () => "Read fewer outputs at a time: name those that you need, or give prefill a function.",
+    );
     return made as GPUBuffer;
   }
 
@@ -57,7 +61,12 @@ export class Readback {
   }
 
   async #finish(staging: GPUBuffer, bytes: number, regions: readonly Region[]): Promise<Float32Array[]> {
-    await staging.mapAsync(MAP_READ, 0, bufferBytes(bytes));
+    try {
+      await staging.mapAsync(MAP_READ, 0, bufferBytes(bytes));
+    } catch (error) {
+      staging.destroy();
+      throw error;
+    }
     const mapped = new Float32Array(staging.getMappedRange(0, bufferBytes(bytes)));
     let at = 0;
     const values = regions.map(({ count }) => mapped.slice(at, (at += count)));

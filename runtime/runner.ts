@@ -9,82 +9,104 @@ export type Parity = 0 | 1;
 /** Finds the buffer of a range. */
 export type Resolve = (range: BufferRange, parity: Parity) => GPUBuffer;
 
-/** Bind groups are kept for this many different sizes of pieces at a time: a full one, a last one, a few others. */
+/** One dispatch, ready to be encoded. */
+interface Launch {
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+  readonly workgroups: readonly [number, number, number];
+}
+
+/** Launches are kept for this many different sizes of pieces at a time: a full one, a last one, a few others. */
 const KEPT_SETS = 8;
 
+/**
+ * Encoding a step costs more than the GPU takes for it in small models, nearly all of it in calls of WebGPU. So what can
+ * be known before is: sizes, counts and bind groups are made once for each size of run, and the numbers are written when
+ * they change.
+ */
 export class Runner {
   readonly #device: GPUDevice;
   readonly #program: PreparedProgram;
   readonly #resolve: Resolve;
-  readonly #uniforms: Readonly<Record<Part, GPUBuffer>>;
-  readonly #bindGroups = new Map<string, readonly (GPUBindGroup | undefined)[]>();
+  readonly #uniform: GPUBuffer;
+  readonly #launches = new Map<string, readonly Launch[]>();
+  /** What the uniform buffer holds. */
+  #written: Uint32Array | undefined;
 
-  constructor(
-    device: GPUDevice,
-    program: PreparedProgram,
-    uniforms: Readonly<Record<Part, GPUBuffer>>,
-    resolve: Resolve,
-  ) {
+  constructor(device: GPUDevice, program: PreparedProgram, uniform: GPUBuffer, resolve: Resolve) {
     this.#device = device;
     this.#program = program;
-    this.#uniforms = uniforms;
+    this.#uniform = uniform;
     this.#resolve = resolve;
   }
 
   /** To be called when buffers were replaced. */
   forgetBuffers(): void {
-    this.#bindGroups.clear();
+    this.#launches.clear();
   }
 
-  /** Writes the part's numbers and encodes its dispatches; they run when the encoder's commands are submitted. */
-  encode(encoder: GPUCommandEncoder, part: Part, run: RunNumbers, parity: Parity): void {
-    const { numbers } = this.#program;
-    const { dispatches } = this.#program[part];
-    if (dispatches.length === 0) return;
-    const values = numbers.values(run);
-    this.#device.queue.writeBuffer(this.#uniforms[part], 0, numbers.uniform(values));
-    const groups = this.#groups(part, values, parity);
-    const pass = encoder.beginComputePass({ label: `${this.#program.name} ${part}` });
+  /** Whether such a run was encoded on these buffers before: WebGPU would find nothing in it that it has not seen. */
+  knows(parts: readonly Part[], run: RunNumbers, parity: Parity): boolean {
+    return parts.every((part) => this.#launches.has(this.#key(part, run, parity)));
+  }
+
+  /**
+   * Writes the program's numbers and encodes the parts' dispatches, which run when the encoder's commands are submitted:
+   * before anything else is written.
+   */
+  encode(encoder: GPUCommandEncoder, parts: readonly Part[], run: RunNumbers, parity: Parity): void {
+    this.#writeNumbers(run);
+    const pass = encoder.beginComputePass({ label: this.#program.name });
     let current: GPUComputePipeline | undefined;
-    for (const [i, { pipeline, workgroups }] of dispatches.entries()) {
-      const group = groups[i];
-      if (group === undefined) continue;
-      const [x, y, z] = [workgroups[0](values), workgroups[1](values), workgroups[2](values)];
-      if (x * y * z === 0) continue;
-      if (pipeline.pipeline !== current) pass.setPipeline((current = pipeline.pipeline));
-      pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(x, y, z);
+    for (const part of parts) {
+      for (const { pipeline, group, workgroups } of this.#launchesOf(part, run, parity)) {
+        if (pipeline !== current) pass.setPipeline((current = pipeline));
+        pass.setBindGroup(0, group);
+        pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+      }
     }
     pass.end();
   }
 
-  /** One bind group a dispatch, undefined where `when` leaves it out. Made once for each parity and sizes. */
-  #groups(part: Part, values: Float64Array, parity: Parity): readonly (GPUBindGroup | undefined)[] {
-    const { dispatches, keyNumbers } = this.#program[part];
-    const key = `${part} ${String(parity)} ${keyNumbers.map((slot) => values[slot]).join()}`;
-    let groups = this.#bindGroups.get(key);
-    if (groups === undefined) {
-      groups = dispatches.map((dispatch) =>
-        dispatch.when?.(values) === 0 ? undefined : this.#group(part, dispatch, values, parity),
-      );
-      const [oldest] = this.#bindGroups.keys();
-      if (this.#bindGroups.size >= KEPT_SETS && oldest !== undefined) this.#bindGroups.delete(oldest);
-      this.#bindGroups.set(key, groups);
-    }
-    return groups;
+  #writeNumbers(run: RunNumbers): void {
+    const { numbers } = this.#program;
+    const block = numbers.uniform(numbers.values(run));
+    const before = this.#written;
+    if (before !== undefined && block.every((value, i) => value === before[i])) return;
+    this.#device.queue.writeBuffer(this.#uniform, 0, block);
+    this.#written = block;
   }
 
-  #group(
-    part: Part,
-    { pipeline, bindings }: PreparedDispatch,
-    values: Float64Array,
-    parity: Parity,
-  ): GPUBindGroup {
+  #key(part: Part, run: RunNumbers, parity: Parity): string {
+    return `${part} ${String(parity)} ${this.#program.keyOf(this.#program[part].keyNumbers, run)}`;
+  }
+
+  /** The dispatches that `when` and their counts leave, in order. */
+  #launchesOf(part: Part, run: RunNumbers, parity: Parity): readonly Launch[] {
+    const key = this.#key(part, run, parity);
+    const known = this.#launches.get(key);
+    if (known !== undefined) return known;
+    const values = this.#program.numbers.values(run);
+    const launches = this.#program[part].dispatches.flatMap((dispatch): Launch[] => {
+      if (dispatch.when?.(values) === 0) return [];
+      const [x, y, z] = dispatch.workgroups;
+      const workgroups = [x(values), y(values), z(values)] as const;
+      if (workgroups.includes(0)) return [];
+      const group = this.#group(dispatch, values, parity);
+      return [{ pipeline: dispatch.pipeline.pipeline, group, workgroups }];
+    });
+    const [oldest] = this.#launches.keys();
+    if (this.#launches.size >= KEPT_SETS && oldest !== undefined) this.#launches.delete(oldest);
+    this.#launches.set(key, launches);
+    return launches;
+  }
+
+  #group({ pipeline, bindings }: PreparedDispatch, values: Float64Array, parity: Parity): GPUBindGroup {
     return this.#device.createBindGroup({
       label: pipeline.shader.label,
       layout: pipeline.layout,
       entries: [
-        { binding: 0, resource: { buffer: this.#uniforms[part] } },
+        { binding: 0, resource: { buffer: this.#uniform } },
         ...bindings.map(({ range, offset, bytes }, i) => ({
           binding: i + 1,
           resource: {

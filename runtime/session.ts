@@ -1,45 +1,33 @@
 /** One batch of sequences on its way through a model: what it has seen lies in its states. */
-import type { OutputEntry } from "./bundle-format.js";
 import { KraitError } from "./errors.js";
-import { Execution, type Submitted } from "./execution.js";
-import { checkInputs, type CheckedInputs, type Inputs } from "./inputs.js";
+import { Execution } from "./execution.js";
+import {
+  checkHeld,
+  checkInputs,
+  holdInputs,
+  selectHeld,
+  type CheckedInputs,
+  type HeldInputs,
+  type Inputs,
+} from "./inputs.js";
 import type { ModelParts } from "./model-parts.js";
-import { Collector, outputShape, selectOutputs, type Outputs } from "./outputs.js";
-import { defaultMaxChunk } from "./session-memory.js";
-import { checkSnapshot, findState, type Snapshot } from "./states.js";
+import { selectOutputs, type Outputs } from "./outputs.js";
+import {
+  checkMembers,
+  checkOptions,
+  chunkFor,
+  isCut,
+  membersOf,
+  type ForkOptions,
+  type PrefillOptions,
+  type SessionOptions,
+  type StepOptions,
+} from "./session-options.js";
+import { destroyedError } from "./session-memory.js";
+import { checkSnapshot, heldData, heldTensors, type Snapshot } from "./snapshot.js";
+import { findState } from "./states.js";
 import type { HostTensor } from "./tensor.js";
-
-export interface SessionOptions {
-  /** Sequences that run together; 1 by default. */
-  readonly batch?: number;
-  /**
-   * Steps computed at a time; longer sequences are cut. By default as many as keep scratch memory within 256 MiB, at
-   * most 2048. A model that looks ahead in time is never cut, and refuses longer sequences than an explicit maxChunk.
-   */
-  readonly maxChunk?: number;
-}
-
-/** Outputs at `count` positions from `begin`, counted from the start of the call's inputs. */
-export interface OutputChunk {
-  readonly begin: number;
-  readonly count: number;
-  readonly outputs: Outputs;
-}
-
-export interface PrefillOptions {
-  /**
-   * Where outputs are wanted: at the last position (the default; nothing is computed for the others), at all of them,
-   * nowhere, or at all, given to a function piece by piece and not kept. The next piece waits for the function's promise.
-   */
-  readonly outputs?: "last" | "all" | "none" | ((chunk: OutputChunk) => void | Promise<void>);
-  /** Which outputs are read back; all without it. */
-  readonly names?: readonly string[];
-}
-
-export interface StepOptions {
-  readonly outputs?: "last" | "none";
-  readonly names?: readonly string[];
-}
+import { collectAll, deliverEach, type OutputChunk } from "./windows.js";
 
 /**
  * Calls may overlap: they take effect in the order in which they were made. One that fails leaves the states after the
@@ -51,24 +39,38 @@ export class Session {
   readonly maxChunk: number;
   readonly #parts: ModelParts;
   readonly #execution: Execution;
-  /** Inputs without time that were given. */
-  readonly #held = new Set<string>();
+  /** As the calls made so far leave them, done or not. */
+  #held: HeldInputs;
   #order: Promise<unknown> = Promise.resolve();
   #destroyed = false;
 
   /** For `Model.session`. @throws KraitError R0405 for options that cannot be met, R0204 for memory. */
   static async create(parts: ModelParts, { batch = 1, maxChunk }: SessionOptions): Promise<Session> {
     checkOptions(parts, batch, maxChunk);
-    const chosen = isCut(parts) ? defaultMaxChunk(parts.prefill, batch, parts.device.limits) : Infinity;
-    const chunk = maxChunk ?? chosen;
-    return new Session(parts, await Execution.create(parts, batch, chunk), batch, chunk);
+    const chunk = maxChunk ?? chunkFor(parts, batch);
+    const execution = await Execution.create(parts, batch, chunk);
+    try {
+      await execution.makeRoom();
+    } catch (error) {
+      execution.destroy();
+      throw error;
+    }
+    return new Session(parts, execution, batch, chunk, new Map());
   }
 
-  private constructor(parts: ModelParts, execution: Execution, batch: number, maxChunk: number) {
+  private constructor(
+    parts: ModelParts,
+    execution: Execution,
+    batch: number,
+    maxChunk: number,
+    held: HeldInputs,
+  ) {
     this.#parts = parts;
     this.#execution = execution;
     this.batch = batch;
     this.maxChunk = maxChunk;
+    this.#held = held;
+    parts.sessions.add(this);
   }
 
   /** Steps seen since the start or the last reset. */
@@ -93,9 +95,13 @@ export class Session {
         { hint: "Make the session with a larger maxChunk." },
       );
     }
+    this.#held = holdInputs(this.#held, checked);
     return this.#inOrder(async () => {
       this.#fromTheStart();
-      if (outputs === "all") return this.#all(checked, entries);
+      if (outputs === "all") {
+        const windows = this.#execution.pieces(checked, entries, "all");
+        return collectAll(windows, entries, this.#parts.names, this.batch, checked.steps);
+      }
       let result: Outputs = {};
       const deliver =
         typeof outputs === "function" ? outputs : (chunk: OutputChunk) => void (result = chunk.outputs);
@@ -113,21 +119,6 @@ export class Session {
       `The model looks across the whole sequence, and this session has seen ${String(this.pos)} steps of one already.`,
       { hint: "Call reset() before another sequence, and prefill each sequence whole." },
     );
-  }
-
-  async #all(checked: CheckedInputs, entries: readonly OutputEntry[]): Promise<Outputs> {
-    const { names } = this.#parts;
-    const collectors = entries.map((entry): [string, Collector] => [
-      entry.name,
-      new Collector(entry, outputShape(entry, names, this.batch, checked.steps)),
-    ]);
-    await deliverEach(this.#execution.pieces(checked, entries, "all"), ({ outputs }) => {
-      for (const [name, collector] of collectors) {
-        const window = outputs[name];
-        if (window !== undefined) collector.add(window);
-      }
-    });
-    return Object.fromEntries(collectors.map(([name, { tensor }]) => [name, tensor]));
   }
 
   /**
@@ -151,31 +142,84 @@ export class Session {
       );
     }
     const entries = outputs === "none" ? [] : selectOutputs(this.#parts.manifest, names);
+    this.#held = holdInputs(this.#held, checked);
     const submitted = await this.#inOrder(() => this.#execution.step(checked, entries, outputs !== "none"));
     return submitted.finish();
   }
 
+  /**
+   * Another session that goes on from here, while this one may go on too: its states are copied on the GPU. It takes
+   * memory for its states, and for its calls when they are made.
+   * @throws KraitError R0405 for members that are not there, R0204 for memory.
+   */
+  async fork(options: ForkOptions = {}): Promise<Session> {
+    this.#usable();
+    const chosen = membersOf(this.#parts, this.batch, options);
+    const held = this.#select(chosen);
+    const sameSize = chosen.length === this.batch;
+    const maxChunk = sameSize ? this.maxChunk : Math.min(this.maxChunk, chunkFor(this.#parts, chosen.length));
+    const execution = await this.#inOrder(() => this.#execution.fork(chosen, maxChunk));
+    return new Session(this.#parts, execution, chosen.length, maxChunk, held);
+  }
+
+  /**
+   * Sequence i becomes what sequence `members[i]` is, as a beam search wants it: as many as the session has, the same one
+   * several times or not at all. No memory is made.
+   * @throws KraitError R0405 for members that are not there, or too few or many.
+   */
+  async reorder(members: readonly number[]): Promise<void> {
+    this.#usable();
+    const chosen = checkMembers(this.#parts, this.batch, members);
+    if (chosen.length !== this.batch) {
+      throw new KraitError(
+        "R0405",
+        `The session has ${String(this.batch)} sequences, and ${String(chosen.length)} members are named.`,
+        { hint: "Use fork for a batch of another size." },
+      );
+    }
+    const held = this.#select(chosen);
+    const done = this.#inOrder(() => {
+      this.#execution.reorder(chosen);
+    });
+    this.#held = held;
+    await done;
+  }
+
+  #select(members: readonly number[]): HeldInputs {
+    const { manifest, names } = this.#parts;
+    return selectHeld(manifest, names, this.#held, this.batch, members);
+  }
+
   /** A copy of all that the session carries, for `restore`. */
   async save(): Promise<Snapshot> {
+    const { manifest, names, identity, health } = this.#parts;
     const { places } = this.#execution.layout;
+    const inputs = heldTensors(manifest, names, this.batch, this.#held);
     const { pos, reading } = await this.#inOrder(async () => ({
       pos: this.#execution.pos,
       reading: await this.#execution.readStates(places),
     }));
-    const values = await this.#parts.health.translate(reading.finish());
+    const values = await health.translate(reading.finish());
     const tensors = places.map(({ name, shape }, i): [string, HostTensor] => [
       name,
       { data: values[i] as Float32Array, shape },
     ]);
-    return { pos, states: Object.fromEntries(tensors) };
+    return { model: identity, pos, states: Object.fromEntries(tensors), inputs };
   }
 
-  /** Continues from a snapshot as if nothing had happened since. @throws KraitError R0406 where it does not fit. */
+  /**
+   * Continues from a snapshot as if nothing had happened since.
+   * @throws KraitError R0406 where it does not fit, R0401…R0403 where an input that it holds does not.
+   */
   async restore(snapshot: Snapshot): Promise<void> {
-    checkSnapshot(this.#execution.layout, snapshot);
-    await this.#inOrder(() => {
+    const { manifest, names, identity } = this.#parts;
+    checkSnapshot(this.#execution.layout, identity, snapshot);
+    const held = snapshot.inputs && checkHeld(manifest, names, this.batch, heldData(snapshot.inputs));
+    const done = this.#inOrder(() => {
       this.#execution.restore(snapshot);
     });
+    if (held !== undefined) this.#held = held;
+    await done;
   }
 
   /** Back to the start of a document: initial states, `pos` 0. */
@@ -193,15 +237,16 @@ export class Session {
     return { data: data as Float32Array, shape: place.shape };
   }
 
-  /** Frees the session's memory. Calls that were made before may fail. */
+  /** Frees the session's memory. Calls that were not answered yet fail, or are answered if the GPU had their work. */
   destroy(): void {
+    if (this.#destroyed) return;
     this.#destroyed = true;
     this.#execution.destroy();
     this.#parts.sessions.delete(this);
   }
 
   #usable(): void {
-    if (this.#destroyed) throw new KraitError("R0407", "The session was destroyed.");
+    if (this.#destroyed) throw destroyedError();
     this.#parts.health.check();
   }
 
@@ -221,49 +266,7 @@ export class Session {
   #check(inputs: Inputs): CheckedInputs {
     this.#usable();
     const { manifest, names } = this.#parts;
-    const checked = checkInputs(manifest, names, this.batch, inputs, this.#held);
-    for (const { name, layout } of checked.inputs) if (layout === undefined) this.#held.add(name);
-    return checked;
-  }
-}
-
-/** Gives each window's outputs to `deliver`, in order, while the GPU works on the next. */
-async function deliverEach(
-  windows: AsyncIterable<Submitted>,
-  deliver: (chunk: OutputChunk) => void | Promise<void>,
-): Promise<void> {
-  let before: Submitted | undefined;
-  const finish = async (window: Submitted | undefined): Promise<void> => {
-    if (window === undefined) return;
-    const { begin, count } = window;
-    await deliver({ begin, count, outputs: await window.finish() });
-  };
-  for await (const window of windows) {
-    const previous = before;
-    before = window;
-    await finish(previous);
-  }
-  await finish(before);
-}
-
-/** Whether sequences may be cut into pieces: not for a model that looks ahead in time, which has no step. */
-function isCut({ step, names }: ModelParts): boolean {
-  return step !== undefined || !names.hasTime;
-}
-
-function checkOptions({ names }: ModelParts, batch: number, maxChunk: number | undefined): void {
-  for (const [name, value] of Object.entries({ batch, maxChunk })) {
-    if (value === undefined || (Number.isInteger(value) && value > 0)) continue;
-    throw new KraitError(
-      "R0405",
-      `The session's ${name} is ${String(value)}; it has to be a whole number from 1.`,
-    );
-  }
-  if (!names.hasBatch && batch !== 1) {
-    throw new KraitError(
-      "R0405",
-      `The model has no batch axis, so a batch of ${String(batch)} is not possible.`,
-    );
+    return checkInputs(manifest, names, this.batch, inputs, this.#held);
   }
 }
 

@@ -5,9 +5,11 @@
 import type { AxisEntry, Bundle, Manifest } from "./bundle-format.js";
 import { KraitError } from "./errors.js";
 import { open, type Model, type OpenOptions } from "./model.js";
-import type { OutputChunk, Session, SessionOptions } from "./session.js";
-import type { Snapshot } from "./states.js";
+import type { Session } from "./session.js";
+import type { SessionOptions } from "./session-options.js";
+import type { Snapshot } from "./snapshot.js";
 import type { HostTensor } from "./tensor.js";
+import type { OutputChunk } from "./windows.js";
 
 /** A tensor whose shape is known but for the sizes that are plain `number`. */
 export interface Tensor<Shape extends readonly number[] = readonly number[]> extends HostTensor {

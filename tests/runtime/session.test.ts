@@ -1,41 +1,13 @@
 import assert from "node:assert/strict";
-import { tensorCheckpoint } from "../../runtime/checkpoint.js";
 import type { ErrorCode } from "../../runtime/errors.js";
-import type { Inputs } from "../../runtime/inputs.js";
 import { open, type Model } from "../../runtime/model.js";
 import type { Outputs } from "../../runtime/outputs.js";
-import type { OutputChunk, Session } from "../../runtime/session.js";
+import type { Session } from "../../runtime/session.js";
+import type { OutputChunk } from "../../runtime/windows.js";
 import { baselineDevice } from "../support/adapter.js";
 import { assertRejects } from "./errors.js";
-import { A, CHANNELS, cut, tinyBundle, tinyInputs, tinyModel, type TinyInputs } from "./tiny-bundle.js";
-
-const weights = tensorCheckpoint({ a: { data: A, shape: [CHANNELS] } });
-
-/** Every product of the tiny model rounds, so results are compared within f32. */
-function assertNear(got: Float32Array | undefined, expected: readonly number[]): void {
-  assert.ok(got !== undefined);
-  assert.equal(got.length, expected.length);
-  for (const [i, value] of expected.entries()) {
-    const error = Math.abs((got[i] ?? Number.NaN) - value);
-    assert.ok(
-      error <= 1e-6 * Math.max(1, Math.abs(value)),
-      `[${String(i)}]: ${String(got[i])}, not ${String(value)}`,
-    );
-  }
-}
-
-function as(inputs: TinyInputs): Inputs {
-  return { ...inputs };
-}
-
-/** Rows `t` of y[batch, steps, c]. */
-function rowsAt(y: readonly number[], batch: number, begin: number, end: number): number[] {
-  const steps = y.length / batch / CHANNELS;
-  return y.filter((_, i) => {
-    const t = Math.floor(i / CHANNELS) % steps;
-    return t >= begin && t < end;
-  });
-}
+import { CHANNELS, cut, tinyBundle, tinyInputs, tinyModel } from "./tiny-bundle.js";
+import { as, assertNear, rowsAt, weights } from "./tiny-runs.js";
 
 describe("a session", () => {
   let model: Model;

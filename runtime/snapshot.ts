@@ -1,0 +1,75 @@
+/** All that a session carries from one call to the next, on the host. */
+import { KraitError } from "./errors.js";
+import type { Manifest } from "./bundle-format.js";
+import { heldShape, type HeldInputs, type InputData, type Inputs } from "./inputs.js";
+import type { AxisNames } from "./numbers.js";
+import type { StateLayout } from "./states.js";
+import { shapeText, type HostTensor } from "./tensor.js";
+
+export interface Snapshot {
+  /** The model's identity (SPEC.md § Saved sessions). Left out, `restore` does not ask where the states come from. */
+  readonly model?: string;
+  /** Steps seen. */
+  readonly pos: number;
+  /** By call path; [batch, declared axes…], row-major; complex states end in an axis of size 2. */
+  readonly states: Readonly<Record<string, HostTensor>>;
+  /** Inputs without time that were given, by name; left out, those of the session that is restored hold on. */
+  readonly inputs?: Readonly<Record<string, HeldTensor>>;
+}
+
+export interface HeldTensor {
+  readonly data: InputData;
+  readonly shape: readonly number[];
+}
+
+/** Copies of held inputs, with their shapes. */
+export function heldTensors(
+  { inputs }: Manifest,
+  names: AxisNames,
+  batch: number,
+  held: HeldInputs,
+): Readonly<Record<string, HeldTensor>> {
+  const tensors = inputs.flatMap((entry): [string, HeldTensor][] => {
+    const data = held.get(entry.name);
+    return data === undefined
+      ? []
+      : [[entry.name, { data: data.slice(), shape: heldShape(entry, names, batch) }]];
+  });
+  return Object.fromEntries(tensors);
+}
+
+/** The other way round. */
+export function heldData(tensors: Readonly<Record<string, HeldTensor>>): Inputs {
+  return Object.fromEntries(Object.entries(tensors).map(([name, { data }]) => [name, data]));
+}
+
+/** @throws KraitError R0406 with everything about a snapshot that does not fit a session of the model `model`. */
+export function checkSnapshot(layout: StateLayout, model: string, snapshot: Snapshot): void {
+  if (snapshot.model !== undefined && snapshot.model !== model) {
+    throw new KraitError("R0406", "The snapshot is of another model.", {
+      hint:
+        "Its states mean what its own source and constants say. Open the bundle that it was saved from; or, if the " +
+        "states mean the same in both, restore a copy without `model`.",
+    });
+  }
+  const problems = [...misfits(layout, snapshot)];
+  if (problems.length === 0) return;
+  const shown = problems.slice(0, 8).map((problem) => `  ${problem}`);
+  if (problems.length > 8) shown.push(`  and ${String(problems.length - 8)} more`);
+  throw new KraitError("R0406", `The snapshot does not fit the session:\n${shown.join("\n")}`, {
+    hint: "It has to come from a session of the same model with the same batch.",
+  });
+}
+
+function* misfits(layout: StateLayout, { pos, states }: Snapshot): Generator<string> {
+  if (!Number.isInteger(pos) || pos < 0 || pos >= 2 ** 32) yield `pos is ${String(pos)}`;
+  const known = new Set(layout.places.map(({ name }) => name));
+  for (const name of Object.keys(states)) if (!known.has(name)) yield `"${name}" is no state of the model`;
+  for (const { name, shape, count } of layout.places) {
+    const given = states[name];
+    if (given === undefined) yield `"${name}" is missing`;
+    else if (shapeText(given.shape) !== shapeText(shape) || given.data.length !== count) {
+      yield `"${name}" is ${shapeText(given.shape)}, the session has ${shapeText(shape)}`;
+    }
+  }
+}
