@@ -2,6 +2,7 @@
 export * from "./bundle-format.js";
 export { loadBundle, verifyBundle, sha256, MANIFEST_FILE } from "./bundle.js";
 export { openCheckpoint, openShardedCheckpoint, tensorCheckpoint, type Checkpoint } from "./checkpoint.js";
+export { requestDevice, type DeviceOptions } from "./device.js";
 export { dimNames, evaluateDim } from "./dim.js";
 export { ERROR_CODES, KraitError, type ErrorCode } from "./errors.js";
 export type { InputData, Inputs } from "./inputs.js";

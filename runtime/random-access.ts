@@ -64,6 +64,7 @@ async function fetchRange(url: string, offset: number, length: number): Promise<
     response.ok
       ? `The server of ${url} does not answer range requests.`
       : `${url} cannot be read: ${String(response.status)} ${response.statusText}`,
+    response.ok ? { hint: "A file that fits in memory can be fetched whole and given as `bytesFile`." } : {},
   );
 }
 

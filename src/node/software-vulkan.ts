@@ -4,11 +4,11 @@
  */
 import { constants } from "node:fs";
 import { access, copyFile, readFile, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
 import { cachedFolder } from "./cache.js";
+import { packagedArchive } from "./chromium-package.js";
 import { dawnFile, findsSystemVulkan } from "./dawn.js";
 import { tarFiles } from "./tar.js";
 
@@ -34,14 +34,14 @@ async function chromiumDriver(): Promise<SoftwareVulkan | undefined> {
 }
 
 async function packagedDriver(): Promise<SoftwareVulkan | undefined> {
-  const source = await packageArchive();
+  const source = await packagedArchive("swiftshader.tar.br");
   const dawn = dawnFile();
   if (source === undefined || dawn === undefined) return undefined;
   // Dawn opens libvulkan.so.1 from its own folder first. The copy of dawn.node puts it beside the loader without
   // touching node_modules and without LD_LIBRARY_PATH, which would have to be set before the process starts. It has to
   // be a copy: through a link, the dynamic linker recognizes the file and gives the one already loaded.
   const folder = await cachedFolder(`swiftshader-${source.version}-dawn-${dawn.version}`, async (into) => {
-    const archive = await promisify(brotliDecompress)(await readFile(source.archive));
+    const archive = await promisify(brotliDecompress)(await readFile(source.path));
     for (const file of tarFiles(archive)) {
       if (driverFiles.has(file.name)) await writeFile(join(into, file.name), file.data, { mode: 0o755 });
     }
@@ -59,19 +59,6 @@ const driverFiles: ReadonlySet<string> = new Set([
   "libvulkan.so.1",
   "vk_swiftshader_icd.json",
 ]);
-
-async function packageArchive(): Promise<{ archive: string; version: string } | undefined> {
-  if (process.arch !== "x64") return undefined; // the package has binaries for no other
-  try {
-    const main = createRequire(import.meta.url).resolve("@sparticuz/chromium");
-    const root = resolve(dirname(main), "..", "..");
-    const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string };
-    const archive = join(root, "bin", "swiftshader.tar.br");
-    return (await exists(archive)) ? { archive, version } : undefined;
-  } catch {
-    return undefined; // an optional package: absent is fine
-  }
-}
 
 async function exists(path: string): Promise<boolean> {
   return access(path).then(

@@ -1,0 +1,53 @@
+/** Pages for tests: one Chromium and one server for a whole mocha run. */
+import type { Browser, Page } from "playwright-core";
+import { serve, type Served } from "../../examples/browser/serve.js";
+import type { PageFunctions } from "../browser/page.js";
+import { launchChromium } from "./chromium.js";
+
+let browser: Promise<Browser> | undefined;
+let server: Promise<Served> | undefined;
+
+export interface OpenedPage {
+  readonly page: Page;
+  /** What went wrong in the page unnoticed: uncaught errors, and what Chromium wrote to the console as errors. */
+  readonly complaints: string[];
+}
+
+/** A new page, empty or at a path below the package's folder, in a context of its own. */
+export async function openPage(path = "/tests/browser/page.html"): Promise<OpenedPage> {
+  browser ??= launchChromium();
+  server ??= serve(["examples/browser/page.ts", "tests/browser/page.ts", "tests/browser/worker.ts"], 0);
+  const { origin } = await server;
+  const page = await (await browser).newPage();
+  const complaints: string[] = [];
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(message.text());
+  });
+  await page.goto(origin + path);
+  if (complaints.length > 0)
+    throw new Error(`${path} did not load; is dist/ built?\n${complaints.join("\n")}`);
+  return { page, complaints };
+}
+
+/** Calls a function of tests/browser/page.ts in the page. */
+export async function inPage<K extends keyof PageFunctions>(
+  page: Page,
+  name: K,
+  ...args: Parameters<PageFunctions[K]>
+): Promise<Awaited<ReturnType<PageFunctions[K]>>> {
+  return page.evaluate(
+    ([name, args]) => (globalThis as unknown as { krait: CallableByName }).krait[name]?.(...args),
+    [name, args as unknown[]] as const,
+  ) as Promise<Awaited<ReturnType<PageFunctions[K]>>>;
+}
+
+type CallableByName = Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
+
+// Registered with the root suite of the run that first imports this file.
+if (typeof after === "function") {
+  after(async () => {
+    await (await browser)?.close();
+    await (await server)?.close();
+  });
+}
