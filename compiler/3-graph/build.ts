@@ -298,6 +298,16 @@ export class GraphBuilder {
           type.axes.map((a) => (a === operation.from ? operation.to : a)),
         );
       }
+      case "chunk": {
+        const type = this.typeOf(operation.arg);
+        return make(type.scalar, [...without(type.axes, [operation.of]), operation.chunks, operation.steps]);
+      }
+      case "unchunk": {
+        const parts = [operation.chunks, operation.steps];
+        need(operation.arg, parts, "unchunk");
+        const type = this.typeOf(operation.arg);
+        return make(type.scalar, [...without(type.axes, parts), operation.of]);
+      }
       case "prev":
       case "continuous":
       case "coefficient": {

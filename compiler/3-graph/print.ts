@@ -68,9 +68,9 @@ function printNumber(value: number): string {
   return Object.is(value, -0) ? "-0" : String(value);
 }
 
-function printAxis({ id, size, role, parts }: Axis): Row {
+function printAxis({ id, size, role, parts, cut }: Axis): Row {
   const extent = typeof size === "number" ? String(size) : `run-time ${size.runtime}`;
-  const kind = role === "plain" ? "" : role;
+  const kind = cut !== undefined ? `${cut.part} of ${cut.of}` : role === "plain" ? "" : role;
   const joined = (parts ?? []).map((part) => `[${part.axes.join(", ")}] at ${part.start}`).join(" | ");
   return [id, extent, [kind, joined].filter((text) => text !== "").join(" ")];
 }
@@ -202,6 +202,12 @@ function printOperation(node: Node, context: PrintContext): string {
       return `flip(${ref(node.arg)}, along ${node.axis})`;
     case "window":
       return `${ref(node.arg)}[${node.from} at ${node.offset} -> ${node.to}]`;
+    case "chunk": {
+      const past = node.past === undefined ? "" : `, past the end ${printNumber(node.past)}`;
+      return `${ref(node.arg)}[${node.of} -> (${node.chunks}, ${node.steps})${past}]`;
+    }
+    case "unchunk":
+      return `${ref(node.arg)}[(${node.chunks}, ${node.steps}) -> ${node.of}]`;
     case "prev":
       return `prev(${nameOf(node.state, context)})`;
     case "continuous":

@@ -9,6 +9,7 @@ import type {
   NodeId,
   Operation,
   ParamId,
+  State,
   StateId,
   TensorType,
 } from "./types.js";
@@ -29,6 +30,8 @@ export interface RewriteOptions {
   readonly visit?: (node: Node, context: RewriteContext) => NodeId;
   /** The axes of the new graph; by default the old one's. */
   readonly axis?: (axis: AxisId) => AxisId;
+  /** The time axis of a state in the new graph. Default: the old one, through `axis`. */
+  readonly along?: (state: State) => AxisId;
   /** The equation of a state in the new graph. Default: the old one, through `at`. */
   readonly equation?: (state: StateId, equation: Equation, context: RewriteContext) => Equation;
 }
@@ -58,6 +61,8 @@ export function operands(operation: Operation): readonly NodeId[] {
     case "slice":
     case "flip":
     case "window":
+    case "chunk":
+    case "unchunk":
       return [operation.arg];
     case "concat":
       return operation.parts;
@@ -105,6 +110,12 @@ export function withOperands(op: Operation, at: (id: NodeId) => NodeId): Operati
       return { kind: "flip", arg: at(op.arg), axis: op.axis };
     case "window":
       return { kind: "window", arg: at(op.arg), from: op.from, to: op.to, offset: op.offset };
+    case "chunk": {
+      const { kind, of, chunks, steps, past } = op;
+      return { kind, arg: at(op.arg), of, chunks, steps, ...(past === undefined ? {} : { past }) };
+    }
+    case "unchunk":
+      return { kind: "unchunk", arg: at(op.arg), of: op.of, chunks: op.chunks, steps: op.steps };
     case "concat":
       return { kind: "concat", parts: op.parts.map(at), axis: op.axis };
   }
@@ -156,9 +167,11 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
 
   const alive = live(graph);
   const newState = new Map<StateId, StateId>();
-  for (const { id, equation: _, ...rest } of graph.states)
-    if (alive.states.has(id))
-      newState.set(id, builder.state({ ...rest, axes: rest.axes.map(axis), along: axis(rest.along) }));
+  for (const state of graph.states) {
+    const { id, equation: _, ...rest } = state;
+    const along = options.along?.(state) ?? axis(rest.along);
+    if (alive.states.has(id)) newState.set(id, builder.state({ ...rest, axes: rest.axes.map(axis), along }));
+  }
   const stateAt = (old: StateId): StateId => {
     const state = newState.get(old);
     if (state === undefined) throw new InternalError("rewrite", `state #${old} is not live`);

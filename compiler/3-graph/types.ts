@@ -23,6 +23,13 @@ export interface Axis {
   readonly size: Size;
   /** `time` axes order the steps of a recurrence; `batch` axes separate sequences. */
   readonly role: "time" | "batch" | "plain";
+  /**
+   * One of the two axes of role time that another, `of`, is cut into (4-passes/chunks.ts): its chunks, of run-time number,
+   * the last of which may end early, or the steps within one, of fixed number. Their coordinates count from 0.
+   */
+  readonly cut?:
+    | { readonly of: AxisId; readonly part: "chunks"; readonly steps: AxisId }
+    | { readonly of: AxisId; readonly part: "steps" };
   /** Parts of a sum axis or of a stacked parameter, in order; their sizes add up to `size`. */
   readonly parts?: readonly {
     readonly axes: readonly AxisId[];
@@ -140,6 +147,26 @@ export type Operation =
       readonly to: AxisId;
       readonly offset: string;
     }
+  /**
+   * A time axis cut in two: coordinates (i, j) of `chunks` and `steps` read coordinate i·size(steps) + j of `of`. Past the
+   * end there is `past`, or, without it, the last coordinate again. A value without the axis is `past` there all the same.
+   */
+  | {
+      readonly kind: "chunk";
+      readonly arg: NodeId;
+      readonly of: AxisId;
+      readonly chunks: AxisId;
+      readonly steps: AxisId;
+      readonly past?: number;
+    }
+  /** The way back: coordinate t of `of` reads chunk t / size(steps), step t mod size(steps). */
+  | {
+      readonly kind: "unchunk";
+      readonly arg: NodeId;
+      readonly of: AxisId;
+      readonly chunks: AxisId;
+      readonly steps: AxisId;
+    }
   /** The value that a state had one step earlier: its carried value or `init` at a document's start. */
   | { readonly kind: "prev"; readonly state: StateId }
   /** The continuous variable on the right of `der(state) = …`; gone after discretize. */
@@ -169,10 +196,11 @@ export type Equation =
  * Everything that a program carries from one step to the next.
  * - `state`: declared by the author. `delay`: made for `prev(e)`; its value is e. `history`: the last K − 1 inputs of a
  *   causal convolution (axes: those of x without time, then `taps`).
+ * - `local`: a pass's own, along an axis within a program. It starts from `init` in every run, and nothing carries it.
  */
 export interface State {
   readonly id: StateId;
-  readonly kind: "state" | "delay" | "history";
+  readonly kind: "state" | "delay" | "history" | "local";
   /** Its call path, unique, as callers name it: `layers.0.mixer.h`. */
   readonly name: string;
   readonly scalar: "f32" | "c64";

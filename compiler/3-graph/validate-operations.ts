@@ -138,6 +138,24 @@ export function checkOperation(node: Node, validation: Validation): TensorType {
       needFresh(node.arg, [node.from], [node.to]);
       return { scalar: arg.scalar, axes: arg.axes.map((a) => (a === node.from ? node.to : a)) };
     }
+    case "chunk":
+    case "unchunk": {
+      const { of, chunks, steps } = node;
+      const { cut } = axis(chunks, what);
+      need(
+        cut?.part === "chunks" && cut.of === of && cut.steps === steps,
+        `${chunks} and ${steps} do not cut ${of}`,
+      );
+      const arg = typeOf(node.arg);
+      const [gone, come] = node.kind === "chunk" ? [[of], [chunks, steps]] : [[chunks, steps], [of]];
+      if (node.kind === "unchunk") for (const a of gone) needAxis(node.arg, a);
+      needFresh(node.arg, gone, come);
+      need(
+        node.kind === "unchunk" || node.past === undefined || arg.scalar === "f32",
+        `${arg.scalar} past the end`,
+      );
+      return { scalar: arg.scalar, axes: [...arg.axes.filter((a) => !gone.includes(a)), ...come] };
+    }
     case "prev":
     case "continuous":
     case "coefficient": {

@@ -20,8 +20,9 @@ export function validate(graph: Graph): void {
 }
 
 function checkAxes({ graph, axis, fail }: Validation): void {
-  for (const [id, { id: own, size, role, parts }] of graph.axes) {
+  for (const [id, { id: own, size, role, parts, cut }] of graph.axes) {
     const what = `axis ${id}`;
+    if (cut !== undefined) checkCut(id, cut, typeof size === "number", { axis, fail });
     if (own !== id) fail(what, `calls itself ${own}`);
     if (typeof size === "number" && !(Number.isInteger(size) && size >= 0)) fail(what, `size ${size}`);
     if (role === "batch" && typeof size === "number") fail(what, "a batch axis has a size of its own");
@@ -35,6 +36,22 @@ function checkAxes({ graph, axis, fail }: Validation): void {
     }
     if (start !== size) fail(what, `parts of size ${start} in an axis of size ${JSON.stringify(size)}`);
   }
+}
+
+/** Chunks are as many as the run says, steps are fixed, and both cut one time axis. */
+function checkCut(
+  id: AxisId,
+  cut: NonNullable<Axis["cut"]>,
+  isFixed: boolean,
+  { axis, fail }: Pick<Validation, "axis" | "fail">,
+): void {
+  const what = `axis ${id}`;
+  if (axis(cut.of, what).role !== "time") fail(what, `cuts ${cut.of}, which is not time`);
+  if (isFixed === (cut.part === "chunks"))
+    fail(what, `${cut.part} of ${isFixed ? "fixed" : "run-time"} size`);
+  if (cut.part === "steps") return;
+  const steps = axis(cut.steps, what).cut;
+  if (steps?.part !== "steps" || steps.of !== cut.of) fail(what, `${cut.steps} are no steps of ${cut.of}`);
 }
 
 function numeric(size: Axis["size"]): number {

@@ -21,9 +21,16 @@ export function parameterOnly(graph: Graph): ReadonlySet<NodeId> {
     const reads = operands(node);
     const known = reads.every((id) => found.has(id) || constant.has(id));
     const leaf = node.kind === "scalar" || node.kind === "param";
-    const carried = ["prev", "continuous", "coefficient", "input", "coordinate", "conv", "window"].includes(
-      node.kind,
-    );
+    const carried = [
+      "prev",
+      "continuous",
+      "coefficient",
+      "input",
+      "coordinate",
+      "conv",
+      "window",
+      "chunk",
+    ].includes(node.kind);
     if (carried || !known) continue;
     if (node.kind === "param" || reads.some((id) => found.has(id))) found.add(node.id);
     else if (leaf || reads.length > 0) constant.add(node.id);

@@ -53,9 +53,19 @@ export function emitProgram(parts: ProgramParts): Program {
 /** The runtime's numbers first, then those that kernels compute from them. */
 function numbersOf({ graph, groups }: ProgramParts): readonly NumberEntry[] {
   const names = new Set<string>();
-  for (const axis of graph.axes.values()) if (typeof axis.size !== "number") names.add(axis.size.runtime);
+  const computed: NumberEntry[] = [];
+  for (const { size, cut } of graph.axes.values()) {
+    if (typeof size === "number") continue;
+    if (cut?.part !== "chunks") names.add(size.runtime);
+    else
+      computed.push({
+        name: size.runtime,
+        value: ["^/", axisSize(graph, cut.of), axisSize(graph, cut.steps)],
+      });
+  }
   names.delete(TAIL_COUNT);
-  const entries: NumberEntry[] = [...names, "pos", TAIL_BEGIN, TAIL_COUNT].map((name) => ({ name }));
+  const given = [...names, "pos", TAIL_BEGIN, TAIL_COUNT].map((name): NumberEntry => ({ name }));
+  const entries: NumberEntry[] = [...given, ...computed];
   for (const { kernels } of groups)
     for (const { numbers = [] } of kernels)
       for (const number of numbers)

@@ -1,5 +1,6 @@
 /** The state arena: every carried value of a session in one buffer, each at an offset that any binding may start at. */
 import type { Dim, StateEntry } from "../../runtime/bundle-format.js";
+import { InternalError } from "../diagnostics/internal-error.js";
 import { axisSize, product } from "../5-kernel/lower/buffers.js";
 import { clampToFinite } from "../5-kernel/print-block.js";
 import { axisEntries } from "./interface.js";
@@ -54,6 +55,7 @@ export function planStates(graph: Graph): StatePlan {
 }
 
 export function stateEntry(graph: Graph, state: State): StateEntry {
+  if (state.kind === "local") throw new InternalError("emit", `nothing carries the state ${state.name}`);
   const axes = axisEntries(graph, state);
   const parts = state.scalar === "c64" ? [{ name: "re, im", size: 2 }] : [];
   // JSON has no infinities; the shaders' are these too.

@@ -232,7 +232,7 @@ function computed(graph: Graph, fusion: Fusion, group: Group): readonly Node[] {
   }
   const leaves = new Set<Node["kind"]>([
     ...(["scalar", "input", "param", "coordinate"] as const),
-    ...(["slice", "rename", "window", "flip", "concat", "prev"] as const),
+    ...(["slice", "rename", "window", "chunk", "unchunk", "flip", "concat", "prev"] as const),
   ]);
   const shown = (node: Node | undefined): node is Node => node !== undefined && !leaves.has(node.kind);
   return [...found]

@@ -42,8 +42,8 @@ export function advance(
   numbers: ReadonlyMap<string, number>,
 ): Readonly<Record<string, number>> {
   const moved = { ...positions };
-  for (const { id, role, size } of graph.axes.values()) {
-    if (role !== "time") continue;
+  for (const { id, role, size, cut } of graph.axes.values()) {
+    if (role !== "time" || cut !== undefined) continue;
     const key = positionKey(graph, id);
     const steps = typeof size === "number" ? size : numbers.get(size.runtime);
     if (steps !== undefined) moved[key] = (positions[key] ?? 0) + steps;

@@ -6,7 +6,7 @@
  * over time together. A recurrence that is no step-by-step one (attention inside it) is iterated to its fixed point,
  * which causality reaches in as many rounds as there are steps.
  */
-import type { Graph, NodeId, Output } from "../3-graph/types.js";
+import type { Graph, NodeId, Output, State } from "../3-graph/types.js";
 import { advance, carried } from "./carry.js";
 import { evaluateAll, type Use } from "./evaluate.js";
 import { checkLinear } from "./linearity.js";
@@ -38,7 +38,7 @@ export function interpret(graph: Graph, options: InterpretOptions): Interpretati
         checkLinear(check, plan, scope);
       },
     })),
-    ...graph.states.map((state) => ({
+    ...graph.states.filter(isCarried).map((state) => ({
       reads: [state.equation.value],
       run: () => states.set(state.name, carried(state, scope)),
     })),
@@ -51,10 +51,12 @@ export function interpret(graph: Graph, options: InterpretOptions): Interpretati
   evaluateAll(components(graph, plan, roots), uses, scope, views);
   return {
     outputs: inOrder(graph.outputs, outputs),
-    states: inOrder(graph.states, states),
+    states: inOrder(graph.states.filter(isCarried), states),
     positions: advance(graph, options.positions ?? {}, sizes.numbers),
   };
 }
+
+const isCarried = ({ kind }: State): boolean => kind !== "local";
 
 function outputTensor(output: Output, plan: Plan, scope: Scope): Tensor {
   const scalar = plan.items.get(output.value)?.type.scalar ?? "f32";

@@ -91,6 +91,8 @@ const RULES: { readonly [K in Item["kind"]]: Rule<K> } = {
       return replaceAxis(moved, item.from, new Map([[item.to, 1]]));
     },
   },
+  chunk: { fill: fillChunk },
+  unchunk: { fill: fillUnchunk },
   prev: { fill: fillPrev },
   continuous: { place: (item) => fail(item, "the continuous variable has no value outside of its der") },
   coefficient: { place: (item) => fail(item, "a coefficient was not opened up") },
@@ -299,6 +301,38 @@ function fillConcat(item: Of<"concat">, out: View, scope: Scope, along?: AxisId)
   };
 }
 
+/** Chunk by chunk: a view of the steps that are there, then what stands past the end. */
+function fillChunk(item: Of<"chunk">, out: View, scope: Scope): Fill {
+  const { of, chunks, steps, past } = item;
+  const arg = scope.view(item.arg);
+  const rest = item.type.axes.filter((axis) => axis !== chunks && axis !== steps);
+  const [size, total] = [scope.sizeOf(steps), scope.sizeOf(of)];
+  const places = Array.from({ length: scope.sizeOf(chunks) * size }, (_, k) => {
+    const target = at(at(out, chunks, Math.floor(k / size)), steps, k % size);
+    const source =
+      k >= total && past !== undefined
+        ? constant(past, item.type.scalar)
+        : at(arg, of, Math.min(k, total - 1));
+    return copier(rest, target, source, scope.sizeOf);
+  });
+  return () => {
+    for (const copy of places) copy(0);
+  };
+}
+
+function fillUnchunk(item: Of<"unchunk">, out: View, scope: Scope): Fill {
+  const { of, chunks, steps } = item;
+  const arg = scope.view(item.arg);
+  const rest = item.type.axes.filter((axis) => axis !== of);
+  const size = scope.sizeOf(steps);
+  const places = Array.from({ length: scope.sizeOf(of) }, (_, t) =>
+    copier(rest, at(out, of, t), at(at(arg, chunks, Math.floor(t / size)), steps, t % size), scope.sizeOf),
+  );
+  return () => {
+    for (const copy of places) copy(0);
+  };
+}
+
 /** The state's value a step earlier; before the first step, what was carried in. */
 function fillPrev(item: Of<"prev">, out: View, scope: Scope, along?: AxisId): Fill {
   const state = scope.graph.states[item.state] ?? fail(item, "no such state");
@@ -339,6 +373,9 @@ export function isStepwise(item: Item, along: AxisId, inside: ReadonlySet<NodeId
       return !touches(item.arg, [item.axis]);
     case "window":
       return !touches(item.arg, [item.from, item.to]);
+    case "chunk":
+    case "unchunk":
+      return !touches(item.arg, [item.of, item.chunks, item.steps]);
     case "concat":
       return item.axis !== along;
     case "conv":

@@ -47,7 +47,14 @@ export function everything(): Graph {
     (a, b) => s.map("add", s.map("mul", s.map("exp", a), s.prev(h)), b),
   );
   const joined = s.add({ kind: "concat", parts: [value, q, s.map("max", one, top)], axis: axis("s") });
-  const y = s.dot(joined, table, "s");
+  s.builder.axis("steps", { size: 4, role: "time", cut: { of: axis("t"), part: "steps" }, spans: [] });
+  const cut = { of: axis("t"), chunks: axis("chunks"), steps: axis("steps") } as const;
+  const { of, steps } = cut;
+  const chunks = { of, part: "chunks", steps } as const;
+  s.builder.axis("chunks", { size: { runtime: "chunks" }, role: "time", cut: chunks, spans: [] });
+  const pieces = s.add({ kind: "chunk", arg: joined, ...cut, past: 0 });
+  const whole = s.add({ kind: "unchunk", arg: s.map("neg", pieces), ...cut });
+  const y = s.dot(whole, table, "s");
   const window = { kind: "window", arg: y, from: axis("t"), to: axis("out"), offset: "begin" } as const;
   s.output("y", ["b", "out", "v"], s.add(window));
   return s.finish();

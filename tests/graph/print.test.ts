@@ -30,6 +30,8 @@ describe("graphs as text", () => {
       "taps 2",
       "s 6 [p] at 0 | [q] at 2 | [] at 5",
       "out run-time count time",
+      "steps 4 steps of t",
+      "chunks run-time chunks chunks of t",
     ]);
   });
 
@@ -39,7 +41,7 @@ describe("graphs as text", () => {
       'model.table f32[v=5, s=6] from "model.table"',
       'model.w f32[p=2, 1, k=3] from "model.w"',
     ]);
-    assert.deepEqual(section(text, "outputs"), ["y[b, out, v=5] = %20"]);
+    assert.deepEqual(section(text, "outputs"), ["y[b, out, v=5] = %23"]);
   });
 
   it("show states with their equations", () => {
@@ -78,8 +80,11 @@ describe("graphs as text", () => {
       "%16 = %15 + %12 : f32[b, t, p=2]",
       "%17 = max(%1, %7) : f32[b, t]",
       "%18 = concat(%16, %0, %17, as s) : f32[b, t, s=6]",
-      "%19 = dot(%18, model.table, over s) : f32[b, t, v=5]",
-      "%20 = %19[t at begin -> out] : f32[b, out, v=5]",
+      "%19 = %18[t -> (chunks, steps), past the end 0] : f32[b, steps=4, chunks, s=6]",
+      "%20 = neg(%19) : f32[b, steps=4, chunks, s=6]",
+      "%21 = %20[(chunks, steps) -> t] : f32[b, t, s=6]",
+      "%22 = dot(%21, model.table, over s) : f32[b, t, v=5]",
+      "%23 = %22[t at begin -> out] : f32[b, out, v=5]",
     ]);
   });
 

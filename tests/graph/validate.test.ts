@@ -175,6 +175,12 @@ const BROKEN: readonly (readonly [what: string, graph: Graph, message: RegExp])[
     /v is no run-time axis/,
   ],
   [
+    "chunks that do not cut their time axis",
+    node("chunk", () => ({ chunks: axis("steps") })),
+    /steps and steps do not cut t/,
+  ],
+  ["chunks of a fixed number", withAxis("chunks", { size: 3 }), /axis chunks: chunks of fixed size/],
+  [
     "a function of too many arguments",
     node("map", (n) => ({ args: n.kind === "map" ? [...n.args, ...n.args] : [] })),
     /float of 2 arguments/,

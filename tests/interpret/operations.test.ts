@@ -172,6 +172,34 @@ describe("operations of the interpreter", () => {
     assert.deepEqual(got, { shape: [2], data: [3, 4] });
   });
 
+  it("cut time into chunks and join them again", () => {
+    const s = new Sketch();
+    const [of, chunks, steps] = [axis("t"), axis("chunks"), axis("steps")];
+    s.builder.axis("steps", { size: 2, role: "time", cut: { of, part: "steps" }, spans: [] });
+    const cut = { of, part: "chunks", steps } as const;
+    s.builder.axis("chunks", { size: { runtime: "chunks" }, role: "time", cut, spans: [] });
+    const x = s.input("x", ["t"]);
+    const chunk = { kind: "chunk", of, chunks, steps } as const;
+    const inside = s.add({ ...chunk, arg: s.number(1), past: 0 });
+    const ten = s.map("mul", s.number(10), inside);
+    const pieces = s.map(
+      "add",
+      s.map("add", s.add({ ...chunk, arg: x }), s.add({ ...chunk, arg: x, past: 9 })),
+      ten,
+    );
+    const inputs = { x: values([3]) };
+    assert.deepEqual(evaluate(s, ["chunks", "steps"], pieces, { inputs }), {
+      shape: [2, 2],
+      data: [10, 12, 14, 11],
+    });
+    const t = new Sketch();
+    t.builder.axis("steps", { size: 2, role: "time", cut: { of, part: "steps" }, spans: [] });
+    t.builder.axis("chunks", { size: { runtime: "chunks" }, role: "time", cut, spans: [] });
+    const y = t.add({ ...chunk, arg: t.input("x", ["t"]) });
+    const back = t.add({ kind: "unchunk", arg: t.map("neg", y), of, chunks, steps });
+    assert.deepEqual(evaluate(t, ["t"], back, { inputs }), { shape: [3], data: [-0, -1, -2] });
+  });
+
   it("count positions from the document's start", () => {
     const s = new Sketch();
     const here = s.add({ kind: "coordinate", axis: axis("t") });

@@ -60,6 +60,8 @@ export function valueName(graph: Graph, id: NodeId, depth = 0): string {
     case "slice":
     case "flip":
     case "window":
+    case "chunk":
+    case "unchunk":
       return of(node.arg);
     case "map": {
       const named = node.args.find((arg) => graph.nodes[arg]?.kind !== "scalar") ?? node.args[0];

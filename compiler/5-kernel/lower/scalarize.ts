@@ -92,8 +92,8 @@ class Scalarizer {
         return this.read(tensors.param(node.param), at);
       case "coordinate": {
         const coordinate = this.coordinate(at, node.axis, node);
-        const isTime = graph.axes.get(node.axis)?.role === "time";
-        return { re: isTime ? e.add(coordinate, e.number("pos")) : coordinate };
+        const { role, cut } = graph.axes.get(node.axis) ?? {};
+        return { re: role === "time" && cut === undefined ? e.add(coordinate, e.number("pos")) : coordinate };
       }
       case "map":
         return applyMap(
@@ -143,6 +143,14 @@ class Scalarizer {
         const inner = new Map(at);
         inner.delete(node.to);
         inner.set(node.from, e.add(this.coordinate(at, node.to, node), e.number(node.offset)));
+        return this.value(node.arg, inner);
+      }
+      case "chunk":
+        return this.chunked(node, at);
+      case "unchunk": {
+        const time = this.coordinate(at, node.of, node);
+        const steps = constantSize(graph, node.steps);
+        const inner = new Map(at).set(node.chunks, e.div(time, steps)).set(node.steps, e.mod(time, steps));
         return this.value(node.arg, inner);
       }
       case "prev":
@@ -204,6 +212,18 @@ class Scalarizer {
       value = selectValue(e, e.op("lt", coordinate, e.u32(end)), inPart(k), value);
     }
     return value;
+  }
+
+  private chunked(node: Node & { kind: "chunk" }, at: Coordinates): Value {
+    const { e } = this;
+    const length = e.dim(axisSize(this.context.graph, node.of));
+    const time = e.add(
+      e.mul(this.coordinate(at, node.chunks, node), constantSize(this.context.graph, node.steps)),
+      this.coordinate(at, node.steps, node),
+    );
+    const inside = this.value(node.arg, with_(at, node.of, e.op("min", time, e.sub(length, 1))));
+    if (node.past === undefined) return inside;
+    return selectValue(e, e.op("lt", time, length), inside, { re: e.f32(node.past) });
   }
 
   /** Σ_k w[k] · x[t − (K − 1) + k]; steps before this run come from the history, whose slot j is step j − (K − 1). */

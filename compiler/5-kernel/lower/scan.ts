@@ -81,7 +81,10 @@ class ScanLowering {
     const steps = axisSize(this.context.graph, this.layout.time);
     const states = this.states(
       at,
-      (state) => this.scope.load(this.tensor(state, "state"), this.place(state, at)),
+      (state) =>
+        state.kind === "local"
+          ? { re: this.e.f32(state.init) }
+          : this.scope.load(this.tensor(state, "state"), this.place(state, at)),
       true,
     );
     return this.finish(at, states, {
@@ -341,13 +344,14 @@ class ScanLowering {
       const inner = state.axes.some((axis) => this.layout.inner.includes(axis));
       const start = initial(state);
       const last = { re: this.e.variable("last", "f32"), im: this.e.variable("last", "f32") };
-      const finals = keep
-        ? this.scope.store(
-            this.tensor(state, "next"),
-            this.place(state, at),
-            this.layout.complex ? last : { re: last.re },
-          )
-        : [];
+      const finals =
+        keep && state.kind !== "local"
+          ? this.scope.store(
+              this.tensor(state, "next"),
+              this.place(state, at),
+              this.layout.complex ? last : { re: last.re },
+            )
+          : [];
       const parts = this.layout.complex ? (["re", "im"] as const) : (["re"] as const);
       const value: { re?: Expr; im?: Expr } = {};
       const kernelStates = parts.map((part, k) => {

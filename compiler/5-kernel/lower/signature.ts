@@ -116,7 +116,8 @@ class Walk {
     const after = this.tensor(tensors.state(id, "next"));
     const onCycle = this.context.fusion.groups[this.group]?.recurrence?.states.includes(id) === true;
     const value = this.visit(state.equation.value);
-    this.lines.push(`${name} ${state.kind} ${before} ${after} ${onCycle ? "cycle" : ""} %${value}`);
+    const start = state.kind === "local" ? `from ${state.init}` : "";
+    this.lines.push(`${name} ${state.kind} ${start} ${before} ${after} ${onCycle ? "cycle" : ""} %${value}`);
     return name;
   }
 }
