@@ -134,7 +134,11 @@ function checkStates(validation: Validation): void {
     if (state.id !== k) fail(what, `has id ${state.id} at place ${k}`);
     if (axis(state.along, what).role !== "time") fail(what, `steps along ${state.along}, which is not time`);
     if (new Set(state.axes).size !== state.axes.length) fail(what, "has an axis twice");
-    for (const id of state.axes) if (axis(id, what).role === "time") fail(what, `has the time axis ${id}`);
+    for (const id of state.axes) {
+      const { role, cut } = axis(id, what);
+      const inChunks = state.kind === "local" && cut?.part === "chunks";
+      if (role === "time" && !inChunks) fail(what, `has the time axis ${id}`);
+    }
     checkDimensions(state, what, fail);
     checkEquation(state, validation);
   });

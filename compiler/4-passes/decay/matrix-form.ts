@@ -1,0 +1,264 @@
+/**
+ * The chunked matrix form of decaying outer products (Dao & Gu 2024, § 6; Yang et al. 2024), as a rewriting of the graph.
+ *
+ * Time is cut into chunks of L steps. Within a chunk y is a product of matrices, Σ_s' M[s, s']·x[s'] with
+ * M[s, s'] = (q[s]·k[s'])·a[s' + 1]·…·a[s] for s' ≤ s; what chunks add to the state is one too; and the state steps from
+ * chunk to chunk. All of it is ordinary operations of the graph: fusion and the product kernels do the rest.
+ *
+ * Products of decays are 2 to differences of cumulated logarithms, never quotients. A cumulated logarithm is a whole part
+ * and a fraction, held as a complex number: in one f32 a strong decay would cost the weak ones after it their digits.
+ */
+import type { GraphBuilder } from "../../3-graph/build.js";
+import { rewrite, type RewriteContext } from "../../3-graph/rewrite.js";
+import type { Graph, MapFn, Node, NodeId, StateId } from "../../3-graph/types.js";
+import type { Span } from "../../diagnostics/types.js";
+import { InternalError } from "../../diagnostics/internal-error.js";
+import { withCut, type Cut } from "./chunks.js";
+import type { DecayForm, Outer, Read } from "./form.js";
+import { LEAST_LOG, logarithmOf } from "./logarithm.js";
+import type { Factor } from "./terms.js";
+
+/** What one recurrence's parts share. */
+interface Parts {
+  readonly builder: GraphBuilder;
+  readonly cut: Cut;
+  /** The state before each chunk. */
+  readonly before: NodeId;
+  /** The state after each chunk. */
+  readonly after: NodeId;
+  /** Cumulated logarithms: up to and with a step, and before it. Absent: nothing decays. */
+  readonly decays?: { readonly with: NodeId; readonly until: NodeId };
+  readonly inputs: readonly { readonly key: NodeId; readonly rest: NodeId }[];
+}
+
+/** The graph with these recurrences in matrix form, in chunks of `length` steps. */
+export function inMatrixForm(original: Graph, forms: readonly DecayForm[], length: number): Graph {
+  const [first] = forms;
+  if (first === undefined) return original;
+  const { graph, cut } = withCut(original, first.state.along, length);
+  const byMember = new Map(forms.flatMap((form) => form.members.map((id) => [id, form] as const)));
+  const byRead = new Map(
+    forms.flatMap((form) => form.reads.map((read) => [read.node, { form, read }] as const)),
+  );
+  const stepping = new Set<StateId>(forms.map(({ state }) => state.id));
+  const made = new Map<StateId, Parts>();
+  const partsOf = (form: DecayForm, context: RewriteContext): Parts => {
+    const parts = made.get(form.state.id) ?? new Builder(form, cut, context).parts();
+    made.set(form.state.id, parts);
+    return parts;
+  };
+  return rewrite(graph, {
+    along: (state) => (stepping.has(state.id) ? cut.chunks : state.along),
+    visit(node, context) {
+      // What stood between the state and its contractions is not read any more.
+      if (byMember.has(node.id)) return context.builder.add({ kind: "scalar", value: 0 }, { spans: [] });
+      const found = byRead.get(node.id);
+      if (found === undefined) return context.copy(node);
+      const { form, read } = found;
+      return new Builder(form, cut, context).read(node, read, partsOf(form, context));
+    },
+    equation(id, equation, context) {
+      const after = made.get(id)?.after;
+      if (after !== undefined) return { kind: "discrete", value: after };
+      if (equation.kind !== "discrete")
+        throw new InternalError("matrix-form", "a continuous equation is left");
+      return { kind: "discrete", value: context.at(equation.value) };
+    },
+  });
+}
+
+class Builder {
+  private readonly builder: GraphBuilder;
+  private readonly spans: readonly Span[];
+
+  constructor(
+    private readonly form: DecayForm,
+    private readonly cut: Cut,
+    private readonly context: RewriteContext,
+  ) {
+    this.builder = context.builder;
+    this.spans = form.state.spans;
+  }
+
+  /** The decays, the inputs, and the step from chunk to chunk: S = a…a·prev(S) + Σ_s (a…a·x[s]) ⊗ k[s]. */
+  parts(): Parts {
+    const { builder, cut, form } = this;
+    const decays = this.decays();
+    const inside = this.chunk(this.number(1), 0);
+    const last =
+      decays && this.add({ kind: "slice", arg: decays.with, axis: cut.steps, start: cut.length - 1, to: [] });
+    const left = last && decays ? this.map("mul", this.power(last, decays.with), inside) : inside;
+    const inputs = form.inputs.map((input) => ({
+      key: this.chunk(this.product(1, input.key)),
+      rest: this.chunk(this.product(input.scale, input.rest)),
+    }));
+    const local = inputs.map(({ key, rest }) =>
+      this.add({ kind: "dot", lhs: this.map("mul", left, rest), rhs: key, over: [cut.steps] }),
+    );
+    const before = this.before();
+    const kept = last === undefined ? before : this.map("mul", this.exponential(last), before);
+    const after = [kept, ...local].reduce((x, y) => this.map("add", x, y));
+    return { builder, cut, before, after, ...(decays && { decays }), inputs };
+  }
+
+  /** prev(S), which steps along chunks now. */
+  private before(): NodeId {
+    const { graph } = this.context;
+    const old = graph.nodes.find((node) => node.kind === "prev" && node.state === this.form.state.id);
+    if (old === undefined) throw new InternalError("matrix-form", "a recurrence without prev");
+    return this.add(this.context.operation(old));
+  }
+
+  /** The logarithms of the decays cumulated within each chunk, by a recurrence along its steps. */
+  private decays(): Parts["decays"] {
+    const { builder, cut, form, spans } = this;
+    const { graph, at } = this.context;
+    const log = logarithmOf(form.decay.scale, form.decay.factors, { graph, builder, at, spans });
+    if (log === undefined) return undefined;
+    const each = this.chunk(log, 0);
+    const state = builder.state({
+      kind: "local",
+      name: `${form.state.name}.decay`,
+      scalar: "c64",
+      axes: builder.typeOf(each).axes.filter((axis) => axis !== cut.steps),
+      along: cut.steps,
+      init: 0,
+      spans,
+    });
+    const until = this.add({ kind: "prev", state });
+    const whole = this.map("floor", each);
+    const fraction = this.map("add", this.map("im", until), this.map("sub", each, whole));
+    const carry = this.map("floor", fraction);
+    const sum = this.map("add", this.map("add", this.map("re", until), whole), carry);
+    const value = this.map("complex", sum, this.map("sub", fraction, carry));
+    builder.rename(value, `${form.state.name}.decay`);
+    builder.define(state, { kind: "discrete", value });
+    return { with: value, until };
+  }
+
+  /** The contraction in matrix form. */
+  read(node: Node, read: Read, parts: Parts): NodeId {
+    const cutTerms = read.terms.flatMap((term) =>
+      term.of === "none" ? [] : this.term(term, term.of, parts),
+    );
+    const sum = cutTerms.reduce((x, y) => this.map("add", x, y));
+    const joined = this.add({ kind: "unchunk", arg: sum, ...this.ends() });
+    const free = read.terms.filter(({ of }) => of === "none").map((term) => this.free(term));
+    const y = [joined, ...free].reduce((p, q) => this.map("add", p, q));
+    if (node.kind !== "input" && node.name !== undefined) this.builder.rename(y, node.name);
+    return y;
+  }
+
+  /** One reading of the state: what the chunk itself has put in, and what it came with. */
+  private term(term: Outer, of: "now" | "before", { before, decays, inputs }: Parts): readonly NodeId[] {
+    const { cut, form } = this;
+    const q = this.chunk(this.product(1, term.key));
+    const cumulated = decays && (of === "now" ? decays.with : decays.until);
+    const came = this.add({ kind: "dot", lhs: q, rhs: before, over: form.key });
+    const come = cumulated === undefined ? came : this.map("mul", this.exponential(cumulated), came);
+    const put = inputs.map((input) => {
+      const scores = this.add({ kind: "dot", lhs: q, rhs: this.earlier(input.key), over: form.key });
+      const matrix = this.masked(scores, of, cumulated, decays?.with);
+      return this.add({ kind: "dot", lhs: matrix, rhs: this.earlier(input.rest), over: [cut.earlier] });
+    });
+    const outside = term.rest.length === 0 ? undefined : this.chunk(this.product(1, term.rest));
+    return [...put, come].map((value) => {
+      const kept = outside === undefined ? value : this.map("mul", value, outside);
+      return term.scale === 1 ? kept : this.map("mul", this.number(term.scale), kept);
+    });
+  }
+
+  /** Scores times the decays between their two steps, 0 where the earlier one is not yet in the state that is read. */
+  private masked(
+    scores: NodeId,
+    of: "now" | "before",
+    cumulated: NodeId | undefined,
+    since: NodeId | undefined,
+  ): NodeId {
+    const { cut } = this;
+    const [step, earlier] = [cut.steps, cut.earlier].map((axis) => this.add({ kind: "coordinate", axis }));
+    if (step === undefined || earlier === undefined) throw new InternalError("matrix-form", "two axes");
+    const isIn = this.map(of === "now" ? "le" : "lt", earlier, step);
+    if (cumulated === undefined || since === undefined)
+      return this.map("select", isIn, scores, this.number(0));
+    const exponent = this.exponent(cumulated, this.earlier(since));
+    // On the exponent, so that nothing overflows where the difference is the wrong way round.
+    return this.map(
+      "mul",
+      scores,
+      this.map("exp2", this.map("select", isIn, exponent, this.number(2 * LEAST_LOG))),
+    );
+  }
+
+  /** What a contraction adds up without the state: the factors without key axes leave the sum. */
+  private free(term: Outer): NodeId {
+    const { form } = this;
+    const [first, ...others] = term.key;
+    if (first === undefined) throw new InternalError("matrix-form", "a sum over nothing");
+    const inside =
+      others.length === 0
+        ? this.add({ kind: "reduce", fn: "sum", arg: this.factor(first), over: form.key })
+        : this.add({ kind: "dot", lhs: this.factor(first), rhs: this.product(1, others), over: form.key });
+    return this.map("mul", inside, this.product(term.scale, term.rest));
+  }
+
+  // Nodes.
+
+  private add(operation: Parameters<GraphBuilder["add"]>[0]): NodeId {
+    return this.builder.add(operation, { spans: this.spans });
+  }
+
+  private map(fn: MapFn, ...args: NodeId[]): NodeId {
+    return this.add({ kind: "map", fn, args });
+  }
+
+  private number(value: number): NodeId {
+    return this.add({ kind: "scalar", value });
+  }
+
+  private ends(): Pick<Cut, "of" | "chunks" | "steps"> {
+    const { of, chunks, steps } = this.cut;
+    return { of, chunks, steps };
+  }
+
+  private chunk(arg: NodeId, past?: number): NodeId {
+    return this.add({ kind: "chunk", arg, ...this.ends(), ...(past === undefined ? {} : { past }) });
+  }
+
+  private earlier(arg: NodeId): NodeId {
+    const { steps, earlier } = this.cut;
+    return this.add({ kind: "rename", arg, axes: [{ from: steps, to: earlier }] });
+  }
+
+  /** The difference of two cumulated logarithms. */
+  private exponent(late: NodeId, early: NodeId): NodeId {
+    const difference = this.map("sub", late, early);
+    return this.map("add", this.map("re", difference), this.map("im", difference));
+  }
+
+  private power(late: NodeId, early: NodeId): NodeId {
+    return this.map("exp2", this.exponent(late, early));
+  }
+
+  private exponential(cumulated: NodeId): NodeId {
+    return this.map("exp2", this.map("add", this.map("re", cumulated), this.map("im", cumulated)));
+  }
+
+  private factor({ node, as }: Factor): NodeId {
+    const value = this.context.at(node);
+    if (as === "value") return value;
+    if (as === "reciprocal") return this.map("recip", value);
+    const [yes, no] = [this.number(1), this.number(0)];
+    return this.map("select", value, ...(as === "where" ? [yes, no] : [no, yes]));
+  }
+
+  /** Narrow factors first, so that what has few axes is multiplied once for many elements. */
+  private product(scale: number, factors: readonly Factor[]): NodeId {
+    const values = factors.map((factor) => this.factor(factor));
+    const width = (id: NodeId): number => this.builder.typeOf(id).axes.length;
+    const sorted = [...(scale === 1 && values.length > 0 ? [] : [this.number(scale)]), ...values].sort(
+      (p, q) => width(p) - width(q),
+    );
+    return sorted.reduce((x, y) => this.map("mul", x, y));
+  }
+}

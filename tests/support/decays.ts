@@ -1,0 +1,102 @@
+/** Recurrences of decaying outer products, each a Krait model of a few lines: what the chunked matrix form is for. */
+export interface DecaySource {
+  readonly name: string;
+  /** Whether the decay is one number for each head, or one for each of its keys. */
+  readonly decay: "scalar" | "vector";
+  readonly text: string;
+}
+
+const model = (body: string, constants = ""): string => `
+const heads = 4, groups = 2, values = 3, keys = 5
+${constants}
+axis b: batch, t: time
+axis g = groups, rep = heads / groups, head = [g, rep], p = values, n = keys
+model test {
+  input x: f32[b, t, head, p]
+  input k: f32[b, t, g, n]
+  input q: f32[b, t, g, n]
+${body}
+}
+`;
+
+export const DECAYS: readonly DecaySource[] = [
+  {
+    name: "Mamba-2: a step for each head, with skip",
+    decay: "scalar",
+    text: model(`
+  input delta: f32[b, t, head]
+  input A: f32[head]
+  state S[head, p, n]
+  der(S) = -exp(A)*S + k*x  by exp_euler(softplus(delta))
+  output y[b, t, head, p] = dot(q, S, over n) + 0.5*x`),
+  },
+  {
+    name: "zero-order hold",
+    decay: "scalar",
+    text: model(`
+  input delta: f32[b, t, head]
+  state S[head, p, n] init 0.25
+  der(S) = -S + k*x  by zoh(softplus(delta))
+  output y[b, t, head, p] = dot(q, S, over n)`),
+  },
+  {
+    name: "linear attention: nothing decays",
+    decay: "scalar",
+    text: model(`
+  state S[head, n, p], s[head, n]
+  S = prev(S) + k*x
+  s = prev(s) + exp(k)
+  output y[b, t, head, p] = dot(q, S, over n) / (1 + abs(dot(exp(q), s, over n)))`),
+  },
+  {
+    name: "RetNet: a fixed decay for each head",
+    decay: "scalar",
+    text: model(`
+  state S[head, n, p]
+  S = (1 - 2^(-1 - pos(g) - pos(rep)))*prev(S) + k*x
+  output y[b, t, head, p] = dot(q, S, over n)`),
+  },
+  {
+    name: "a gate, and a read of the old state",
+    decay: "scalar",
+    text: model(`
+  input delta: f32[b, t, head]
+  input bonus: f32[head, n]
+  state S[head, n, p]
+  S = sigmoid(delta)*prev(S) + k*x
+  output y[b, t, head, p] = dot(q, prev(S) + bonus*k*x, over n)`),
+  },
+  {
+    name: "both states read, and twice",
+    decay: "scalar",
+    text: model(`
+  input delta: f32[b, t, head]
+  state S[head, n, p]
+  S = exp(-softplus(delta))*prev(S) + k*x - q*x/2
+  output y[b, t, head, p] = dot(q, S - 0.5*prev(S), over n)
+  output z[b, t, head, p] = sum(k*S*2, over n)`),
+  },
+  {
+    name: "a decay that is sometimes 0, and starts anew",
+    decay: "scalar",
+    text: model(`
+  input delta: f32[b, t, head]
+  state S[head, n, p]
+  S = select(delta > 0.5, 0, exp(-abs(delta)))*prev(S) + k*x
+  output y[b, t, head, p] = dot(q, S, over n)`),
+  },
+  {
+    name: "mLSTM: stabilized by a running maximum",
+    decay: "scalar",
+    text: model(`
+  input delta: f32[b, t, head]
+  input i: f32[b, t, head]
+  state S[head, n, p], s[head, n], top[head] init -inf
+  f = log_sigmoid(delta)
+  top = max(f + prev(top), i)
+  a = exp(f + prev(top) - top)
+  S = a*prev(S) + exp(i - top)*k*x
+  s = a*prev(s) + exp(i - top)*k
+  output y[b, t, head, p] = dot(q, S, over n) / max(abs(dot(q, s, over n)), exp(-top))`),
+  },
+];
