@@ -8,6 +8,8 @@
  */
 import { InternalError } from "../diagnostics/internal-error.js";
 import type { AxisId, Graph, MapFn, Node, NodeId, StateId } from "../3-graph/types.js";
+import { operands } from "../3-graph/rewrite.js";
+import { uncut } from "./decay/chunks.js";
 import { executionOrder } from "./order.js";
 import type { RecurrenceClass } from "./classify.js";
 import { recurrences, type Recurrence } from "./recurrences.js";
@@ -185,10 +187,17 @@ class Fuser {
   private keptApart(node: Node, g: number): Apart | undefined {
     const draft = this.drafts[g];
     if (draft === undefined) return { kind: "leaf" };
-    if (node.kind !== "map") return { kind: "view" };
-    if (!sameAxes(node.type.axes, draft.domain)) return apartByAxes(node.type.axes, draft.domain);
-    const operand = node.args.find((id) => this.home.get(id) !== g && this.readyAt(id) >= g);
+    // Chunks and steps joined again are the domain itself under other coordinates.
+    const joins = node.kind === "unchunk" && this.home.get(node.arg) === g;
+    if (node.kind !== "map" && !joins) return { kind: "view" };
+    if (!this.isOn(node.type.axes, draft.domain)) return apartByAxes(node.type.axes, draft.domain);
+    const operand = operands(node).find((id) => this.home.get(id) !== g && this.readyAt(id) >= g);
     return operand === undefined ? undefined : { kind: "through", operand };
+  }
+
+  /** Whether axes are those of a domain, or those of the time that it has cut. */
+  private isOn(axes: readonly AxisId[], domain: readonly AxisId[]): boolean {
+    return sameAxes(axes, domain) || sameAxes(axes, uncut(this.graph, domain)?.axes ?? domain);
   }
 
   private startOf(node: Node): Start {
@@ -246,7 +255,7 @@ class Fuser {
     for (const output of this.graph.outputs) {
       const home = this.home.get(output.value);
       const draft = home === undefined ? undefined : this.drafts[home];
-      if (draft !== undefined && sameAxes(draft.domain, output.axes) && this.isResult(draft, output.value)) {
+      if (draft !== undefined && this.isOn(output.axes, draft.domain) && this.isResult(draft, output.value)) {
         draft.outputs.push(output.name);
         continue;
       }
@@ -268,7 +277,7 @@ class Fuser {
 
   /** Whether a member has a value for each point of the domain (and not for each point of an inner axis too). */
   private isResult(draft: Draft, id: NodeId): boolean {
-    return sameAxes(this.node(id).type.axes, draft.domain);
+    return this.isOn(this.node(id).type.axes, draft.domain);
   }
 
   /** States on no cycle (delays, histories) are written by the kernel that reads them, or by one of their own. */

@@ -81,6 +81,8 @@ export interface ScheduleOptions {
   readonly chunkBelow?: number;
   /** Shorter sequences are never cut. */
   readonly chunkFrom?: number;
+  /** Steps a chunk of every recurrence that has a chunked matrix form; 0: none is written so. Default: as costs say. */
+  readonly matrixChunk?: number;
 }
 
 const CHANNELS_IN_FLIGHT = 12_000;
@@ -112,6 +114,7 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
     fewRows: 8,
     scan: (shape) => scanSchedule(shape, onChip),
     chunking(shape, leads, steps) {
+      if (shape.channels >= chunkBelow) return undefined;
       const channels: Dim = ["*", leads, shape.channels];
       const wanted: Dim = ["min", ["^/", CHUNKED_CHANNELS, channels], MOST_CHUNKS];
       const length: Dim = ["*", ["^/", ["^/", steps, wanted], STEPS_PER_TILE], STEPS_PER_TILE];

@@ -1,5 +1,6 @@
 /** One target of a bundle: the model's programs fused, scheduled, lowered and placed for what a device offers. */
 import type { Span } from "../diagnostics/types.js";
+import { decaysByMatrices } from "../4-passes/decay/index.js";
 import { fuse, type Fusion, type FusionOptions } from "../4-passes/fuse.js";
 import { exceeds, relieve, type ReliefOptions } from "../4-passes/relieve.js";
 import type { Programs } from "../4-passes/index.js";
@@ -57,7 +58,7 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
   };
   const inTime: FusionOptions = { inlineDots: 0, alongside: false };
   const oneStep: FusionOptions = { inlineDots: INLINE_DOTS_IN_STEP, alongside: true };
-  const prefill = prepare("prefill", programs.prefill, inTime);
+  const prefill = prepare("prefill", decaysByMatrices(programs.prefill, options.schedule), inTime);
   const step = programs.step && prepare("step", programs.step, oneStep);
   const load = programs.load && prepare("load", programs.load, inTime);
 

@@ -10,6 +10,25 @@ export interface Cut {
   readonly length: number;
 }
 
+/** The cut whose chunks and steps are both among the axes, and the axes with what it cuts in their place. */
+export function uncut(
+  graph: Graph,
+  axes: readonly AxisId[],
+): (Pick<Cut, "of" | "chunks" | "steps"> & { readonly axes: readonly AxisId[] }) | undefined {
+  for (const chunks of axes) {
+    const cut = graph.axes.get(chunks)?.cut;
+    if (cut?.part !== "chunks" || !axes.includes(cut.steps)) continue;
+    const { of, steps } = cut;
+    return {
+      of,
+      chunks,
+      steps,
+      axes: axes.filter((axis) => axis !== steps).map((axis) => (axis === chunks ? of : axis)),
+    };
+  }
+  return undefined;
+}
+
 /** The graph with the axes of a cut of `of` into chunks of `length` steps. */
 export function withCut(
   graph: Graph,

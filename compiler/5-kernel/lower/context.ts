@@ -2,10 +2,12 @@
 import type { Dim } from "../../../runtime/bundle-format.js";
 import type { Span } from "../../diagnostics/types.js";
 import type { Fusion, Group } from "../../4-passes/fuse.js";
-import type { Graph, NodeId } from "../../3-graph/types.js";
+import { uncut } from "../../4-passes/decay/chunks.js";
+import type { AxisId, Graph, NodeId } from "../../3-graph/types.js";
 import type { Schedules } from "../../4-passes/schedule.js";
-import type { Kernel, Store } from "../types.js";
-import { elements, type Tensor, type Tensors } from "./buffers.js";
+import type { ExprBuilder } from "../expr.js";
+import type { Expr, Kernel, Store } from "../types.js";
+import { axisSize, constantSize, elements, type Tensor, type Tensors } from "./buffers.js";
 import { identifier, valueName } from "./names.js";
 import { scalarize, type Coordinates, type ScalarizeContext } from "./scalarize.js";
 import { KernelScope, type BoundBuffer } from "./scope.js";
@@ -151,19 +153,36 @@ export function scalarizeContext(
   };
 }
 
+/** The coordinates of a domain that has time cut in two, with that of time itself; past its end there is nothing to store. */
+function withTime(
+  graph: Graph,
+  domain: readonly AxisId[],
+  at: Coordinates,
+  e: ExprBuilder,
+): { readonly at: Coordinates; readonly time?: AxisId; readonly exists?: Expr } {
+  const cut = uncut(graph, domain);
+  const [chunk, step] = [cut && at.get(cut.chunks), cut && at.get(cut.steps)];
+  if (cut === undefined || chunk === undefined || step === undefined || at.has(cut.of)) return { at };
+  const time = e.add(e.mul(chunk, constantSize(graph, cut.steps)), step);
+  const exists = e.op("lt", time, e.dim(axisSize(graph, cut.of)));
+  return { at: new Map(at).set(cut.of, time), time: cut.of, exists };
+}
+
 /** Stores of a group's values and outputs at the coordinates of its domain. */
 export function resultStores(
   context: LowerContext,
   group: Group,
-  at: Coordinates,
+  domainAt: Coordinates,
   inner: ScalarizeContext,
 ): readonly Store[] {
   const stores: Store[] = [];
+  const { at, time, exists } = withTime(context.graph, group.domain, domainAt, inner.scope.expr);
   const put = (tensor: Tensor, id: NodeId): void => {
     const coordinates = tensor.layout.map(
       (extent) => (extent.axis && at.get(extent.axis)) ?? inner.scope.expr.u32(0),
     );
-    stores.push(...inner.scope.store(tensor, coordinates, scalarize(id, at, inner)));
+    const when = tensor.layout.some(({ axis }) => axis !== undefined && axis === time) ? exists : undefined;
+    stores.push(...inner.scope.store(tensor, coordinates, scalarize(id, at, inner), when));
   };
   for (const id of group.stores) put(context.tensors.value(id), id);
   for (const name of group.outputs) {

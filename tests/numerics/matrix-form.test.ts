@@ -1,0 +1,113 @@
+/**
+ * The chunked matrix form on the GPU: against the oracle for every recurrence that has it, in one piece, in several and
+ * step by step; and Mamba-2's recurrence against PyTorch.
+ */
+import assert from "node:assert/strict";
+import type { CompileOptions } from "../../compiler/compile.js";
+import { interpret, type Values } from "../../compiler/interpret/index.js";
+import { dimensionsOf } from "../../compiler/interpret/sizes.js";
+import type { Inputs } from "../../runtime/index.js";
+import { DECAYS } from "../support/decays.js";
+import { graphOf } from "../support/elaborated.js";
+import { expectClose } from "../support/expect-close.js";
+import { opFixture, tensorOf } from "../support/fixtures.js";
+import { bundleOf, f32, hostTensor, modelOf } from "../support/model.js";
+import { seeded } from "../support/random.js";
+import { SSD, SSD_SIZES } from "../support/ssd.js";
+
+const BATCH = 2;
+const STEPS = 11;
+
+/** Steps begin ≤ t < end of the inputs that have time, which follows the batch. */
+function cut(
+  inputs: Readonly<Record<string, Values>>,
+  hasTime: (name: string) => boolean,
+  begin: number,
+  end: number,
+): Inputs {
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, { shape, data }]) => {
+      if (!hasTime(name)) return [name, f32(data)];
+      const [batch = 0, steps = 0, ...rest] = shape;
+      const each = rest.reduce((product, size) => product * size, 1);
+      const rows = Array.from({ length: batch }, (_, b) =>
+        Array.from(data).slice((b * steps + begin) * each, (b * steps + end) * each),
+      );
+      return [name, f32(rows.flat())];
+    }),
+  );
+}
+
+describe("the chunked matrix form on the GPU agrees with the oracle", () => {
+  for (const { name, text } of DECAYS)
+    it(name, async () => {
+      const graph = graphOf(text);
+      const random = seeded(name.length);
+      const inputs = Object.fromEntries(
+        graph.inputs.map((input) => {
+          const shape = dimensionsOf(input).map((axes) =>
+            axes.reduce((product, axis) => {
+              const { size, role } = graph.axes.get(axis) ?? {};
+              return product * (typeof size === "number" ? size : role === "batch" ? BATCH : STEPS);
+            }, 1),
+          );
+          const tensor = random.tensor(shape, (r) =>
+            input.name === "delta" && r.uniform() < 0.4 ? r.pick([-40, -3, 0.4, 2, 50]) : r.normal(),
+          );
+          return [input.name, { shape, data: Float64Array.from(f32(tensor.data)) }];
+        }),
+      );
+      const expected = interpret(graph, { inputs });
+      const hasTime = (input: string): boolean =>
+        graph.inputs.some((each) => each.name === input && each.axes.some((axis) => axis === "t"));
+      const model = await modelOf(bundleOf(text, { schedule: { matrixChunk: 4 } }));
+      const session = await model.session({ batch: BATCH });
+      const whole = await session.prefill(cut(inputs, hasTime, 0, STEPS), { outputs: "all" });
+      for (const [key, value] of Object.entries(expected.outputs)) {
+        const got = whole[key];
+        assert.ok(got);
+        expectClose(got, value, { tolerance: "f32", what: key });
+      }
+      const check = async (): Promise<void> => {
+        const got = await session.readState("S");
+        const value = expected.states["S"];
+        assert.ok(value);
+        expectClose(got, value, { tolerance: "f32", what: "S" });
+      };
+      await check();
+
+      await session.reset();
+      await session.prefill(cut(inputs, hasTime, 0, 3));
+      await session.prefill(cut(inputs, hasTime, 3, 10));
+      await session.step(cut(inputs, hasTime, 10, 11));
+      await check();
+      session.destroy();
+      model.destroy();
+    });
+});
+
+describe("Mamba-2's recurrence on the GPU agrees with PyTorch", () => {
+  const { tensors } = opFixture("ssd");
+  const schedules: readonly (readonly [string, CompileOptions])[] = [
+    ["as a scan", { schedule: { matrixChunk: 0 } }],
+    ["as a scan cut into chunks", { schedule: { matrixChunk: 0, chunkBelow: 1e9, chunkFrom: 1 } }],
+    ["by matrices, in chunks of 16", { schedule: { matrixChunk: 16 } }],
+    ["by matrices, in chunks of 64", { schedule: { matrixChunk: 64 } }],
+  ];
+  for (const [title, options] of schedules)
+    it(title, async () => {
+      const model = await modelOf(bundleOf(SSD, { set: SSD_SIZES, ...options }));
+      const session = await model.session({ batch: 2 });
+      await session.restore({ pos: 0, states: { h: hostTensor(tensorOf(tensors, "h0")) } });
+      const inputs = Object.fromEntries(
+        model.inputs.map(({ name }) => [name, f32(tensorOf(tensors, name).data)]),
+      );
+      const { y } = await session.prefill(inputs, { outputs: "all" });
+      assert.ok(y);
+      expectClose(y, tensorOf(tensors, "y"), { tolerance: "f32", what: "y" });
+      const last = await session.readState("h");
+      expectClose(last, tensorOf(tensors, "h_last"), { tolerance: "f32", what: "the last state" });
+      session.destroy();
+      model.destroy();
+    });
+});
