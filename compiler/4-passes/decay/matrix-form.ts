@@ -9,7 +9,7 @@
  * and a fraction, held as a complex number: in one f32 a strong decay would cost the weak ones after it their digits.
  */
 import type { GraphBuilder } from "../../3-graph/build.js";
-import { rewrite, type RewriteContext } from "../../3-graph/rewrite.js";
+import { originOf, rewrite, type RewriteContext } from "../../3-graph/rewrite.js";
 import type { Graph, MapFn, Node, NodeId, StateId } from "../../3-graph/types.js";
 import type { Span } from "../../diagnostics/types.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
@@ -87,7 +87,8 @@ class Builder {
     const inside = this.chunk(this.number(1), 0);
     const last =
       decays && this.add({ kind: "slice", arg: decays.with, axis: cut.steps, start: cut.length - 1, to: [] });
-    const left = last && decays ? this.map("mul", this.power(last, decays.with), inside) : inside;
+    const left =
+      decays && last !== undefined ? this.map("mul", this.power(last, decays.with), inside) : inside;
     const inputs = form.inputs.map((input) => ({
       key: this.chunk(this.product(1, input.key)),
       rest: this.chunk(this.product(input.scale, input.rest)),
@@ -145,7 +146,8 @@ class Builder {
     const joined = this.add({ kind: "unchunk", arg: sum, ...this.ends() });
     const free = read.terms.filter(({ of }) => of === "none").map((term) => this.free(term));
     const y = [joined, ...free].reduce((p, q) => this.map("add", p, q));
-    if (node.kind !== "input" && node.name !== undefined) this.builder.rename(y, node.name);
+    const { name } = originOf(node);
+    if (name !== undefined) this.builder.rename(y, name);
     return y;
   }
 
