@@ -1,6 +1,6 @@
 // Bundles the package into dist/: index.js (compiler), runtime.js, node.js and cli.js, as ES modules that share chunks,
 // so that a class such as KraitError is one class whichever entry a program imports. index.js and runtime.js run in
-// browsers as they are. With --types, also declarations.
+// browsers as they are. With --package, as it is published: with declarations, without source maps, whose sources it lacks.
 import { spawnSync } from "node:child_process";
 import { chmodSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -8,6 +8,7 @@ import { build } from "esbuild";
 import { writeSources } from "./sources.mjs";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
+const forPackage = process.argv.includes("--package");
 
 writeSources();
 rmSync(root + "dist", { recursive: true, force: true });
@@ -25,7 +26,7 @@ await build({
   format: "esm",
   platform: "node",
   target: "node20",
-  sourcemap: true,
+  sourcemap: !forPackage,
   sourcesContent: false,
   legalComments: "linked",
   // The compiler's code frames come by way of picocolors, whose file for Node.js wants a global `process`.
@@ -36,7 +37,7 @@ await build({
 }).catch(() => process.exit(1)); // it has said why
 chmodSync(root + "dist/cli.js", 0o755);
 
-if (process.argv.includes("--types")) {
+if (forPackage) {
   const tsc = fileURLToPath(import.meta.resolve("typescript/bin/tsc"));
   const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], {
     cwd: root,
