@@ -8,6 +8,7 @@ import type { EmittedTarget } from "./6-emit/target.js";
 import type { Diagnostic, SourceFile } from "./diagnostics/types.js";
 import type { Bundle, ConstantValue, Storage } from "../runtime/bundle-format.js";
 
+/** What `compile` may be told. Everything has a default. */
 export interface CompileOptions {
   /** Values for constants of the main file. */
   readonly set?: Readonly<Record<string, ConstantValue>>;
@@ -29,6 +30,9 @@ export interface CompileOptions {
   readonly schedule?: ScheduleOptions;
 }
 
+/**
+ * What each stage of the compiler made; SPEC.md says what that is. For tools that look inside: not stable before 1.0.
+ */
 export interface Compilation {
   readonly tree: SourceTree;
   readonly module: Module;
@@ -37,6 +41,7 @@ export interface Compilation {
   readonly targets: readonly EmittedTarget[];
 }
 
+/** A bundle, or what is wrong with the source. */
 export interface CompileResult {
   /** Absent if there are errors. */
   readonly bundle?: Bundle;

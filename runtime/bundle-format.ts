@@ -3,7 +3,9 @@
  * Meaning of every field: SPEC.md § Bundle. `schema.ts` beside this validates what is read from disk.
  */
 
+/** What `format` of every manifest says. */
 export const FORMAT = "krait-bundle";
+/** The manifest version that this compiler writes and this runtime reads; `open` refuses any other (R0102). */
 export const FORMAT_VERSION = 1;
 
 /**
@@ -16,8 +18,12 @@ export type Dim =
   | readonly ["+" | "-" | "*" | "/" | "^/" | "%" | "min" | "max" | "<" | "<=" | "==" | "&", Dim, Dim]
   | readonly ["?", Dim, Dim, Dim];
 
+/**
+ * How a parameter lies on the GPU, bytes an element: f32 4, f16 and bf16 2. Widened to f32 exactly where it is read.
+ */
 export type Storage = "f32" | "f16" | "bf16";
 
+/** `model.json`: what a bundle holds, what its model takes and gives, and how each target computes it. Plain JSON. */
 export interface Manifest {
   readonly format: typeof FORMAT;
   readonly formatVersion: number;
@@ -44,8 +50,10 @@ export interface Manifest {
   readonly targets: readonly TargetEntry[];
 }
 
+/** A constant of the language: what `--set` gives, and what a manifest records. */
 export type ConstantValue = number | boolean | string | readonly ConstantValue[];
 
+/** A file of the bundle. `sha256`: of its UTF-8, 64 hexadecimal digits; `open` compares it (R0104). */
 export interface FileEntry {
   /** Relative to the bundle, with `/`, never leaving it. */
   readonly file: string;
@@ -58,6 +66,7 @@ export interface AxisEntry {
   readonly size: Dim;
 }
 
+/** An input as callers give it: row-major in the order of `axes`, f32 or whole numbers below `bound`. */
 export interface InputEntry {
   readonly name: string;
   readonly scalar: "f32" | "index";
@@ -70,6 +79,9 @@ export interface InputEntry {
   readonly doc?: string;
 }
 
+/**
+ * An output as callers get it: f32, row-major in the order of `axes`; `time` has as many positions as were asked for.
+ */
 export interface OutputEntry {
   readonly name: string;
   readonly axes: readonly AxisEntry[];
@@ -77,6 +89,10 @@ export interface OutputEntry {
   readonly doc?: string;
 }
 
+/**
+ * What a session carries for one state: f32, [batch, declared axes…]. A `delay` is what `prev(e)` needs, a `history`
+ * what a convolution does.
+ */
 export interface StateEntry {
   /** Call path: `layers.0.mixer.h`. */
   readonly name: string;
@@ -86,6 +102,7 @@ export interface StateEntry {
   readonly init: number;
 }
 
+/** A parameter: where its values come from in a checkpoint, in which shape, and how they lie on the GPU. */
 export interface ParamEntry {
   readonly name: string;
   /** Checkpoint names, tried in order. */
@@ -95,6 +112,7 @@ export interface ParamEntry {
   readonly storage: Storage;
 }
 
+/** One target profile's way to run the model: what a device must offer, shaders, memory and programs. */
 export interface TargetEntry {
   readonly name: string;
   readonly requires: {
@@ -118,6 +136,7 @@ export interface TargetEntry {
   readonly step?: Program;
 }
 
+/** One WGSL file, entry point `main`. `workgroup`: its size; `workgroupBytes`: workgroup memory in bytes. */
 export interface ShaderEntry extends FileEntry {
   readonly id: string;
   /** What the source calls what it computes: `mixer.h`. */
@@ -128,6 +147,7 @@ export interface ShaderEntry extends FileEntry {
   readonly workgroupBytes: number;
 }
 
+/** One GPU buffer of `bytes` bytes that is written once: by the parameters placed in it, or by the load program. */
 export interface ConstantBufferEntry {
   readonly id: string;
   readonly bytes: number;
@@ -148,12 +168,14 @@ export interface Program {
   readonly tail: readonly Dispatch[];
 }
 
+/** A run-time number: u32, in the uniform block of a program at its place in `numbers`. */
 export interface NumberEntry {
   readonly name: string;
   /** Absent: supplied by the runtime (`b`, `t`, `pos`, `tail_begin`, `tail_count`); else computed from earlier ones. */
   readonly value?: Dim;
 }
 
+/** One launch: a shader, a range of a buffer for each of its bindings, and how many workgroups run along x, y and z. */
 export interface Dispatch {
   readonly shader: string;
   readonly bindings: readonly BufferRange[];

@@ -3,6 +3,7 @@ import { FORMAT_VERSION, type Bundle, type FileEntry, type Manifest } from "./bu
 import { KraitError } from "./errors.js";
 import { parseManifest } from "./schema.js";
 
+/** The manifest's file in a bundle's folder. */
 export const MANIFEST_FILE = "model.json";
 
 /**

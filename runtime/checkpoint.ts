@@ -4,6 +4,10 @@ import { bytesFile, type RandomAccess } from "./random-access.js";
 import { readSafetensors, type TensorEntry } from "./safetensors.js";
 import type { HostTensor } from "./tensor.js";
 
+/**
+ * Tensors by name: what `open` takes as weights. Made by `openCheckpoint`, `openShardedCheckpoint`,
+ * `tensorCheckpoint`.
+ */
 export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, TensorEntry>;
 }

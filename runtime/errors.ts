@@ -29,6 +29,7 @@ export const ERROR_CODES = {
   R0501: "a file cannot be read or written",
 } as const;
 
+/** A code of `ERROR_CODES`. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** A mistake that the caller can do something about: `message` says what, where and what to do; `code` is stable. */

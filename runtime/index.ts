@@ -1,4 +1,12 @@
-/** `krait/runtime`: opens bundles and runs them, in a browser or in Node.js. */
+/**
+ * `krait/runtime`: opens bundles and runs them, in a browser or in Node.js. Mistakes are `KraitError`s with a code.
+ *
+ * @example
+ * const model = await open(bundle, { device, weights });
+ * const session = await model.session({ batch: 1 });
+ * const { logits } = await session.prefill({ token: Uint32Array.of(1, 2, 3) });
+ * @module krait/runtime
+ */
 export * from "./bundle-format.js";
 export { loadBundle, verifyBundle, sha256, MANIFEST_FILE } from "./bundle.js";
 export { openCheckpoint, openShardedCheckpoint, tensorCheckpoint, type Checkpoint } from "./checkpoint.js";

@@ -7,6 +7,10 @@ import { elements } from "./tensor.js";
 
 /** Row-major, as the model declares the input; `index` inputs are Uint32Array or Int32Array, others Float32Array. */
 export type InputData = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
+/**
+ * Inputs by the names of the model. Each has the size of its axes, times the batch, times the steps where it has
+ * time.
+ */
 export type Inputs = Readonly<Record<string, InputData>>;
 
 /** Inputs that passed every check. */

@@ -20,6 +20,7 @@ import { elements } from "./tensor.js";
 import { STORAGE_BYTES } from "./widen.js";
 import { matchWeights, uploadWeights, type MatchedWeights } from "./weights.js";
 
+/** What `open` needs beside the bundle. */
 export interface OpenOptions {
   readonly device: GPUDevice;
   /** The parameters' values; not needed for a model without parameters. */
@@ -86,6 +87,7 @@ export async function open(bundle: Bundle, options: OpenOptions): Promise<Model>
   }
 }
 
+/** A model on a device: weights uploaded, pipelines made. `session` begins sequences; `destroy` frees all of it. */
 export class Model {
   readonly name: string;
   /** The target profile that runs. */

@@ -5,6 +5,9 @@ import { KraitError } from "./errors.js";
 import type { AxisNames } from "./numbers.js";
 import { elements, type HostTensor } from "./tensor.js";
 
+/**
+ * Outputs by the names of the model: f32, row-major, shaped as declared; at the last position alone, time has size 1.
+ */
 export type Outputs = Readonly<Record<string, HostTensor>>;
 
 /** Where time stands in an output; -1 for an output without it. */

@@ -1,6 +1,7 @@
 /** Files read by ranges, so that a checkpoint never has to fit in memory. */
 import { KraitError } from "./errors.js";
 
+/** A file that is read by ranges. Of your own, to read from anywhere: only `read` and `size` are asked for. */
 export interface RandomAccess {
   /** For messages. */
   readonly name: string;

@@ -4,6 +4,7 @@ import { defaultMaxChunk } from "./memory-plan.js";
 import type { ModelParts } from "./model-parts.js";
 import type { OutputChunk } from "./windows.js";
 
+/** The sizes of a session, in sequences and steps. */
 export interface SessionOptions {
   /** Sequences that run together; 1 by default. */
   readonly batch?: number;
@@ -14,6 +15,7 @@ export interface SessionOptions {
   readonly maxChunk?: number;
 }
 
+/** Which sequences a fork goes on with. */
 export interface ForkOptions {
   /**
    * Which sequences of the session the fork has, counted from 0, in its order; the same one may stand several times.
@@ -24,6 +26,7 @@ export interface ForkOptions {
   readonly batch?: number;
 }
 
+/** What a prefill gives back. */
 export interface PrefillOptions {
   /**
    * Where outputs are wanted: at the last position (the default; nothing is computed for the others), at all of them,
@@ -34,6 +37,7 @@ export interface PrefillOptions {
   readonly names?: readonly string[];
 }
 
+/** What a step gives back. */
 export interface StepOptions {
   readonly outputs?: "last" | "none";
   readonly names?: readonly string[];

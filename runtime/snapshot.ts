@@ -6,6 +6,7 @@ import type { AxisNames } from "./numbers.js";
 import type { StateLayout } from "./states.js";
 import { shapeText, type HostTensor } from "./tensor.js";
 
+/** All that a session carries, on the host: what `save` gives and `restore` takes. Plain data. */
 export interface Snapshot {
   /** The model's identity (SPEC.md § Saved sessions). Left out, `restore` does not ask where the states come from. */
   readonly model?: string;
@@ -17,6 +18,7 @@ export interface Snapshot {
   readonly inputs?: Readonly<Record<string, HeldTensor>>;
 }
 
+/** An input without time, as it was given. */
 export interface HeldTensor {
   readonly data: InputData;
   readonly shape: readonly number[];

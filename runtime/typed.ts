@@ -25,6 +25,7 @@ export interface Signature {
   readonly programs: "prefill" | "step";
 }
 
+/** A `Model` whose sessions know their inputs and outputs. */
 export type TypedModel<S extends Signature> = Omit<Model, "session"> & {
   /** As `Model.session`. */
   session(options?: SessionOptions): Promise<TypedSession<S>>;
@@ -32,6 +33,7 @@ export type TypedModel<S extends Signature> = Omit<Model, "session"> & {
 
 type Retyped = "prefill" | "step" | "save" | "restore" | "readState";
 
+/** A `Session` that takes and gives what `S` says; without `step` for a model that looks ahead in time. */
 export type TypedSession<S extends Signature> = {
   // A method that gives another session gives one of the same model.
   readonly [K in Exclude<keyof Session, Retyped>]: Session[K] extends (...args: infer A) => Promise<Session>
@@ -43,6 +45,7 @@ export type TypedSession<S extends Signature> = {
     inputs: S["inputs"],
     options?: { readonly outputs?: "last" | "all"; readonly names?: readonly Name[] },
   ): Promise<Readonly<Pick<S["outputs"], Name>>>;
+  /** As `Session.prefill`, with nothing given back. */
   prefill<Name extends keyof S["outputs"] = keyof S["outputs"]>(
     inputs: S["inputs"],
     options: {
@@ -63,11 +66,14 @@ export type TypedSession<S extends Signature> = {
           inputs: S["inputs"],
           options?: { readonly outputs?: "last"; readonly names?: readonly Name[] },
         ): Promise<Readonly<Pick<S["outputs"], Name>>>;
+        /** As `Session.step`, with nothing given back. */
         step(inputs: S["inputs"], options: { readonly outputs: "none" }): Promise<unknown>;
       }
     : unknown);
 
+/** An `OutputChunk` whose outputs are known. */
 export type TypedChunk<Outputs> = Omit<OutputChunk, "outputs"> & { readonly outputs: Readonly<Outputs> };
+/** A `Snapshot` whose states are known. */
 export type TypedSnapshot<States> = Omit<Snapshot, "states"> & { readonly states: Readonly<States> };
 
 /** What a typed module was made from: `f32[b, t, 64]` by name. */

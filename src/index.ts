@@ -5,13 +5,14 @@
  * @example
  * const { bundle, diagnostics } = compile({ path: "model.krait", text });
  * if (bundle === undefined) console.error(renderAll(diagnostics, sources));
- * @packageDocumentation
+ * @module krait
  */
 export { compile, type Compilation, type CompileOptions, type CompileResult } from "../compiler/compile.js";
 export { inspectStage, STAGES } from "../compiler/inspect.js";
 export type { Diagnostic, RelatedSpan, Severity, SourceFile, Span } from "../compiler/diagnostics/types.js";
 export { InternalError } from "../compiler/diagnostics/internal-error.js";
-export { type JsonDiagnostic, toJson } from "../compiler/diagnostics/json.js";
+export { type JsonDiagnostic, type JsonLocation, toJson } from "../compiler/diagnostics/json.js";
+export type { Position } from "../compiler/diagnostics/positions.js";
 export { render, renderAll, type RenderOptions } from "../compiler/diagnostics/render.js";
 export { familyNames, familySource } from "./families.js";
 export type { Bundle, ConstantValue, Manifest, Storage } from "../runtime/bundle-format.js";

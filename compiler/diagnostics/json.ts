@@ -2,6 +2,7 @@
 import { type Position, positionsIn } from "./positions.js";
 import type { Diagnostic, Severity, SourceFile, Span } from "./types.js";
 
+/** A place in a source, as people count: see `Position`. */
 export interface JsonLocation {
   readonly file: string;
   readonly start: Position;
@@ -9,6 +10,7 @@ export interface JsonLocation {
   readonly end: Position;
 }
 
+/** A diagnostic with lines and columns in place of offsets. See `Diagnostic` for the fields. */
 export interface JsonDiagnostic extends JsonLocation {
   readonly code: string;
   readonly severity: Severity;

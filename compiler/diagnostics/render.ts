@@ -12,6 +12,7 @@ import { codeFrameColumns } from "@babel/code-frame";
 import { positionsIn } from "./positions.js";
 import type { Diagnostic, Severity, SourceFile, Span } from "./types.js";
 
+/** How diagnostics are shown. */
 export interface RenderOptions {
   /** With ANSI colours, for a terminal. */
   readonly color?: boolean;

@@ -11,6 +11,7 @@ export interface SourceFile {
   readonly text: string;
 }
 
+/** An `error` keeps the model from being compiled; a `warning` does not. */
 export type Severity = "error" | "warning";
 
 /** A second place that a message speaks of: the other side of an axis mismatch, the first definition … */

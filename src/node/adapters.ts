@@ -12,8 +12,10 @@ import { findSoftwareVulkan } from "./software-vulkan.js";
 /** `gpu`: hardware. `software`: Vulkan computed by the CPU. `null`: Dawn's backend that checks everything and runs nothing. */
 export type AdapterName = "gpu" | "software" | "null";
 
+/** Every `AdapterName`, best first. */
 export const ADAPTER_NAMES: readonly AdapterName[] = ["gpu", "software", "null"];
 
+/** Which adapter, and what Dawn is told that a browser would decide for itself. */
 export interface AdapterOptions {
   /** Which one; by default the GPU, and software (said in one line on stderr) where there is none. */
   readonly adapter?: AdapterName;
@@ -25,6 +27,7 @@ export interface AdapterOptions {
   readonly unsafeApis?: boolean;
 }
 
+/** Which device of which adapter. */
 export interface DeviceOptions extends AdapterOptions {
   /** The device gets what this bundle needs; without a bundle, all features and limits that the adapter has. */
   readonly bundle?: Bundle;
@@ -32,6 +35,7 @@ export interface DeviceOptions extends AdapterOptions {
   readonly features?: readonly GPUFeatureName[];
 }
 
+/** An adapter of this machine. It gives one device: `deviceOf`. */
 export interface FoundAdapter {
   readonly name: AdapterName;
   readonly adapter: GPUAdapter;

@@ -99,12 +99,18 @@ async function replaceFolder(target: string, made: string): Promise<void> {
   await rm(old, { recursive: true, force: true });
 }
 
+/** A checkpoint whose files are open. */
+export interface FileCheckpoint extends Checkpoint {
+  /** Closes the files. To be called once `open` has read the weights. */
+  close(): Promise<void>;
+}
+
 /**
  * The checkpoint in a safetensors file, or in a folder: `model.safetensors`, a sharded `model.safetensors.index.json`,
  * or the only safetensors file there. Files stay open for as long as the checkpoint is used and are read by ranges.
  * @throws KraitError R0305 with what was found instead, R0301 and R0302 for damaged files.
  */
-export async function fileWeights(path: string): Promise<Checkpoint & { close(): Promise<void> }> {
+export async function fileWeights(path: string): Promise<FileCheckpoint> {
   const files: OpenFile[] = [];
   const openHere = async (file: string): Promise<RandomAccess> => {
     const opened = await openFile(file);

@@ -1,4 +1,12 @@
-/** `krait/node`: WebGPU adapters, bundles and checkpoints for Node.js. */
+/**
+ * `krait/node`: WebGPU adapters, bundles and checkpoints for Node.js.
+ *
+ * @example
+ * const bundle = await readBundle("model.bundle");
+ * const device = await requestDevice({ bundle });
+ * const model = await open(bundle, { device, weights: await fileWeights("checkpoint") });
+ * @module krait/node
+ */
 export {
   ADAPTER_NAMES,
   deviceOf,
@@ -10,5 +18,5 @@ export {
   type DeviceOptions,
   type FoundAdapter,
 } from "./adapters.js";
-export { fileWeights, manifestText, readBundle, writeBundle } from "./files.js";
+export { fileWeights, manifestText, readBundle, writeBundle, type FileCheckpoint } from "./files.js";
 export { readTensor, writeSafetensors, type FileTensor, type WritableTensor } from "./safetensors-files.js";
