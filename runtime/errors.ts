@@ -26,6 +26,7 @@ export const ERROR_CODES = {
   R0405: "the session's options cannot be met",
   R0406: "a snapshot does not fit the session",
   R0407: "the model, session or program cannot be used",
+  R0408: "a saved session cannot be read",
   R0501: "a file cannot be read or written",
 } as const;
 

@@ -13,6 +13,7 @@ export { openCheckpoint, openShardedCheckpoint, tensorCheckpoint, type Checkpoin
 export { requestDevice, type DeviceOptions } from "./device.js";
 export { dimNames, evaluateDim } from "./dim.js";
 export { ERROR_CODES, KraitError, type ErrorCode } from "./errors.js";
+export { modelIdentity } from "./identity.js";
 export type { InputData, Inputs } from "./inputs.js";
 export { open, type Model, type OpenOptions } from "./model.js";
 export type { Outputs } from "./outputs.js";
@@ -22,6 +23,7 @@ export { parseManifest } from "./schema.js";
 export type { Session } from "./session.js";
 export type { ForkOptions, PrefillOptions, SessionOptions, StepOptions } from "./session-options.js";
 export type { HeldTensor, Snapshot } from "./snapshot.js";
+export { parseSnapshot, serializeSnapshot } from "./snapshot-format.js";
 export { chooseTarget, requiredDevice, type DeviceLike, type RequiredDevice } from "./target.js";
 export type { HostTensor } from "./tensor.js";
 export {

@@ -31,6 +31,14 @@ const DTYPE_BYTES: Readonly<Record<string, number>> = {
 
 /** The tensors of a file, by name. @throws KraitError R0301 where the file is damaged or hostile. */
 export async function readSafetensors(file: RandomAccess): Promise<ReadonlyMap<string, TensorEntry>> {
+  return (await readSafetensorsFile(file)).tensors;
+}
+
+/** The same, with what the file says of itself. */
+export async function readSafetensorsFile(file: RandomAccess): Promise<{
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+  readonly metadata: Readonly<Partial<Record<string, string>>>;
+}> {
   const damaged = (what: string): never => {
     throw new KraitError("R0301", `${file.name} is not a sound safetensors file: ${what}.`, {
       hint: "Was it downloaded whole? A file that git-lfs left as a pointer looks like this too.",
@@ -48,7 +56,8 @@ export async function readSafetensors(file: RandomAccess): Promise<ReadonlyMap<s
     .filter(([name]) => name !== "__metadata__")
     .map(([name, value]) => tensorEntry(name, value, file, data, damaged));
   checkCover(entries, data, damaged);
-  return new Map(entries.map((entry) => [entry.name, entry]));
+  const tensors = new Map(entries.map((entry) => [entry.name, entry]));
+  return { tensors, metadata: metadataOf(header["__metadata__"], damaged) };
 }
 
 type Damaged = (what: string) => never;
@@ -71,6 +80,14 @@ function parseHeader(bytes: Uint8Array, damaged: Damaged): Record<string, unknow
     if (error instanceof KraitError) throw error;
     return damaged(`its header is not JSON (${String(error)})`);
   }
+}
+
+function metadataOf(value: unknown, damaged: Damaged): Readonly<Record<string, string>> {
+  const metadata = value ?? {};
+  const sound = isRecord(metadata) && Object.values(metadata).every((text) => typeof text === "string");
+  return sound
+    ? (metadata as Readonly<Record<string, string>>)
+    : damaged("its metadata are not texts by name");
 }
 
 function tensorEntry(

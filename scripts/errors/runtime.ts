@@ -33,9 +33,11 @@ export const runtimeRemedies: Readonly<Record<ErrorCode, string>> = {
   R0403: "Values of an `index(v)` are whole numbers from 0 to the size of `v` less one.",
   R0404: "A prefill takes at least one step, and a window of outputs at least one position.",
   R0405: "The message says which option is out of its range, and what the range is.",
-  R0406: "A snapshot is restored into a session of the same bundle and the same number of sequences.",
-  R0407:
-    "It was destroyed, is busy, or has no such program. Await one call before the next; a model that looks ahead has no `step`.",
+  R0406:
+    "A snapshot is restored into a session of the same model (its source and constants; not its target or weights' storage) and the same number of sequences.",
+  R0407: "It was destroyed, or has no such program: a model that looks ahead has no `step`.",
+  R0408:
+    "The bytes were cut off or changed, or never were a session: save it again. A file of single tensors is read by name, as `--state-in h=FILE:TENSOR`.",
   R0501:
     "The message says which file, and why: permissions, a full disk, or a folder that holds something else.",
 };

@@ -1,6 +1,7 @@
 /** States of a run from files and to a file: those of the model, histories of convolutions and `prev`, and `pos`. */
+import { readFile } from "node:fs/promises";
 import type { Manifest } from "../../runtime/bundle-format.js";
-import type { Session } from "../../runtime/index.js";
+import type { Session, Snapshot } from "../../runtime/index.js";
 import { evaluateDim } from "../../runtime/dim.js";
 import { axisNames } from "../../runtime/numbers.js";
 import type { HostTensor } from "../../runtime/tensor.js";
@@ -9,10 +10,12 @@ import { InputError } from "./errors.js";
 import { uninterrupted } from "./io.js";
 import { signature, unknownName } from "./run-inputs.js";
 
-/** Tokens seen so far, as the state file names it. */
+/** Steps seen so far, as `--state-in pos=…` names them. */
 const POSITION = "pos";
 
 export interface GivenStates {
+  /** All that a session carried, from a state file. */
+  readonly snapshot?: Snapshot;
   readonly states: Readonly<Record<string, HostTensor>>;
   /** Absent: the run begins where the states alone say. */
   readonly pos?: number;
@@ -48,18 +51,22 @@ export async function readStates(
   return { states, ...(pos !== undefined && { pos }) };
 }
 
-/** Starts a session in the states given; the others keep their initial values. */
+/** Starts a session in the states given; the others keep their initial values, or those of the state file. */
 export async function startFrom(session: Session, given: GivenStates): Promise<void> {
-  const initial = await session.save();
-  await session.restore({ pos: given.pos ?? initial.pos, states: { ...initial.states, ...given.states } });
+  const base = given.snapshot ?? (await session.save());
+  await session.restore({
+    ...base,
+    pos: given.pos ?? base.pos,
+    states: { ...base.states, ...given.states },
+  });
 }
 
 /** Everything that the session carries, so that another run can go on from here. */
 export async function saveStates(session: Session, file: string): Promise<void> {
-  const { writeSafetensors } = await import("../node/index.js");
-  const { pos, states } = await session.save();
-  const position = { shape: [1], data: Uint32Array.of(pos) };
-  await uninterrupted(() => writeSafetensors(file, { ...states, [POSITION]: position }));
+  const { serializeSnapshot } = await import("../../runtime/index.js");
+  const { writeBytes } = await import("../node/index.js");
+  const bytes = await serializeSnapshot(await session.save());
+  await uninterrupted(() => writeBytes(file, bytes));
 }
 
 function readPosition(data: ArrayLike<number>, place: string): number {
@@ -70,8 +77,8 @@ function readPosition(data: ArrayLike<number>, place: string): number {
   return value;
 }
 
-/** `--state-in FILE.safetensors` stands for all the states in it. */
-export function allStates(file: string, manifest: Manifest): readonly TensorReference[] {
-  const names = [...manifest.states.map(({ name }) => name), POSITION];
-  return names.map((name) => ({ name, file, tensor: name }));
+/** Reads what `--state-out` wrote. */
+export async function readStateFile(file: string): Promise<Snapshot> {
+  const { parseSnapshot } = await import("../../runtime/index.js");
+  return parseSnapshot(new Uint8Array(await readFile(file)));
 }

@@ -19,7 +19,7 @@ import { type Io, uninterrupted, writeJson } from "./io.js";
 import { openModelFile } from "./model-file.js";
 import { loadInputs, type RunInputs, tokenInput } from "./run-inputs.js";
 import { runSequence } from "./run-sequence.js";
-import { allStates, type GivenStates, readStates, saveStates, startFrom } from "./run-states.js";
+import { type GivenStates, readStateFile, readStates, saveStates, startFrom } from "./run-states.js";
 import { generate, logitsOutput } from "./run-tokens.js";
 
 interface RunOptions {
@@ -43,8 +43,8 @@ type StateSource = TensorReference | { readonly file: string };
 const HELP = `
 Inputs and states are tensors of safetensors files; outputs are written to one, under their names,
 for the last position, or with --all for every one. States are named as 'krait inspect --json' and
-the state file name them, and stored as [batch, axes of the state]; the state file also holds what
-convolutions and prev remember, and pos, the steps seen so far.
+the state file name them, and stored as [batch, axes of the state]. The state file of --state-out also
+holds what convolutions and prev remember, the steps seen so far, and which model it is of.
 
 With --tokens, a language model continues the tokens greedily and prints ids, one a line, as they come.
 
@@ -109,10 +109,7 @@ async function run(path: string, options: RunOptions, io: Io): Promise<void> {
       : (await compileModel(file.source, { set: options.set ?? {} }, io)).bundle;
   // Inputs and states are read and checked before the GPU is looked for: their mistakes are the likelier ones.
   const inputs = await loadInputs(bundle.manifest, options.input ?? [], options.tokens);
-  const stateReferences = (options.stateIn ?? []).flatMap((source) =>
-    "name" in source ? [source] : allStates(source.file, bundle.manifest),
-  );
-  const states = await readStates(bundle.manifest, stateReferences, inputs.sizes);
+  const states = await readGivenStates(bundle, options, inputs);
   const { requestDevice } = await import("../node/index.js");
   const device = await requestDevice({
     bundle,
@@ -124,6 +121,18 @@ async function run(path: string, options: RunOptions, io: Io): Promise<void> {
   } finally {
     device.destroy();
   }
+}
+
+async function readGivenStates(
+  { manifest }: Bundle,
+  { stateIn = [] }: RunOptions,
+  { sizes }: RunInputs,
+): Promise<GivenStates> {
+  const tensors = stateIn.filter((source) => "name" in source);
+  const [file, another] = stateIn.filter((source) => !("name" in source));
+  if (another !== undefined) throw new UsageError("--state-in takes one state file");
+  const states = await readStates(manifest, tensors, sizes);
+  return file === undefined ? states : { ...states, snapshot: await readStateFile(file.file) };
 }
 
 function checkOptions({ output, stateOut, tokens, maxNew }: RunOptions): void {

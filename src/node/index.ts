@@ -19,4 +19,5 @@ export {
   type FoundAdapter,
 } from "./adapters.js";
 export { fileWeights, manifestText, readBundle, writeBundle, type FileCheckpoint } from "./files.js";
-export { readTensor, writeSafetensors, type FileTensor, type WritableTensor } from "./safetensors-files.js";
+export { readTensor, writeBytes, writeSafetensors, type FileTensor } from "./safetensors-files.js";
+export type { WritableTensor } from "../../runtime/safetensors-writer.js";

@@ -1,19 +1,14 @@
-/** Single tensors in safetensors files: what `krait run` reads as inputs and writes as outputs. */
+/** Tensors in safetensors files: what `krait run` reads as inputs and writes as outputs. */
 import { open, rename, rm } from "node:fs/promises";
 import { KraitError } from "../../runtime/errors.js";
 import { readRange } from "../../runtime/random-access.js";
+import { safetensorsParts, type WritableTensor } from "../../runtime/safetensors-writer.js";
 import { widenToF32 } from "../../runtime/widen.js";
 import { fileWeights, reason } from "./files.js";
 
 /** A tensor of a file: whole numbers as Int32Array, all else widened exactly to Float32Array. */
 export interface FileTensor {
   readonly data: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
-  readonly shape: readonly number[];
-}
-
-/** A tensor to be written; the type follows from the array. */
-export interface WritableTensor {
-  readonly data: Float32Array | Int32Array | Uint32Array;
   readonly shape: readonly number[];
 }
 
@@ -78,22 +73,12 @@ export async function writeSafetensors(
   tensors: Readonly<Record<string, WritableTensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const names = Object.keys(tensors).sort();
-  const header: Record<string, unknown> = {};
-  if (Object.keys(metadata).length > 0) header["__metadata__"] = metadata;
-  const parts: Uint8Array[] = [];
-  let at = 0;
-  for (const name of names) {
-    const { data, shape } = tensors[name] as WritableTensor;
-    const dtype = data instanceof Float32Array ? "F32" : data instanceof Int32Array ? "I32" : "U32";
-    header[name] = { dtype, shape, data_offsets: [at, (at += data.byteLength)] };
-    parts.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  }
-  const text = new TextEncoder().encode(JSON.stringify(header));
-  const start = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20); // padded with spaces: tensors lie aligned
-  new DataView(start.buffer).setBigUint64(0, BigInt(start.length - 8), true);
-  start.set(text, 8);
-  await writeWhole(path, [start, ...parts]);
+  await writeWhole(path, safetensorsParts(new Map(Object.entries(tensors)), metadata));
+}
+
+/** Writes bytes to a file, whole or not at all. @throws KraitError R0501. */
+export async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {
+  await writeWhole(path, [bytes]);
 }
 
 async function writeWhole(path: string, parts: readonly Uint8Array[]): Promise<void> {

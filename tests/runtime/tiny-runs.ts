@@ -7,13 +7,13 @@ import { A, CHANNELS, type TinyInputs } from "./tiny-bundle.js";
 export const weights = tensorCheckpoint({ a: { data: A, shape: [CHANNELS] } });
 
 /** Every product of the tiny model rounds, so results are compared within f32. */
-export function assertNear(got: Float32Array | undefined, expected: readonly number[]): void {
+export function assertNear(got: Float32Array | undefined, expected: readonly number[], within = 1e-6): void {
   assert.ok(got !== undefined);
   assert.equal(got.length, expected.length);
   for (const [i, value] of expected.entries()) {
     const error = Math.abs((got[i] ?? Number.NaN) - value);
     assert.ok(
-      error <= 1e-6 * Math.max(1, Math.abs(value)),
+      error <= within * Math.max(1, Math.abs(value)),
       `[${String(i)}]: ${String(got[i])}, not ${String(value)}`,
     );
   }

@@ -43,15 +43,19 @@ async function deviceFor(bundle: Bundle): Promise<GPUDevice> {
   return needed > 8 ? testDevice() : baselineDevice();
 }
 
+/** The bundle of a family's template. */
+export function templateBundle(family: string, options: CompileOptions = {}): Bundle {
+  return bundleOf(readFileSync(join(TEMPLATES, `${family}.krait`), "utf8"), options, `${family}.krait`);
+}
+
 /** The family's template with a checkpoint's config, as `krait import` builds it. */
 export function checkpointBundle(checkpoint: Checkpoint, options: CompileOptions = {}): Bundle {
   const family = String(checkpoint.config["model_type"]);
-  const text = readFileSync(join(TEMPLATES, `${family}.krait`), "utf8");
   const storage: Record<string, Storage> = {};
   const names = { F32: "f32", F16: "f16", BF16: "bf16" } as const;
   for (const [name, { dtype }] of Object.entries(checkpoint.params))
     if (dtype === "F16" || dtype === "BF16") storage[name] = names[dtype];
-  return bundleOf(text, { config: checkpoint.config, storage, ...options }, `${family}.krait`);
+  return templateBundle(family, { config: checkpoint.config, storage, ...options });
 }
 
 export function hostTensor({ shape, data }: StoredTensor): HostTensor {
