@@ -16,6 +16,7 @@ export interface SessionOptions {
 }
 
 /** Which sequences a fork goes on with. */
+/** Which sequences a fork has. */
 export interface ForkOptions {
   /**
    * Which sequences of the session the fork has, counted from 0, in its order; the same one may stand several times.
