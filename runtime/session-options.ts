@@ -15,7 +15,6 @@ export interface SessionOptions {
   readonly maxChunk?: number;
 }
 
-/** Which sequences a fork goes on with. */
 /** Which sequences a fork has. */
 export interface ForkOptions {
   /**
