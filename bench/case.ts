@@ -1,4 +1,5 @@
 /** What can be measured, as data: a model in Krait, and runs of it. */
+import type { ScheduleOptions } from "../compiler/4-passes/schedule.js";
 import type { Range } from "./noise.js";
 
 export interface BenchCase {
@@ -10,6 +11,8 @@ export interface BenchCase {
   readonly set: Readonly<Record<string, number>>;
   /** Between what the values of inputs and parameters lie, by name, where that matters. Default: −1 to 1, and weights by their depth. */
   readonly ranges?: Readonly<Record<string, Range>>;
+  /** How kernels are scheduled, where that is what is compared. */
+  readonly schedule?: ScheduleOptions;
   /**
    * How outputs are checked: constants that make the model small enough for the float64 oracle, which then computes a
    * part of the axes, spread over all of each; or, without it, another way through the model's programs.

@@ -193,13 +193,17 @@ function sampleOf(one: BenchCase, sample: Readonly<Record<string, number>>): Sam
 }
 
 function compiled(
-  { source, name }: BenchCase,
+  { source, name, schedule }: BenchCase,
   set: Readonly<Record<string, number>>,
   targets: readonly string[],
 ): { bundle: Bundle; graph: Graph } {
   const file = "text" in source ? { path: `${name}.krait`, text: source.text } : familySource(source.family);
   if (file === undefined) throw new Error(`${name}: there is no such family`);
-  const { bundle, diagnostics, stages }: CompileResult = compile(file, { set, targets });
+  const { bundle, diagnostics, stages }: CompileResult = compile(file, {
+    set,
+    targets,
+    ...(schedule && { schedule }),
+  });
   if (bundle === undefined || stages.graph === undefined)
     throw new Error(diagnostics.map(({ code, message }) => `${code} ${message}`).join("\n"));
   return { bundle, graph: stages.graph };

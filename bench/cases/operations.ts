@@ -76,6 +76,8 @@ model product {
 }
 `;
 
+const WAYS: Readonly<Record<string, string>> = { undefined: "", "0": "-scan" };
+
 const F32 = 4;
 const OFFICIAL = "official CUDA, f32";
 
@@ -117,7 +119,9 @@ export function operationCases(quick: boolean): readonly BenchCase[] {
           [1, 24, 8192],
           [8, 24, 8192],
         ] as const)
-    ).map(([batch, heads, steps]) => mamba2(batch, heads, steps)),
+    ).flatMap(([batch, heads, steps]) =>
+      (quick ? [0, 16] : MATRIX_CHUNKS).map((chunk) => mamba2(batch, heads, steps, chunk)),
+    ),
     ...(quick
       ? [[1, 48, 40] as const]
       : ([
@@ -154,12 +158,16 @@ function mamba(batch: number, channels: number, steps: number, officialMs?: numb
   };
 }
 
-function mamba2(batch: number, heads: number, steps: number): BenchCase {
+/** Steps a chunk of the matrix form; 0: as a scan, cut in time or not; undefined: what the compiler chooses. */
+const MATRIX_CHUNKS = [undefined, 0, 64, 128, 256] as const;
+
+function mamba2(batch: number, heads: number, steps: number, matrixChunk?: number): BenchCase {
   const leastBytes = F32 * batch * steps * (heads * (2 * 64 + 1) + 2 * 128);
   return {
     group: "scan",
-    name: `mamba2-${String(heads)}x64`,
+    name: `mamba2-${String(heads)}x64${WAYS[String(matrixChunk)] ?? `-by-${String(matrixChunk)}`}`,
     source: { text: MAMBA_2 },
+    ...(matrixChunk !== undefined && { schedule: { matrixChunk } }),
     set: { heads },
     ranges: { A_log: [0, 2.8], delta: [-4, 0] },
     sample: { heads: 2, channels: 2 },

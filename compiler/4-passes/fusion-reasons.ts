@@ -16,6 +16,8 @@ export type Start =
   | { readonly kind: "output"; readonly name: string }
   /** The scan whose last member is `of` would bind more buffers than the target allows. */
   | { readonly kind: "relief"; readonly of: NodeId }
+  /** It is dear to compute, and a product would compute it once for each of many copies. */
+  | { readonly kind: "shared" }
   /** What one call hands to the next, where no kernel reads it over all of its axes. */
   | { readonly kind: "carry"; readonly state: StateId };
 

@@ -4,6 +4,7 @@
  */
 import { operands } from "../3-graph/rewrite.js";
 import type { AxisId, Graph, NodeId } from "../3-graph/types.js";
+import type { Start } from "./fusion-reasons.js";
 import type { Fusion, Group } from "./fuse.js";
 
 export interface ReliefOptions {
@@ -21,7 +22,7 @@ export function relieve(graph: Graph, fusion: Fusion, options: ReliefOptions): F
     const values = smallInputs(graph, relieved, group);
     if (values.length === 0) continue;
     // The scan is now at g + 1, and is looked at again: inputs over other axes may be left.
-    relieved = withInputs(graph, relieved, g, values);
+    relieved = withInputs(graph, relieved, g, values, { kind: "relief", of: group.root });
   }
   return relieved;
 }
@@ -104,14 +105,19 @@ function smallInputs(graph: Graph, fusion: Fusion, group: Group): readonly NodeI
 }
 
 /** The fusion with a kernel before group `g` that computes the values into one buffer. */
-function withInputs(graph: Graph, fusion: Fusion, g: number, values: readonly NodeId[]): Fusion {
+export function withInputs(
+  graph: Graph,
+  fusion: Fusion,
+  g: number,
+  values: readonly NodeId[],
+  start: Start,
+): Fusion {
   const [first] = values;
-  const group = fusion.groups[g];
-  if (first === undefined || group === undefined) return fusion;
+  if (first === undefined) return fusion;
   const before: Group = {
     kind: "map",
     root: first,
-    start: { kind: "relief", of: group.root },
+    start,
     inner: [],
     members: new Set(values),
     domain: graph.nodes[first]?.type.axes ?? [],

@@ -105,7 +105,7 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
     maxBindings,
     map: () => ({ workgroup: 64 }),
     reduce: (depth) => ({ workgroup: typeof depth === "number" && depth <= 64 ? 32 : 128 }),
-    tiled: ({ cols, depth }) => tiledSchedule(cols, depth),
+    tiled: tiledSchedule,
     rows: ({ depth }) => ({
       kind: "rows",
       lanes: typeof depth === "number" && depth <= 64 ? 8 : 32,
@@ -126,8 +126,14 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
 }
 
 /** 64×64 by 8×4 is within 7 % of the best measured everywhere it fits (bench/RESULTS.md); small products waste most of it. */
-function tiledSchedule(cols: Dim, depth: Dim): TiledSchedule {
-  const wide = typeof cols === "number" && cols >= 192 && typeof depth === "number" && depth >= 64;
+function tiledSchedule({
+  rows,
+  cols,
+  depth,
+}: Readonly<Record<"rows" | "cols" | "depth", Dim>>): TiledSchedule {
+  const fills = (extent: Dim): boolean => typeof extent === "number" && extent >= 64 && extent % 64 === 0;
+  const isLarge = (typeof cols === "number" && cols >= 192) || (fills(rows) && fills(cols));
+  const wide = isLarge && typeof depth === "number" && depth >= 64;
   return wide
     ? { kind: "tiled", tileRows: 64, tileCols: 64, tileDepth: 16, threadRows: 8, threadCols: 4 }
     : { kind: "tiled", tileRows: 32, tileCols: 32, tileDepth: 16, threadRows: 4, threadCols: 4 };

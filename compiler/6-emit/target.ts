@@ -4,6 +4,7 @@ import { decaysByMatrices } from "../4-passes/decay/index.js";
 import { fuse, type Fusion, type FusionOptions } from "../4-passes/fuse.js";
 import { exceeds, relieve, type ReliefOptions } from "../4-passes/relieve.js";
 import type { Programs } from "../4-passes/index.js";
+import { share } from "../4-passes/share.js";
 import { schedulesFor, type ScheduleOptions, type Target } from "../4-passes/schedule.js";
 import type { Graph } from "../3-graph/types.js";
 import { lower, type LoweredGroup, type SourceLine } from "../5-kernel/lower/index.js";
@@ -45,10 +46,12 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
       maxBindings: target.limits.maxStorageBuffersPerShaderStage,
       packs: (param) => options.storage(param) === "f32",
     };
-    const first = relieve(graph, fuse(graph, fusing), relief);
+    const first = relieve(graph, share(graph, fuse(graph, fusing)), relief);
     // A product computed by the scan brings its operands' buffers along; where they are too many, it goes alone.
     const apart = fusing.inlineDots > 0 && exceeds(graph, first, relief);
-    const fusion = apart ? relieve(graph, fuse(graph, { ...fusing, inlineDots: 0 }), relief) : first;
+    const fusion = apart
+      ? relieve(graph, share(graph, fuse(graph, { ...fusing, inlineDots: 0 })), relief)
+      : first;
     const groups = lower(graph, fusion, {
       schedules,
       storage: options.storage,

@@ -143,6 +143,8 @@ function startText(graph: Graph, group: Group, source: SourceText): string {
         ? order
         : `${order}; ${source.label(graph, start.spills)} keeps the state of every step from being contracted on chip`;
     }
+    case "shared":
+      return "it is dear to compute, and the product after it would compute it for each of many copies";
     case "relief":
       return `${what} is stored for ${source.label(graph, start.of)}, whose kernel would bind more buffers than the target allows`;
     case "output":
