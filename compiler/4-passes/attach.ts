@@ -4,7 +4,7 @@
  */
 import { operands } from "../3-graph/rewrite.js";
 import type { AxisId, Graph, Node, NodeId } from "../3-graph/types.js";
-import { classify, type RecurrenceClass } from "./classify.js";
+import { classify, MIXING, type RecurrenceClass } from "./classify.js";
 import { readersOf } from "./uses.js";
 import type { Recurrence } from "./recurrences.js";
 
@@ -13,6 +13,8 @@ export interface Attached {
   readonly class: RecurrenceClass;
   /** The node that decided against a better class. */
   readonly because?: Node;
+  /** Axes of an outer product that the decay lacks. */
+  readonly lacks?: readonly AxisId[];
   /** scan: the reader of the state for which every step's state leaves the kernel. */
   readonly spills?: Node;
   readonly kind: "scan" | "sequential";
@@ -28,8 +30,8 @@ export function attach(graph: Graph, recurrence: Recurrence): Attached {
   const time = first?.along;
   const domain = [...graph.axes.keys()].filter((axis) => stateAxes.has(axis) || axis === time);
   const cycle = new Set(recurrence.members);
-  const { class: found, because } = classify(graph, recurrence);
-  const decided = { class: found, ...(because && { because }) };
+  const { class: found, because, lacks } = classify(graph, recurrence);
+  const decided = { class: found, ...(because && { because }), ...(lacks && { lacks }) };
   const sequential = (): Attached => ({
     recurrence,
     ...decided,
@@ -38,7 +40,7 @@ export function attach(graph: Graph, recurrence: Recurrence): Attached {
     members: [...cycle, ...readersUpToContraction(graph, cycle)],
     domain: canonical(graph, domain),
   });
-  if (found === "coupled") return sequential();
+  if (MIXING.has(found)) return sequential();
 
   const readers = contractedReaders(graph, cycle, domain);
   if ("spills" in readers)

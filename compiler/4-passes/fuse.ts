@@ -29,6 +29,8 @@ export interface Group {
   readonly class?: RecurrenceClass;
   /** The node that decided against a better class. */
   readonly because?: Node;
+  /** Axes of an outer product that the decay lacks. */
+  readonly lacks?: readonly AxisId[];
   /** scan: the axes that the outputs contract; the state is split over lanes along them. */
   readonly inner: readonly AxisId[];
   /** Values computed inside: the anchor, its epilogue; for a recurrence the cycle and what is attached to it. */
@@ -70,6 +72,7 @@ interface Draft {
   recurrence?: Recurrence;
   class?: RecurrenceClass;
   because?: Node;
+  lacks?: readonly AxisId[];
   inner: readonly AxisId[];
   members: Set<NodeId>;
   domain: readonly AxisId[];
@@ -157,11 +160,11 @@ class Fuser {
   }
 
   private placeRecurrence(attached: Attached): void {
-    const { recurrence, kind, inner, members, domain, class: found, because, spills } = attached;
+    const { recurrence, kind, inner, members, domain, class: found, because, lacks, spills } = attached;
     const root = recurrence.members.at(-1);
     if (root === undefined) throw new InternalError("fuse", "a recurrence without members");
     const start: Start = { kind: "recurrence", ...(spills && { spills: spills.id }) };
-    const decided = { class: found, ...(because && { because }) };
+    const decided = { class: found, ...(because && { because }), ...(lacks && { lacks }) };
     this.start({ kind, root, start, recurrence, ...decided, inner, domain }, members);
   }
 

@@ -127,7 +127,9 @@ describe("explain", () => {
   });
 
   for (const [kind, equation, at, because] of [
-    ["diagonal", "h = 0.5 * prev(h) + x", 8, /a·prev\(h\) \+ b/],
+    ["diagonal", "h = x * prev(h) + x", 8, /a·prev\(h\) \+ b/],
+    ["time-invariant", "h = 0.5 * prev(h) + x", 8, /does not depend on time/],
+    ["tropical", "h = max(prev(h) - 1, x)", 8, /maxima stand for sums/],
     ["elementwise", "h = tanh(prev(h)) + x", 8, /'tanh\(prev\(h\)\)' is not affine/],
     [
       "coupled",

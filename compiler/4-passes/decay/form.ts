@@ -6,6 +6,7 @@
  */
 import type { AxisId, Graph, Node, NodeId, State } from "../../3-graph/types.js";
 import type { Attached } from "../attach.js";
+import { ASSOCIATIVE } from "../classify.js";
 import { hasLogarithm } from "./logarithm.js";
 import { axesOf, crossed, termsOf, type Factor, type Term } from "./terms.js";
 
@@ -43,7 +44,7 @@ export function decayForm(graph: Graph, attached: Attached): DecayForm | { reado
   const [id, ...others] = recurrence.states;
   const state = id === undefined ? undefined : graph.states[id];
   if (state === undefined || others.length > 0 || attached.kind !== "scan" || inner.length === 0) return {};
-  if (attached.class !== "diagonal" || state.scalar !== "f32") return {};
+  if (!ASSOCIATIVE.has(attached.class) || attached.class === "tropical" || state.scalar !== "f32") return {};
   const members = attached.members.flatMap((member) => graph.nodes[member] ?? []);
   const { value: equation } = state.equation;
   const isBefore = (node: Node): boolean => node.kind === "prev" && node.state === state.id;

@@ -7,6 +7,8 @@ import type { Factor } from "./terms.js";
 
 /** 2^-150 is 0 in f32: what decays more has decayed. */
 export const LEAST_LOG = -150;
+/** 2^128 is infinite. */
+export const GREATEST_LOG = 128;
 
 /** How a factor's logarithm is found: undefined where it may be negative. */
 type Form =

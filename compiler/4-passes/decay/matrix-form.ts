@@ -15,7 +15,7 @@ import type { Span } from "../../diagnostics/types.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import { withCut, type Cut } from "./chunks.js";
 import type { DecayForm, Outer, Read } from "./form.js";
-import { LEAST_LOG, logarithmOf } from "./logarithm.js";
+import { GREATEST_LOG, LEAST_LOG, logarithmOf } from "./logarithm.js";
 import type { Factor } from "./terms.js";
 
 /** What one recurrence's parts share. */
@@ -183,13 +183,14 @@ class Builder {
     const isIn = this.map(of === "now" ? "le" : "lt", earlier, step);
     if (cumulated === undefined || since === undefined)
       return this.map("select", isIn, scores, this.number(0));
-    const exponent = this.exponent(cumulated, this.earlier(since));
-    // On the exponent, so that nothing overflows where the difference is the wrong way round.
-    return this.map(
-      "mul",
-      scores,
-      this.map("exp2", this.map("select", isIn, exponent, this.number(2 * LEAST_LOG))),
+    // Masked by a sum, with no load behind a condition; bounded, so that nothing overflows the wrong way round.
+    const exponent = this.map(
+      "min",
+      this.exponent(cumulated, this.earlier(since)),
+      this.number(GREATEST_LOG),
     );
+    const mask = this.map("select", isIn, this.number(0), this.number(LEAST_LOG - GREATEST_LOG));
+    return this.map("mul", scores, this.map("exp2", this.map("add", exponent, mask)));
   }
 
   /** What a contraction adds up without the state: the factors without key axes leave the sum. */

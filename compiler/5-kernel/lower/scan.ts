@@ -8,12 +8,12 @@
  */
 import type { Dim } from "../../../runtime/bundle-format.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
+import { ASSOCIATIVE } from "../../4-passes/classify.js";
 import type { Group } from "../../4-passes/fuse.js";
 import type { AxisId, Node, NodeId, State, StateId } from "../../3-graph/types.js";
 import type { ExprBuilder } from "../expr.js";
 import type { Expr, ScanKernel, Store } from "../types.js";
 import { LONGEST_STAGED } from "../../4-passes/schedule.js";
-import { affineIn } from "./affine.js";
 import { axisSize, constantSize, product, type Tensor } from "./buffers.js";
 import { identifier, valueName } from "./names.js";
 import {
@@ -27,6 +27,7 @@ import {
 import { chunkingOf, layoutOf, shapeOf, type Cut, type Layout } from "./scan-layout.js";
 import { scalarize, type Coordinates, type ScalarizeContext } from "./scalarize.js";
 import type { KernelScope, Value } from "./scope.js";
+import { semiringOf, type Semiring } from "./semiring.js";
 
 export function lowerScan(context: LowerContext, group: Group): readonly LoweredKernel[] {
   const layout = layoutOf(context, group);
@@ -34,7 +35,7 @@ export function lowerScan(context: LowerContext, group: Group): readonly Lowered
     kernel: new ScanLowering(context, group, layout, scope).whole(),
   }));
   const { kernel } = whole;
-  const cuts = group.class === "diagonal" && kernel.skeleton === "scan";
+  const cuts = group.class !== undefined && ASSOCIATIVE.has(group.class) && kernel.skeleton === "scan";
   const chunking = cuts ? chunkingOf(context, layout, kernel) : undefined;
   if (chunking === undefined) return [whole];
   const { when, numbers, cut } = chunking;
@@ -63,6 +64,7 @@ class ScanLowering {
   private readonly held = new Map<string, Value>();
   private readonly cycle: ReadonlySet<NodeId>;
   private readonly stateful: ReadonlySet<NodeId>;
+  private readonly semiring: Semiring;
 
   constructor(
     private readonly context: LowerContext,
@@ -73,6 +75,7 @@ class ScanLowering {
     this.e = scope.expr;
     this.cycle = new Set(group.recurrence?.members ?? []);
     this.stateful = this.dependents();
+    this.semiring = semiringOf(context.graph, group);
   }
 
   /** The scan from the carried states over all steps. */
@@ -95,11 +98,12 @@ class ScanLowering {
     });
   }
 
-  /** Each chunk from a zero state: its last state, and the product of its decays. Stores nothing else. */
+  /** Each chunk from a state of nothing: its last state, and the product of its decays. Stores nothing else. */
   local(cut: Cut): ScanKernel {
     const at = this.coordinates(cut);
     const chunk = this.chunkIndex(cut);
-    const states = this.states(at, () => ({ re: this.e.f32(0) }), false).flatMap((state, k) => {
+    const { zero, one, times } = this.semiring;
+    const states = this.states(at, () => ({ re: this.e.f32(zero) }), false).flatMap((state, k) => {
       const declared = this.layout.states[k];
       if (declared === undefined || state.decay === undefined)
         throw new InternalError("lower", "a chunk without decay");
@@ -108,7 +112,7 @@ class ScanLowering {
       this.steps.push({
         name: `${product_}_next`,
         inner: state.inner,
-        value: this.e.mul(state.decay, previous),
+        value: times(state.decay, previous, this.e),
       });
       const final = (what: string): { final?: Store } => {
         const [store] = this.scope.store(
@@ -125,7 +129,7 @@ class ScanLowering {
         {
           name: product_,
           inner: state.inner,
-          initial: this.e.f32(1),
+          initial: this.e.f32(one),
           next: `${product_}_next`,
           ...final("decay"),
         },
@@ -136,7 +140,7 @@ class ScanLowering {
 
   /** A scan over chunks: the state before each chunk, and after the last. */
   carry(cut: Cut): ScanKernel {
-    const { e, layout, scope } = this;
+    const { e, layout, scope, semiring } = this;
     const inner = this.innerSize();
     const channels = this.channels() * inner;
     const lead = e.variable("lead", "u32", this.leads());
@@ -159,7 +163,7 @@ class ScanLowering {
       this.steps.push({
         name: next,
         inner: true,
-        value: e.add(e.mul(read("decay"), previous), read("local")),
+        value: semiring.plus(semiring.times(read("decay"), previous, e), read("local"), e),
       });
       const before = this.fresh(`${name}_before_chunk`);
       this.reductions.push({ name: before, fn: "sum", value: previous });
@@ -360,7 +364,7 @@ class ScanLowering {
         const expr = part === "re" ? next.re : (next.im ?? this.e.f32(0));
         this.steps.push({ name: stepName, inner, value: expr });
         value[part] = this.e.variable(stepName, "f32");
-        const decay = affineIn(expr, `prev_${name}`, this.e)?.a;
+        const decay = this.semiring.factorOf(expr, `prev_${name}`, this.e);
         const final = finals[k];
         return {
           name,
