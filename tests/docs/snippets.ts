@@ -35,16 +35,26 @@ export function blocksOf(markdown: string): readonly Block[] {
   );
 }
 
+/** The commands of a text that has one a line, without prompt or output: those that begin with `krait`. */
+export function commandsIn(text: string): readonly (readonly string[])[] {
+  return text
+    .split("\n")
+    .filter((line) => line.startsWith("krait "))
+    .map(wordsOf);
+}
+
+function wordsOf(line: string): readonly string[] {
+  const words = line.replace(/\s+#.*$/, "").match(/"[^"]*"|\S+/g) ?? [];
+  return words.map((word) => word.replaceAll('"', ""));
+}
+
 export function commandsOf({ text }: Block): readonly Command[] {
   return text
     .split(/^\$ /m)
     .slice(1)
     .map((part) => {
       const [line = "", ...output] = part.split("\n");
-      const words = (line.replace(/\s+#.*$/, "").match(/"[^"]*"|\S+/g) ?? []).map((word) =>
-        word.replaceAll('"', ""),
-      );
-      return { words, expected: output.join("\n").trim() };
+      return { words: wordsOf(line), expected: output.join("\n").trim() };
     });
 }
 
