@@ -6,6 +6,7 @@
  */
 import { InternalError } from "../diagnostics/internal-error.js";
 import type { Span } from "../diagnostics/types.js";
+import { operationKey } from "./operation-key.js";
 import type {
   Axis,
   AxisId,
@@ -35,12 +36,6 @@ export type StateDeclaration = Omit<State, "id" | "equation">;
 
 const TRUTH = new Set<MapFn>(["eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"]);
 const REAL_PART = new Set<MapFn>(["re", "im", "float", "abs"]);
-
-/** Equal for equal operations. JSON has no infinities, NaN or -0, which only scalars hold. */
-function keyOf(operation: Operation): string {
-  if (operation.kind !== "scalar") return JSON.stringify(operation);
-  return Object.is(operation.value, -0) ? "-0" : String(operation.value);
-}
 
 /** Equal for parameters that read the same tensor in the same shape. */
 function paramKey({ scalar, sources, layout, derived, name }: Omit<Param, "id">): string {
@@ -107,7 +102,7 @@ export class GraphBuilder {
 
   /** Adds an operation, or finds the node that already computes it. A type that was inferred before is not inferred again. */
   add(operation: Operation, origin: Origin, inferred?: TensorType): NodeId {
-    const key = keyOf(operation);
+    const key = operationKey(operation);
     const found = this.known.get(key);
     if (found !== undefined) {
       const old = this.node(found);

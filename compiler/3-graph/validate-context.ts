@@ -2,14 +2,17 @@
 import { InternalError } from "../diagnostics/internal-error.js";
 import type { Axis, AxisId, Graph, Node, NodeId, State } from "./types.js";
 
+/** The entry of a table that is being looked at: a node, or another by a phrase that names it. */
+export type Culprit = Node | string;
+
 /** What rules need of the graph. */
 export interface Validation {
   readonly graph: Graph;
   /** Throws, naming what is being looked at. */
-  readonly fail: (what: string, detail: string) => never;
-  readonly axis: (id: AxisId, what: string) => Axis;
-  readonly node: (id: NodeId, what: string) => Node;
-  readonly state: (id: number, what: string) => State;
+  readonly fail: (what: Culprit, detail: string) => never;
+  readonly axis: (id: AxisId, what: Culprit) => Axis;
+  readonly node: (id: NodeId, what: Culprit) => Node;
+  readonly state: (id: number, what: Culprit) => State;
   /** The same number or the same run-time name. */
   readonly sameSize: (p: AxisId, q: AxisId) => boolean;
   /** In canonical order, without repetition. */
@@ -23,15 +26,15 @@ export function describe(node: Node): string {
 }
 
 export function makeValidation(graph: Graph): Validation {
-  const fail = (what: string, detail: string): never => {
-    throw new InternalError("graph validation", `${graph.name}: ${what}: ${detail}`);
+  const fail = (what: Culprit, detail: string): never => {
+    const name = typeof what === "string" ? what : describe(what);
+    throw new InternalError("graph validation", `${graph.name}: ${name}: ${detail}`);
   };
-  const rank = new Map([...graph.axes.keys()].map((id, k) => [id, k]));
-  const rankOf = (id: AxisId): number => {
-    const role = graph.axes.get(id)?.role;
-    const group = role === "batch" ? 0 : role === "time" ? 1 : 2;
-    return group * rank.size + (rank.get(id) ?? NaN);
-  };
+  const group = { batch: 0, time: 1, plain: 2 };
+  const rank = new Map(
+    [...graph.axes.values()].map(({ id, role }, k) => [id, group[role] * graph.axes.size + k]),
+  );
+  const rankOf = (id: AxisId): number => rank.get(id) ?? NaN;
   const sizeKey = (id: AxisId): string => JSON.stringify(graph.axes.get(id)?.size);
   return {
     graph,

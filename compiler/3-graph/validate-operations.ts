@@ -1,11 +1,11 @@
 /** For every operation: what its operands must be, and the type that it then has. */
 import type { Axis, AxisId, MapFn, Node, NodeId, ScalarType, TensorType } from "./types.js";
-import { describe, type Validation } from "./validate-context.js";
+import type { Validation } from "./validate-context.js";
 
 /** Throws unless the operation is well typed; gives its type, its axes in any order. */
 export function checkOperation(node: Node, validation: Validation): TensorType {
   const { graph, axis, state, fail } = validation;
-  const what = describe(node);
+  const what = node;
   const typeOf = (id: NodeId): TensorType => validation.node(id, what).type;
   const need = (ok: boolean, detail: string): void => {
     if (!ok) fail(what, detail);

@@ -47,7 +47,7 @@ export function stepProgram(graph: Graph): Graph | undefined {
     id,
     axis.role === "time" ? { ...axis, size: 1 } : axis,
   ];
-  return rewrite({ ...graph, axes: new Map([...graph.axes].map(one)) }, {});
+  return { ...graph, axes: new Map([...graph.axes].map(one)) };
 }
 
 /** The graph of a prefill: outputs have the window's axis in the place of time. */
