@@ -3,7 +3,7 @@ import type { SourceTree } from "./1-parse/ast.js";
 import type { Module } from "./2-analyze/index.js";
 import type { Graph } from "./3-graph/types.js";
 import type { PassResult } from "./4-passes/index.js";
-import type { ScheduleOptions } from "./4-passes/schedule.js";
+import type { ScheduleOptions, Target } from "./4-passes/schedule.js";
 import type { EmittedTarget } from "./6-emit/target.js";
 import type { Diagnostic, SourceFile } from "./diagnostics/types.js";
 import type { Bundle, ConstantValue, Storage } from "../runtime/bundle-format.js";
@@ -24,21 +24,34 @@ export interface CompileOptions {
   readonly loadSource?: (path: string) => SourceFile | undefined;
   /** Checks every invariant between stages. */
   readonly verify?: boolean;
-  /** False stops before kernels are made: `diagnostics` are complete, `bundle` is absent. Default: true. */
-  readonly emit?: boolean;
   /** For tests and tuning. */
   readonly schedule?: ScheduleOptions;
+}
+
+/** A model without mistakes, up to the graphs of its programs. */
+export interface Checked {
+  readonly tree: SourceTree;
+  readonly module: Module;
+  readonly graph: Graph;
+  readonly passes: PassResult;
+  /** What kernels are to be made for. */
+  readonly targets: readonly Target[];
 }
 
 /**
  * What each stage of the compiler made; SPEC.md says what that is. For tools that look inside: not stable before 1.0.
  */
-export interface Compilation {
-  readonly tree: SourceTree;
-  readonly module: Module;
-  readonly graph: Graph;
-  readonly passes: PassResult;
+export interface Compilation extends Omit<Checked, "targets"> {
   readonly targets: readonly EmittedTarget[];
+}
+
+/** A model without mistakes, or what is wrong with the source. */
+export interface CheckResult {
+  /** Absent if there are errors. */
+  readonly checked?: Checked;
+  readonly diagnostics: readonly Diagnostic[];
+  /** What every stage made, as far as it got. */
+  readonly stages: Partial<Compilation>;
 }
 
 /** A bundle, or what is wrong with the source. */

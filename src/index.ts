@@ -7,7 +7,15 @@
  * if (bundle === undefined) console.error(renderAll(diagnostics, sources));
  * @module krait
  */
-export { compile, type Compilation, type CompileOptions, type CompileResult } from "../compiler/compile.js";
+export { check } from "../compiler/check.js";
+export {
+  compile,
+  type Checked,
+  type CheckResult,
+  type Compilation,
+  type CompileOptions,
+  type CompileResult,
+} from "../compiler/compile.js";
 export { inspectStage, STAGES } from "../compiler/inspect.js";
 export type { Diagnostic, RelatedSpan, Severity, SourceFile, Span } from "../compiler/diagnostics/types.js";
 export { InternalError } from "../compiler/diagnostics/internal-error.js";

@@ -36,26 +36,23 @@ export function checkCommand(io: Io): Command {
 async function check(path: string, options: CheckOptions, io: Io): Promise<void> {
   const source = readSource(path);
   const sources = new SourceCache(source);
-  const { compile } = await import("../../compiler/compile.js");
-  // Every mistake is found before kernels are made: a graph that passes its checks always emits.
-  const { stages, diagnostics } = compile(source, {
+  const { check: checkModel } = await import("../../compiler/check.js");
+  const { checked, diagnostics } = checkModel(source, {
     set: options.set ?? {},
     loadSource: sources.load,
     verify: true,
-    emit: false,
   });
-  const ok = !diagnostics.some(({ severity }) => severity === "error");
   if (options.json) {
     const { toJson } = await import("../../compiler/diagnostics/json.js");
-    writeJson(io, { ok, diagnostics: toJson(diagnostics, sources.files) });
+    writeJson(io, { ok: checked !== undefined, diagnostics: toJson(diagnostics, sources.files) });
   } else {
     await showDiagnostics(diagnostics, sources, io);
-    if (ok && stages.passes !== undefined) {
-      const { model, load } = stages.passes.programs;
+    if (checked !== undefined) {
+      const { model, load } = checked.passes.programs;
       const found = diagnostics.length === 0 ? "no problems" : plural(diagnostics.length, "warning");
       const params = checkpointTensors(model, ...(load === undefined ? [] : [load]));
       io.out(`${path}: ${found} (${describeModel({ model: model.name, params })})\n`);
     }
   }
-  if (!ok) throw new ModelHasErrors();
+  if (checked === undefined) throw new ModelHasErrors();
 }
