@@ -36,6 +36,10 @@ export function operationKey(op: Operation): string {
       return `concat ${op.axis} ${op.parts.join()}`;
     case "flip":
       return `flip ${op.arg} ${op.axis}`;
+    case "chunk":
+      return `chunk ${op.arg} ${op.of} ${op.chunks} ${op.steps} ${op.past ?? ""}`;
+    case "unchunk":
+      return `unchunk ${op.arg} ${op.of} ${op.chunks} ${op.steps}`;
     case "window":
       return `window ${op.arg} ${op.from} ${op.to} ${op.offset}`;
   }

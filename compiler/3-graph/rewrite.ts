@@ -215,10 +215,10 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
     operation,
     copy: (node) => builder.add(operation(node), originOf(node), keptType(node)),
   };
+  const axesStay = options.axis === undefined && options.along === undefined;
   /** A node's type is what it was where the axes of states and inputs stay and its operands' types are what they were. */
   const keptType = (node: Node): TensorType | undefined =>
-    options.axis === undefined &&
-    operands(node).every((id) => builder.typeOf(at(id)) === graph.nodes[id]?.type)
+    axesStay && operands(node).every((id) => builder.typeOf(at(id)) === graph.nodes[id]?.type)
       ? node.type
       : undefined;
   for (const node of graph.nodes)
