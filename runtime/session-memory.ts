@@ -44,7 +44,8 @@ export class SessionMemory {
    * @throws KraitError R0204 with what would have been needed for what, R0407 if it was destroyed meanwhile.
    */
   async ensure(program: PreparedProgram, run: RunNumbers): Promise<boolean> {
-    const purpose = `${program.name}, ${String(run.steps)} steps of a batch of ${String(run.batch)}`;
+    const steps = run.steps === 1 ? "1 step" : `${String(run.steps)} steps`;
+    const purpose = `${program.name}, ${steps} of a batch of ${String(run.batch)}`;
     this.#checkLimits(program, run, purpose);
     const lacking = program
       .needs(run)
