@@ -9,7 +9,8 @@ import { emitTarget } from "./6-emit/target.js";
 import type { SourceLine } from "./5-kernel/lower/index.js";
 import { positionsIn } from "./diagnostics/positions.js";
 import type { SourceFile, Span } from "./diagnostics/types.js";
-import type { Compilation, CompileOptions, CompileResult } from "./compilation.js";
+import type { Checked, CheckResult, Compilation, CompileOptions, CompileResult } from "./compilation.js";
+import { withinLimits } from "./within-limits.js";
 
 export type { Checked, CheckResult, Compilation, CompileOptions, CompileResult } from "./compilation.js";
 
@@ -17,16 +18,29 @@ export type { Checked, CheckResult, Compilation, CompileOptions, CompileResult }
 export function compile(source: SourceFile, options: CompileOptions = {}): CompileResult {
   const { checked, diagnostics, stages } = check(source, options);
   if (checked === undefined) return { diagnostics, stages };
+  return withinLimits(
+    checked.tree,
+    () => emitted(source, checked, { diagnostics, stages }, options),
+    (diagnostic) => ({ diagnostics: [...diagnostics, diagnostic], stages }),
+  );
+}
+
+function emitted(
+  source: SourceFile,
+  checked: Checked,
+  { diagnostics }: CheckResult,
+  options: CompileOptions,
+): CompileResult {
   const { module, passes, targets } = checked;
   const sources = [source, ...module.uses];
-  const emitted = targets.map((target) =>
+  const kernels = targets.map((target) =>
     emitTarget(passes.programs, target, {
       storage: storageOf(passes.programs, options),
       sourceAt: sourceLines(sources),
       ...(options.schedule && { schedule: options.schedule }),
     }),
   );
-  const compilation: Compilation = { ...checked, targets: emitted };
+  const compilation: Compilation = { ...checked, targets: kernels };
   return { bundle: emitBundle(compilation, sources, options), diagnostics, stages: compilation };
 }
 

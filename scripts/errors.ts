@@ -41,7 +41,7 @@ function section(example: ErrorExample): string {
     `### ${code}: ${title}`,
     meaning,
     ...surroundings(example),
-    fenced("krait", source.text),
+    fenced("krait", wrong.abridged ?? source.text),
     fenced("text", rendered),
     "Mended:",
     fenced("krait", shown(mended) + targetsNote(mended.targets)),

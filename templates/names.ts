@@ -57,6 +57,8 @@ export function identifier(text: string): string {
 /** Gives out names, each once. */
 export class Names {
   private readonly taken: Set<string>;
+  /** The last number given to a name, so that the thousandth is found as fast as the first. */
+  private readonly numbers = new Map<string, number>();
 
   constructor(reserved: Iterable<string>) {
     this.taken = new Set(reserved);
@@ -65,8 +67,15 @@ export class Names {
   take(wanted: string): string {
     const base = identifier(wanted);
     let name = this.taken.has(base) ? `${base}_` : base;
-    for (let i = 1; this.taken.has(name); i += 1) name = `${base}_${i}`;
+    let number = this.numbers.get(base) ?? 0;
+    while (this.taken.has(name)) name = `${base}_${++number}`;
+    this.numbers.set(base, number);
     this.taken.add(name);
     return name;
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.taken.size;
   }
 }

@@ -2,12 +2,16 @@
 import type { IToken } from "chevrotain";
 import * as syntax from "../diagnostics/codes/syntax.js";
 import type { Argument, AxisList, AxisSlot, Expression, PathString, Selector } from "./ast.js";
+import { MOST_NESTED } from "./limits.js";
 import { combine, type Piece } from "./precedence.js";
 import { type GrammarRule, RecoveringParser } from "./recovery.js";
 import * as t from "./tokens.js";
 
 type AxisKeyword = Extract<Argument, { kind: "axis" }>["keyword"];
 type ClauseKeyword = Extract<Argument, { kind: "clause" }>["keyword"];
+
+/** Operands and operators of one expression: `combine` nests each operator in the one before. */
+const MOST_PIECES = 2 * MOST_NESTED;
 
 export abstract class ExpressionParser extends RecoveringParser {
   /** Set while the bounds of a `repeat` are read, where `at "…"` is the loop's and not a call's. */
@@ -33,7 +37,12 @@ export abstract class ExpressionParser extends RecoveringParser {
       pieces.push(this.operator(this.CONSUME(t.InfixOperator)));
       this.SUBRULE2(this.operand, { ARGS: [pieces] });
     });
-    return this.ACTION(() => combine(pieces, (diagnostic) => this.report(diagnostic)));
+    return this.ACTION(() => {
+      const [first] = pieces;
+      if (first !== undefined && pieces.length > MOST_PIECES)
+        this.fail(syntax.nestedTooDeep({ ...first.span, end: this.spanFrom(first.span).end }, MOST_NESTED));
+      return combine(pieces, (diagnostic) => this.report(diagnostic));
+    });
   });
 
   private operator(token: IToken): Piece {

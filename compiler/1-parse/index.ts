@@ -1,8 +1,10 @@
 /** The first stage: text to syntax tree. */
 import type { DiagnosticSink, SourceFile } from "../diagnostics/types.js";
+import { sourceTooLong } from "../diagnostics/codes/syntax.js";
 import type { SourceTree } from "./ast.js";
 import { layOut } from "./layout.js";
 import { lex } from "./lex.js";
+import { checkNesting, MOST_CHARACTERS } from "./limits.js";
 import { KraitParser } from "./parser.js";
 
 /** Made at the first parse: it holds the tables of the grammar, and nothing of one parse that the next one sees. */
@@ -13,6 +15,13 @@ let parser: KraitParser | undefined;
  * the sink it may lack definitions that later stages would miss.
  */
 export function parse(source: SourceFile, sink: DiagnosticSink): SourceTree {
+  const { path, text } = source;
+  if (text.length > MOST_CHARACTERS) {
+    sink.report(sourceTooLong({ file: path, start: 0, end: 0 }, text.length, MOST_CHARACTERS));
+    return { file: path, declarations: [] };
+  }
   parser ??= new KraitParser();
-  return parser.parseFile(source.path, layOut(lex(source, sink)), sink);
+  const tree = parser.parseFile(path, layOut(lex(source, sink)), sink);
+  checkNesting(tree, sink);
+  return tree;
 }

@@ -4,6 +4,7 @@
  * ends it, so that one slip does not swallow the rest of the file.
  */
 import { createTokenInstance, type IToken, type TokenType } from "chevrotain";
+import { MOST_NESTED } from "./limits.js";
 import * as t from "./tokens.js";
 
 export interface DocComment {
@@ -19,6 +20,8 @@ export interface LaidOut {
   readonly docs: Map<number, DocComment>;
   /** Those that stand before nothing. */
   readonly strayDocs: readonly DocComment[];
+  /** A bracket nested deeper than `MOST_NESTED`: nothing after it was read. */
+  readonly tooDeep?: IToken;
 }
 
 /** A line that begins with one of these goes on with the statement before. */
@@ -69,7 +72,7 @@ export function layOut(raw: readonly IToken[]): LaidOut {
     tokens.push(previous);
   };
 
-  significant.forEach(({ token, startsLine, indented }, index) => {
+  for (const [index, { token, startsLine, indented }] of significant.entries()) {
     const type = token.tokenType;
     if (startsLine && previous !== undefined && endsLine(previous, significant, index, innermost())) {
       closeBrackets();
@@ -91,9 +94,10 @@ export function layOut(raw: readonly IToken[]): LaidOut {
     }
     t.setDepth(token, open.length);
     if (t.closerOf(type) !== undefined) open.push(type);
+    if (open.length > MOST_NESTED) return { tokens, docs, strayDocs, tooDeep: token };
     tokens.push(token);
     previous = token;
-  });
+  }
   closeBrackets();
   endStatement("");
   return { tokens, docs, strayDocs };

@@ -78,18 +78,30 @@ export function lex(source: SourceFile, sink: DiagnosticSink): IToken[] {
   const readableTokens = tokens.map((token) =>
     readable(token, spanAt(token.startOffset, t.endOf(token)), sink),
   );
+  return errors.length === 0 ? readableTokens : withErrors(readableTokens, errors, source, sink);
+}
+
+/** The tokens, and a name in place of each run of characters that is no word: in most places they are meant as one. */
+function withErrors(
+  tokens: readonly IToken[],
+  errors: readonly { readonly offset: number; readonly length: number }[],
+  { path, text }: SourceFile,
+  sink: DiagnosticSink,
+): IToken[] {
+  const all: IToken[] = [];
+  let at = 0;
   for (const { offset, length } of errors) {
-    const characters = source.text.slice(offset, offset + length);
-    const span = spanAt(offset, offset + length);
-    sink.report(syntax.unexpectedCharacter(span, characters, hintForCharacters(characters)));
-    const after = readableTokens.findIndex(({ startOffset }) => startOffset > offset);
-    const at = after < 0 ? readableTokens.length : after;
-    const next = readableTokens[at];
+    if (sink.isFull) break;
+    for (let token = tokens[at]; token !== undefined && token.startOffset < offset; token = tokens[++at])
+      all.push(token);
+    const next = tokens[at];
     if (next !== undefined) t.setReported(next);
-    // In most places where such characters stand, they are meant as a name.
-    readableTokens.splice(at, 0, replacement(t.Identifier, characters, span));
+    const characters = text.slice(offset, offset + length);
+    const span = { file: path, start: offset, end: offset + length };
+    sink.report(syntax.unexpectedCharacter(span, characters, hintForCharacters(characters)));
+    all.push(replacement(t.Identifier, characters, span));
   }
-  return readableTokens;
+  return [...all, ...tokens.slice(at)];
 }
 
 /** A token in place of one that was reported. */

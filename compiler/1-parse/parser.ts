@@ -15,6 +15,7 @@ import type {
 } from "./ast.js";
 import type { StatementOf } from "./definitions.js";
 import type { LaidOut } from "./layout.js";
+import { MOST_NESTED } from "./limits.js";
 import { describe, hintForNoStatement, hintForRest } from "./messages.js";
 import { checkPlacement, type Item, keepDeclarations, keepStatements, type Place } from "./placement.js";
 import type { GrammarRule, ParserOptions } from "./recovery.js";
@@ -30,6 +31,10 @@ export class KraitParser extends StatementParser {
   /** Reads one file. What could not be read is absent from the tree, and reported. */
   parseFile(path: string, laidOut: LaidOut, sink: DiagnosticSink): SourceTree {
     this.begin(path, laidOut, sink);
+    if (laidOut.tooDeep !== undefined) {
+      this.report(syntax.nestedTooDeep(this.spanOf(laidOut.tooDeep), MOST_NESTED));
+      return { file: path, declarations: [] };
+    }
     const declarations = keepDeclarations(this.fileItems(), (diagnostic) => this.report(diagnostic));
     // Among mistakes a comment may have lost what it documents.
     if (!sink.hasErrors) {
@@ -57,7 +62,7 @@ export class KraitParser extends StatementParser {
     const items: Item[] = [];
     do {
       this.MANY({
-        GATE: () => this.depth() >= depth,
+        GATE: () => this.depth() >= depth && !this.isFull,
         DEF: () => {
           this.attempt(() => {
             const item = this.SUBRULE(this.statement);
@@ -107,7 +112,7 @@ export class KraitParser extends StatementParser {
 
   /** Reports and skips what can't begin a statement; false at the end of the body. */
   private skipNoStatement(depth: number): boolean {
-    if (this.RECORDING_PHASE || this.atEnd || this.depth() < depth) return false;
+    if (this.RECORDING_PHASE || this.atEnd || this.depth() < depth || this.isFull) return false;
     const found = this.LA(1);
     if (t.openerOf(found.tokenType) === undefined) {
       this.blame(syntax.notAStatement(this.spanOf(found), describe(found), hintForNoStatement(found)));
@@ -167,6 +172,22 @@ export class KraitParser extends StatementParser {
       return { name, ...bounds, ...(at === undefined ? {} : { at }) };
     });
 
+  /** How many `else if` we are behind: each takes stack, as a bracket does. */
+  private chain = 0;
+
+  private chained<T>(parse: () => T): T {
+    if (this.RECORDING_PHASE) return parse();
+    if (this.chain === MOST_NESTED) {
+      this.fail(syntax.nestedTooDeep(this.spanOf(this.LA(1)), MOST_NESTED));
+    }
+    this.chain++;
+    try {
+      return parse();
+    } finally {
+      this.chain--;
+    }
+  }
+
   private readonly condition: GrammarRule<StatementOf<"if"> | undefined> = this.define("condition", () => {
     const start = this.CONSUME(t.If);
     const condition = this.header(() => this.SUBRULE(this.expression), "`if`");
@@ -179,7 +200,7 @@ export class KraitParser extends StatementParser {
             { ALT: () => this.SUBRULE2(this.body, { ARGS: ["`else`"] }) },
             {
               ALT: () => {
-                const nested = this.SUBRULE(this.condition);
+                const nested = this.chained(() => this.SUBRULE(this.condition));
                 return nested === undefined ? [] : [nested];
               },
             },

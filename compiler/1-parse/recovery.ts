@@ -73,6 +73,11 @@ export abstract class RecoveringParser extends EmbeddedActionsParser {
     if (!this.RECORDING_PHASE) this.sink?.report(diagnostic);
   }
 
+  /** So many mistakes that the rest of the file is left alone. */
+  protected get isFull(): boolean {
+    return this.sink?.isFull === true;
+  }
+
   /** Chevrotain's `RULE`, typed by what the rule's field says that it returns. */
   protected define<Result, Args extends unknown[]>(
     name: string,

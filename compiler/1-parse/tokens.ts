@@ -24,7 +24,7 @@ export const Comment = token({ name: "Comment", pattern: /#[^\r\n]*/ });
 
 // Other languages' spellings, which `lex` reports and reads as ours.
 export const ForeignComment = token({ name: "ForeignComment", pattern: /\/\/[^\r\n]*/ });
-export const ForeignString = token({ name: "ForeignString", pattern: /'[^'\r\n]*'|“[^”\r\n]*”/ });
+export const ForeignString = token({ name: "ForeignString", pattern: /'[^'\r\n]*'|“[^“”\r\n]*”/ });
 export const Foreign = token({
   name: "Foreign",
   pattern: /&&|\|\||===|\*\*=?|[-*/]=|;|!(?!=)|[−×·⋅≤≥≠→⇒]/,

@@ -14,6 +14,8 @@ export interface AxisScope {
 
 /** Coordinates are whole numbers of 32 bits on the GPU. */
 export const MOST_COORDINATES = 2 ** 32 - 1;
+/** Each is a dimension of every value that has the axis, and a loop or a quotient in its kernels. */
+const MOST_PRIMES = 64;
 
 export function defineAxis(
   definition: AxisDefinition,
@@ -21,26 +23,56 @@ export function defineAxis(
   sink: DiagnosticSink,
 ): AxisSymbol | undefined {
   const symbol = construct(definition, scope, sink);
-  const count = symbol === undefined ? 1 : fixedSize(symbol);
-  if (count <= MOST_COORDINATES) return symbol;
+  if (symbol === undefined) return undefined;
   const { name, span } = definition.name;
-  sink.report(axisLimit(span, name, count, MOST_COORDINATES));
+  const { coordinates, primes } = measure(symbol);
+  if (coordinates <= MOST_COORDINATES && primes <= MOST_PRIMES) return symbol;
+  sink.report(
+    coordinates > MOST_COORDINATES
+      ? axisLimit(span, name, `${coordinates} coordinates`, MOST_COORDINATES)
+      : axisLimit(span, name, `${primes} factors and parts`, MOST_PRIMES),
+  );
   return undefined;
 }
 
-/** The number of coordinates, run-time factors left out. */
-function fixedSize(symbol: AxisSymbol): number {
+interface Extent {
+  /** Run-time factors left out. */
+  readonly coordinates: number;
+  /** Factors and parts down to those that have none. */
+  readonly primes: number;
+}
+
+const extents = new WeakMap<AxisSymbol, Extent>();
+
+/** Measured once for each symbol: a product of one axis twice, and so on, has as many paths as coordinates. */
+function measure(symbol: AxisSymbol): Extent {
+  const known = extents.get(symbol);
+  if (known !== undefined) return known;
+  const extent = extentOf(symbol);
+  extents.set(symbol, extent);
+  return extent;
+}
+
+function extentOf(symbol: AxisSymbol): Extent {
+  const primes = (parts: readonly AxisSymbol[]): number =>
+    parts.reduce((sum, part) => sum + measure(part).primes, 0);
   switch (symbol.kind) {
     case "runtime":
-      return 1;
+      return { coordinates: 1, primes: 1 };
     case "size":
-      return symbol.size;
-    case "product":
-      return symbol.factors.reduce((product, factor) => product * fixedSize(factor), 1);
-    case "sum":
-      return symbol.parts.reduce((sum, part) => sum + fixedSize(part), 0);
+      return { coordinates: symbol.size, primes: 1 };
+    case "product": {
+      const { factors } = symbol;
+      const coordinates = factors.reduce((product, factor) => product * measure(factor).coordinates, 1);
+      return { coordinates, primes: primes(factors) };
+    }
+    case "sum": {
+      const { parts } = symbol;
+      const coordinates = parts.reduce((sum, part) => sum + measure(part).coordinates, 0);
+      return { coordinates, primes: primes(parts) };
+    }
     case "copy":
-      return fixedSize(symbol.of);
+      return measure(symbol.of);
   }
 }
 

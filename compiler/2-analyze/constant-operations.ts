@@ -27,6 +27,22 @@ export function typeOfConstant(value: ConstantValue): string {
   return "a list";
 }
 
+const weights = new WeakMap<readonly ConstantValue[], number>();
+
+/**
+ * How much a value holds: items of lists and characters of strings, those of a list in a list as often as it stands there.
+ * A list of one list twice, of which there is a list twice, and so on, takes no time to make and for ever to print.
+ */
+export function weightOf(value: ConstantValue): number {
+  if (typeof value === "string") return value.length;
+  if (!isList(value)) return 0;
+  const known = weights.get(value);
+  if (known !== undefined) return known;
+  const weight = value.reduce<number>((sum, item) => sum + 1 + weightOf(item), 0);
+  weights.set(value, weight);
+  return weight;
+}
+
 const isList = (value: ConstantValue): value is readonly ConstantValue[] => Array.isArray(value);
 
 function equal(left: ConstantValue, right: ConstantValue): boolean {
@@ -94,12 +110,12 @@ const numeric =
     typeof x === "number" && rest.length === 0 ? { value: apply(x) } : undefined;
 
 const extremum =
-  (apply: (...items: number[]) => number): ConstantFunction =>
+  (apply: (left: number, right: number) => number): ConstantFunction =>
   (args) => {
     const [first] = args;
     const items = args.length === 1 && first !== undefined && isList(first) ? first : args;
     const numbers = items.filter((item) => typeof item === "number");
-    return numbers.length === items.length && items.length > 0 ? { value: apply(...numbers) } : undefined;
+    return numbers.length === items.length && items.length > 0 ? { value: numbers.reduce(apply) } : undefined;
   };
 
 const length: ConstantFunction = ([list, ...rest]) =>
@@ -123,8 +139,8 @@ const FUNCTIONS: Readonly<Record<string, ConstantFunction>> = {
   sin: numeric(Math.sin),
   sqrt: numeric(Math.sqrt),
   tanh: numeric(Math.tanh),
-  max: extremum(Math.max),
-  min: extremum(Math.min),
+  max: extremum((left, right) => Math.max(left, right)),
+  min: extremum((left, right) => Math.min(left, right)),
   len: length,
   size: length,
   /** The place of an item in a list, −1 if it is not there. */

@@ -12,6 +12,7 @@ import {
   CONSTANT_FUNCTIONS,
   indexConstant,
   unaryConstant,
+  weightOf,
   type Outcome,
 } from "./constant-operations.js";
 
@@ -19,6 +20,8 @@ export interface ConstantScope {
   /** The constant of that name: `undefined` if there is none; its value is `undefined` if it is in error. */
   lookup(name: string, span: Span): { readonly value: ConstantValue | undefined } | undefined;
   names(): Iterable<string>;
+  /** Takes the weight of a value from what constants may hold; false, reported, where it is not left. */
+  spend(weight: number, span: Span): boolean;
 }
 
 /** The value of a constant expression, or `undefined` after reporting why it has none. */
@@ -29,7 +32,8 @@ export function evaluateConstant(
 ): ConstantValue | undefined {
   const evaluate = (inner: Expression): ConstantValue | undefined => evaluateConstant(inner, scope, sink);
   const settle = (outcome: Outcome): ConstantValue | undefined => {
-    if ("value" in outcome) return outcome.value;
+    if ("value" in outcome)
+      return scope.spend(weightOf(outcome.value), expression.span) ? outcome.value : undefined;
     sink.report(constantOperation(expression.span, outcome.problem));
     return undefined;
   };
@@ -39,8 +43,10 @@ export function evaluateConstant(
       return expression.value;
     case "name":
       return lookupConstant(expression.name, expression.span, scope, sink);
-    case "list":
-      return allDefined(expression.items.map(evaluate));
+    case "list": {
+      const items = allDefined(expression.items.map(evaluate));
+      return items === undefined ? undefined : settle({ value: items });
+    }
     case "unary": {
       const operand = evaluate(expression.operand);
       return operand === undefined ? undefined : settle(unaryConstant(expression.op, operand));

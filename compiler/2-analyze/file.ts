@@ -11,7 +11,7 @@ import type {
 } from "../1-parse/ast.js";
 import { parse } from "../1-parse/index.js";
 import { unknownAxis } from "../diagnostics/codes/axes.js";
-import { cyclicConstant } from "../diagnostics/codes/constants.js";
+import { constantsTooLarge, cyclicConstant } from "../diagnostics/codes/constants.js";
 import { alreadyDefined, cyclicUse, notInFile, sourceNotFound } from "../diagnostics/codes/names.js";
 import { createSink } from "../diagnostics/sink.js";
 import { closest } from "../diagnostics/suggest.js";
@@ -35,7 +35,12 @@ export interface Program {
   /** Files with their constants set, by path and values. */
   readonly instances: Map<string, Module>;
   readonly sink: DiagnosticSink;
+  /** Items that constants may still hold. */
+  readonly budget: { left: number };
 }
+
+/** Of all constants together: every one of them is in the bundle. */
+export const MOST_ITEMS = 1_000_000;
 
 /** A name that is being worked out, to notice one that needs itself. */
 const IN_PROGRESS = Symbol("in progress");
@@ -163,9 +168,17 @@ export class FileAnalysis {
       {
         lookup: (name) => this.constant(name),
         names: () => this.constantDefinitions.keys(),
+        spend: (weight, span) => this.spend(weight, span),
       },
       this.program.sink,
     );
+  }
+
+  private spend(weight: number, span: Span): boolean {
+    const { budget, sink } = this.program;
+    if (budget.left >= 0 && budget.left < weight) sink.report(constantsTooLarge(span, MOST_ITEMS));
+    budget.left = Math.max(-1, budget.left - weight);
+    return budget.left >= 0;
   }
 
   private axis(name: string): AxisSymbol | undefined {

@@ -8,7 +8,7 @@ import { parse } from "../1-parse/index.js";
 import { unknownSetting } from "../diagnostics/codes/constants.js";
 import { closest } from "../diagnostics/suggest.js";
 import type { DiagnosticSink, SourceFile, Span } from "../diagnostics/types.js";
-import { FileAnalysis, type Program } from "./file.js";
+import { FileAnalysis, MOST_ITEMS, type Program } from "./file.js";
 import { preludeSource } from "./prelude.js";
 import type { Module } from "./types.js";
 
@@ -34,6 +34,7 @@ export function analyze(tree: SourceTree, options: AnalyzeOptions, sink: Diagnos
     unread: new Set(),
     instances: new Map(),
     sink,
+    budget: { left: MOST_ITEMS },
   };
   const preludeTree = parse(preludeSource(), sink);
   const prelude = new FileAnalysis(preludeTree, {}, program, []).module();

@@ -462,7 +462,15 @@ class Fuser {
 
   /** The placed values that a value is computed from, itself if it is placed. */
   private leaves(id: NodeId): readonly NodeId[] {
-    if (this.home.has(id)) return [id];
-    return readsOf(this.graph, this.node(id)).flatMap((arg) => this.leaves(arg));
+    const found = new Set<NodeId>();
+    const seen = new Set<NodeId>(); // a value may be reached on more paths than there are values
+    const visit = (at: NodeId): void => {
+      if (seen.has(at)) return;
+      seen.add(at);
+      if (this.home.has(at)) found.add(at);
+      else readsOf(this.graph, this.node(at)).forEach(visit);
+    };
+    visit(id);
+    return [...found];
   }
 }

@@ -3,7 +3,7 @@
  * scope that knows its vars; what only one side of a `select` reads stays behind its condition, since a load there may be
  * out of bounds when the condition is false.
  */
-import { InternalError } from "../diagnostics/internal-error.js";
+import { InternalError, TooInvolved } from "../diagnostics/internal-error.js";
 import { loadComponents, loadElement, loadFour } from "../../templates/accessors.js";
 import {
   code,
@@ -48,6 +48,12 @@ interface Scope {
 
 export const scalarValue = (wgsl: AnyWgsl): Value => ({ wgsl, width: 1 });
 export const vectorValue = (wgsl: AnyWgsl): Value => ({ wgsl, width: 4 });
+
+/**
+ * Of one shader. What is shared between branches is written in each of them, and branches may nest: a delay of a delay of
+ * a delay, and so on, asks for twice as much with each.
+ */
+const MOST_NAMES = 10_000;
 
 /** One straight piece of a shader: expressions are added in order, and share what they have in common. */
 export class BlockPrinter {
@@ -192,6 +198,7 @@ export class BlockPrinter {
   }
 
   private bindText(scope: Scope, wanted: string, value: Value): Value {
+    if (this.context.names.size > MOST_NAMES) throw new TooInvolved("a kernel is too long");
     const bound = this.context.names.take(wanted);
     scope.statements.push(code`let ${name(bound)} = ${value.wgsl};`);
     return { ...value, wgsl: variable(bound) };

@@ -10,6 +10,7 @@
  */
 import { codeFrameColumns } from "@babel/code-frame";
 import { positionsIn } from "./positions.js";
+import { MOST_DIAGNOSTICS } from "./sink.js";
 import type { Diagnostic, Severity, SourceFile, Span } from "./types.js";
 
 /** How diagnostics are shown. */
@@ -117,7 +118,8 @@ export function renderAll(
     const many = diagnostics.filter((diagnostic) => diagnostic.severity === severity).length;
     return many === 0 ? [] : [`${many} ${severity}${many === 1 ? "" : "s"}`];
   };
-  const summary = [...count("error"), ...count("warning")].join(", ");
+  const all = diagnostics.length >= MOST_DIAGNOSTICS ? ["perhaps more"] : [];
+  const summary = [...count("error"), ...count("warning"), ...all].join(", ");
   return [...diagnostics.map((diagnostic) => render(diagnostic, sources, options)), summary]
     .filter((part) => part !== "")
     .join("\n\n");

@@ -12,16 +12,23 @@ const compare = (a: Diagnostic, b: Diagnostic): number => {
   return a.code < b.code ? -1 : a.code > b.code ? 1 : 0;
 };
 
+/** More mistakes than anybody reads at once; a file that is no source has thousands. */
+export const MOST_DIAGNOSTICS = 100;
+
 export function createSink(): DiagnosticCollector {
   const kept = new Map<string, Diagnostic>();
   let errors = 0;
   return {
     report(diagnostic) {
+      if (kept.size >= MOST_DIAGNOSTICS && (errors > 0 || diagnostic.severity === "warning")) return;
       const { file, start, end } = diagnostic.span;
       const key = `${diagnostic.code} ${start} ${end} ${file}`;
       if (kept.has(key)) return;
       kept.set(key, diagnostic);
       if (diagnostic.severity === "error") errors++;
+    },
+    get isFull() {
+      return kept.size >= MOST_DIAGNOSTICS;
     },
     get hasErrors() {
       return errors > 0;

@@ -23,11 +23,15 @@ export function editDistance(a: string, b: string): number {
   return at(above, b.length);
 }
 
+/** Edit distance takes time as the square of the length; nobody misspells a name this long. */
+const LONGEST_NAME = 64;
+
 /**
  * The candidate that `name` is most likely a misspelling of, if there is one: at most a third of its
  * letters differ (one, in short names). Case alone counts half. Among equals, the first.
  */
 export function closest(name: string, candidates: Iterable<string>): string | undefined {
+  if (name.length > LONGEST_NAME) return undefined;
   const limit = Math.max(1, Math.floor(name.length / 3));
   let best: string | undefined;
   let bestDistance = limit + 0.5;

@@ -37,4 +37,6 @@ export interface Diagnostic {
 export interface DiagnosticSink {
   report(diagnostic: Diagnostic): void;
   readonly hasErrors: boolean;
+  /** Nothing more is kept: who reports may stop looking. */
+  readonly isFull: boolean;
 }

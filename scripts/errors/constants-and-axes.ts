@@ -71,6 +71,22 @@ export const constants: readonly ErrorExample[] = [
     mended: { beside: "const w[n] = [0.5, 0.25, 0.125, 0.0625]", model: "z = x * w" },
   },
   {
+    code: "K0310",
+    title: "Constants that are too large",
+    meaning:
+      "Every constant is in the bundle, with all of its items. Lists that are joined to lists again and again soon have more than fit anywhere.",
+    wrong: {
+      beside: [
+        'const a = "0123456789"',
+        ..."abcdef".split("").map((name, i) => {
+          const of = Array.from({ length: 8 }, () => name).join(" + ");
+          return `const ${"bcdefg".charAt(i)} = ${of}`;
+        }),
+      ].join("\n"),
+    },
+    mended: { beside: 'const a = "0123456789"\nconst b = a + a' },
+  },
+  {
     code: "K0315",
     title: "A `repeat` of too many rounds",
     meaning:
@@ -143,9 +159,9 @@ export const axes: readonly ErrorExample[] = [
   },
   {
     code: "K0327",
-    title: "An axis that is too long",
+    title: "An axis that is too large",
     meaning:
-      "Coordinates are 32-bit numbers on the GPU. Is a constant wrong, or a product of axes not what was meant?",
+      "Coordinates are 32-bit numbers on the GPU, and an axis has at most 64 factors and parts. Is a constant wrong, or a product of axes not what was meant?",
     wrong: { beside: "axis wide = 2^40" },
     mended: { beside: "axis wide = 2^10" },
   },

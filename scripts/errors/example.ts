@@ -6,6 +6,8 @@ export interface Snippet {
   readonly text?: string;
   readonly beside?: string;
   readonly model?: string;
+  /** What docs/errors.md shows of a source that is too long for it. */
+  readonly abridged?: string;
   /** What `--target` says. */
   readonly targets?: readonly string[];
 }

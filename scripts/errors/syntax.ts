@@ -145,4 +145,26 @@ export const syntax: readonly ErrorExample[] = [
     wrong: { beside: "const width = 3    ## of the model" },
     mended: { beside: "## Of the model.\nconst width = 3" },
   },
+  {
+    code: "K0124",
+    title: "A source that is too long",
+    meaning:
+      "A source is written by hand, and read whole. Numbers in bulk are parameters; a long model has blocks in files of their own.",
+    wrong: {
+      text: "# Many lines.\n".repeat(10_000),
+      abridged: "# Many lines.\n# Many lines.\n# … and 9998 more",
+    },
+    mended: { model: "z = x" },
+  },
+  {
+    code: "K0125",
+    title: "An expression or a bracket that is nested too deep",
+    meaning:
+      "The compiler walks what is nested by recursion. Each term of a sum is nested in the next: a long one is several with names, or a `repeat`.",
+    wrong: {
+      model: `z = x${" +\n  x".repeat(300)}`,
+      abridged: `model example {\n  z = x +\n  x +\n  # … and so on, 300 times\n}`,
+    },
+    mended: { model: "z = x\nrepeat i in 0..300 { z += x }" },
+  },
 ];

@@ -257,6 +257,23 @@ export const params: readonly ErrorExample[] = [
     wrong: { beside: "axis e = 2", model: 'param w[e, m] from "experts.{e}.w" | "experts.w"\nz = x * w' },
     mended: { beside: "axis e = 2", model: 'param w[e, m] from "experts.{e}.w" | "expert_{e}.w"\nz = x * w' },
   },
+  {
+    code: "K0607",
+    title: "A parameter gathered from too many tensors",
+    meaning: "`{e}` of an axis `e` means one tensor of the checkpoint for each coordinate.",
+    wrong: { beside: "axis e = 100000", model: 'param w[e, m] from "rows.{e}"\nz = sum(w, over e) * x' },
+    mended: { beside: "axis e = 100000", model: 'param w[e, m] from "rows"\nz = sum(w, over e) * x' },
+  },
+  {
+    code: "K0608",
+    title: "A path that is too long",
+    meaning: "A path is the name of a tensor in the checkpoint, with constants where it has `{…}`.",
+    wrong: {
+      beside: 'const a = "0123456789"\nconst c = a + a + a + a + a + a + a + a',
+      model: `param w[m] from "${"{c}".repeat(60)}"\nz = x * w`,
+    },
+    mended: { beside: 'const a = "0123456789"', model: 'param w[m] from "tensor.{a}"\nz = x * w' },
+  },
 ];
 
 export const programs: readonly ErrorExample[] = [
@@ -277,7 +294,8 @@ export const programs: readonly ErrorExample[] = [
   {
     code: "K0703",
     title: "A model of too many parts",
-    meaning: "Calls and rounds of `repeat` are written out when the model is compiled; nested ones multiply.",
+    meaning:
+      "Calls and rounds of `repeat` are written out when the model is compiled, expression for expression; nested ones multiply.",
     wrong: { model: "total = x\nrepeat i in 0..9000 {\n  repeat j in 0..9000 { total += 1 }\n}" },
     mended: { model: "total = x\nrepeat i in 0..9 {\n  repeat j in 0..9 { total += 1 }\n}" },
   },
@@ -287,5 +305,15 @@ export const programs: readonly ErrorExample[] = [
     meaning: "`--target` names a profile of features and limits that devices have; without it all are built.",
     wrong: { model: "z = x", targets: ["webgpu"] },
     mended: { model: "z = x", targets: ["baseline"] },
+  },
+  {
+    code: "K0711",
+    title: "A model that is too involved",
+    meaning:
+      "Operations that depend on each other in a chain of thousands, or delays of delays of delays, take the compiler more stack or a kernel more lines than there are. Layers and recurrences over time don't.",
+    wrong: {
+      model: `a0 = x\n${Array.from({ length: 24 }, (_, i) => `a${i + 1} = prev(a${i}) + a${i}`).join("\n")}\noutput z[b, t, m] = a24`,
+    },
+    mended: { model: "state a[m]\na = 0.5*prev(a) + x\noutput z[b, t, m] = a" },
   },
 ];

@@ -82,8 +82,34 @@ describe("syntax codes", () => {
     });
   }
 
+  it("K0124: a source beyond the limit", () => {
+    const { diagnostics } = read("#".repeat(2 ** 17 + 1));
+    assert.deepEqual(
+      diagnostics.map(({ code, message }) => [code, message]),
+      [["K0124", "this source has 131073 characters, too many to read"]],
+    );
+  });
+
+  for (const [what, text] of [
+    ["brackets", `const a = ${"(".repeat(257)}1${")".repeat(257)}`],
+    ["a sum", `const a = 1${" + 1".repeat(256)}`],
+    ["prefixes", `const a = ${"-".repeat(1000)}1`],
+    ["selections", `const a = b${"[0]".repeat(257)}`],
+    ["else if", `model m {\n  if true {}${" else if true {}".repeat(300)}\n}`],
+    ["groups of axes", `axis a = ${"[".repeat(257)}b${"]".repeat(257)}`],
+    ["bodies", `model m {\n${"  if true {\n".repeat(257)}`],
+  ] as const) {
+    it(`K0125: ${what} nested too deep`, () => {
+      const { diagnostics } = read(text);
+      assert.deepEqual(
+        diagnostics.map(({ code, message }) => [code, message]),
+        [["K0125", "this is nested more than 256 deep"]],
+      );
+    });
+  }
+
   it("are all shown here", () => {
-    const shown = new Set(mistakes.map(([code]) => code));
+    const shown = new Set([...mistakes.map(([code]) => code), "K0124", "K0125"]);
     for (const make of Object.values(syntax)) {
       const code = /K01\d\d/.exec(make.toString())?.[0] ?? "";
       assert(shown.has(code), code);

@@ -242,7 +242,7 @@ const EXAMPLES: readonly Example[] = [
 
   // Beyond reason.
   { code: "K0315", model: "«repeat r in 0..1000000000 { z = x }»", says: /1000000000 rounds/ },
-  { code: "K0327", beside: "axis «huge» = 2^40", says: /`huge` is too long.*1099511627776/s },
+  { code: "K0327", beside: "axis «huge» = 2^40", says: /`huge` is too large.*1099511627776/s },
   {
     code: "K0415",
     beside: "axis p = 2^20, q = 2^20",
@@ -250,11 +250,29 @@ const EXAMPLES: readonly Example[] = [
     says: /too large/,
   },
 
+  {
+    code: "K0327",
+    beside: "axis a = 1, c = [a, a, a, a], e = [c, c, c, c], «huge» = [e, e, e, e, e]",
+    says: /`huge` is too large.*80 factors/s,
+  },
+  {
+    code: "K0310",
+    beside: `const a0 = [1, 2]\n${Array.from({ length: 18 }, (_, i) => `const a${i + 1} = [a${i}, a${i}]\n`).join("")}`,
+    says: /more than 1000000 items/,
+  },
+  { code: "K0607", model: 'axis e = 70000\nparam w[e, m] from «"e.{e}"»', says: /70000 tensors/ },
+  {
+    code: "K0608",
+    beside: `const s = "${"s".repeat(100)}"`,
+    model: `param w[m] from «"${"{s}".repeat(50)}"»`,
+    says: /at most 4096 characters/,
+  },
+
   // Programs.
   {
     code: "K0703",
-    model: "repeat i in 0..9000 { «repeat j in 0..9000 { const z = i }» }",
-    says: /more than 50000 calls and rounds/,
+    model: "repeat i in 0..9000 { repeat j in 0..9000 { const z = «i» } }",
+    says: /more than 100000 expressions/,
   },
   {
     code: "K0701",

@@ -1,11 +1,11 @@
 /** Operators. Constants are computed exactly; a constant that meets a tensor becomes a scalar of the tensor's type. */
 import type { BinaryOp, UnaryOp } from "../../1-parse/ast.js";
-import { binaryConstant, unaryConstant } from "../../2-analyze/constant-operations.js";
+import { binaryConstant, unaryConstant, weightOf } from "../../2-analyze/constant-operations.js";
 import { constantOperation } from "../../diagnostics/codes/constants.js";
 import { scalarType } from "../../diagnostics/codes/shapes.js";
 import type { Span } from "../../diagnostics/types.js";
 import type { MapFn, NodeId } from "../types.js";
-import { report, type Env } from "./env.js";
+import { report, spend, type Env } from "./env.js";
 import { describe, map, scalarOf, toNode, toNumber } from "./nodes.js";
 import { constant, POISON, tensor, type Value } from "./values.js";
 
@@ -55,7 +55,8 @@ export function binary(env: Env, op: BinaryOp, left: Operand, right: Operand, sp
   if (left.value.kind === "poison" || right.value.kind === "poison") return POISON;
   if (left.value.kind === "constant" && right.value.kind === "constant") {
     const outcome = binaryConstant(op, left.value.value, right.value.value);
-    if ("value" in outcome) return constant(outcome.value);
+    if ("value" in outcome)
+      return spend(env, span, weightOf(outcome.value)) ? constant(outcome.value) : POISON;
     report(env, constantOperation(span, outcome.problem));
     return POISON;
   }

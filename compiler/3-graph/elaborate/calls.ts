@@ -19,7 +19,7 @@ import type { Call } from "./arguments.js";
 import type { Operand } from "./arithmetic.js";
 import { resolveAxes, resolveDimensions, type DeclaredAxis } from "./axes.js";
 import { BUILTIN_NAMES, callBuiltin } from "./builtins.js";
-import { placeWithin, report, Scope, spend, stopCalls, unique, type Env, type Frame } from "./env.js";
+import { placeWithin, report, Scope, stopCalls, unique, type Env, type Frame } from "./env.js";
 import { evaluate } from "./evaluate.js";
 import { fits } from "./fit.js";
 import { axesOf, toNode } from "./nodes.js";
@@ -36,7 +36,6 @@ export function call(env: Env, expression: Call): readonly Value[] {
     stopCalls(env);
     return [POISON];
   }
-  if (!spend(env, expression.span)) return [POISON];
   for (const scope of env.scope.chain()) {
     const local = scope.functions.get(name);
     if (local !== undefined)

@@ -15,8 +15,8 @@ export interface Elaboration {
   readonly sink: DiagnosticSink;
   /** Delays already made, by node and initial value. */
   readonly delays: Map<string, StateId>;
-  /** Names of states and call paths already given. */
-  readonly taken: Set<string>;
+  /** Names of states and call paths already given, each with the last number that made it another. */
+  readonly taken: Map<string, number>;
   /** Checkpoint tensors already read, by name, with what tells one reading from another. */
   readonly tensors: Map<string, KnownTensor>;
   /** Inputs and outputs already declared. */
@@ -24,7 +24,7 @@ export interface Elaboration {
   readonly outputs: Map<string, Span>;
   /** Axes already reported as used by a body that is mapped over them, by call path. */
   readonly collisions: Set<string>;
-  /** Calls and rounds of `repeat` that may still be written out. */
+  /** Expressions that may still be written out. */
   readonly budget: { left: number };
   readonly walk: Walk;
 }
@@ -171,13 +171,14 @@ export function report(env: Env, diagnostic: Diagnostic): void {
   sink.report({ ...diagnostic, related: [...related, calledHere] });
 }
 
-export const MOST_CALLS = 50_000;
+/** Expressions, statements and items of constants, written out. The models in templates/models have a few thousand. */
+export const MOST_EXPRESSIONS = 100_000;
 
-/** Takes one call or round from what a model may have; false, reported once, where nothing is left. */
-export function spend(env: Env, span: Span): boolean {
+/** Takes from what a model may have; false, reported once, where nothing is left. */
+export function spend(env: Env, span: Span, count = 1): boolean {
   const { budget } = env.elaboration;
-  budget.left -= 1;
-  if (budget.left === -1) report(env, tooLarge(span, MOST_CALLS));
+  if (budget.left >= 0 && budget.left < count) report(env, tooLarge(span, MOST_EXPRESSIONS));
+  budget.left = Math.max(-1, budget.left - count);
   return budget.left >= 0;
 }
 
@@ -187,10 +188,12 @@ export function stopCalls({ elaboration: { budget } }: Env): void {
 }
 
 /** The name itself, or with a suffix where it is taken. */
-export function unique(elaboration: Elaboration, name: string): string {
+export function unique({ taken }: Elaboration, name: string): string {
   let result = name;
-  for (let k = 2; elaboration.taken.has(result); k++) result = `${name}_${k}`;
-  elaboration.taken.add(result);
+  let next = taken.get(name) ?? 1;
+  while (taken.has(result)) result = `${name}_${++next}`;
+  taken.set(name, next);
+  if (result !== name) taken.set(result, 1);
   return result;
 }
 

@@ -1,6 +1,11 @@
 /** Expressions become values: constants are computed, the rest becomes nodes. */
 import type { Expression } from "../../1-parse/ast.js";
-import { BUILTIN_CONSTANTS, describeConstant, indexConstant } from "../../2-analyze/constant-operations.js";
+import {
+  BUILTIN_CONSTANTS,
+  describeConstant,
+  indexConstant,
+  weightOf,
+} from "../../2-analyze/constant-operations.js";
 import { constantOperation, notConstant } from "../../diagnostics/codes/constants.js";
 import { unknownName, unsolvedState, wrongKind } from "../../diagnostics/codes/names.js";
 import { indexWithoutAxis } from "../../diagnostics/codes/shapes.js";
@@ -10,7 +15,7 @@ import { binary, unary } from "./arithmetic.js";
 import { lookupAxis } from "./axes.js";
 import { listAlong } from "./coordinates.js";
 import { call } from "./calls.js";
-import { report, type Env } from "./env.js";
+import { report, spend, type Env } from "./env.js";
 import { evaluate, requireConstant } from "./evaluate.js";
 import { axesOf, describe } from "./nodes.js";
 import { select } from "./selections.js";
@@ -18,6 +23,7 @@ import { constant, POISON, type Value } from "./values.js";
 
 /** The values of an expression: several for a call with several results. */
 export function expressionValues(env: Env, expression: Expression): readonly Value[] {
+  if (!spend(env, expression.span)) return [POISON];
   return expression.kind === "call" ? call(env, expression) : [value(env, expression)];
 }
 
@@ -31,7 +37,9 @@ function value(env: Env, expression: Exclude<Expression, { kind: "call" }>): Val
     case "list": {
       const items = expression.items.map((item) => requireConstant(env, item, "an item of a list"));
       const defined = items.filter((item) => item !== undefined);
-      return defined.length < items.length ? POISON : constant(defined);
+      if (defined.length < items.length) return POISON;
+      // Its own items are expressions; those of lists in it stand here once more.
+      return spend(env, expression.span, weightOf(defined) - defined.length) ? constant(defined) : POISON;
     }
     case "unary": {
       const operand = { value: evaluate(env, expression.operand), span: expression.operand.span };

@@ -13,7 +13,7 @@ import type { DiagnosticSink } from "../../diagnostics/types.js";
 import { GraphBuilder } from "../build.js";
 import type { AxisId, Graph } from "../types.js";
 import { AxisTable } from "./axis-table.js";
-import { MOST_CALLS, report, Scope, type Elaboration, type Env } from "./env.js";
+import { MOST_EXPRESSIONS, report, Scope, type Elaboration, type Env } from "./env.js";
 import { expressionValues } from "./expressions.js";
 import { body } from "./statements.js";
 
@@ -30,12 +30,12 @@ export function elaborate(module: Module, sink: DiagnosticSink): Graph | undefin
     axes: new AxisTable(builder),
     sink,
     delays: new Map(),
-    taken: new Set(),
+    taken: new Map(),
     tensors: new Map(),
     inputs: new Map(),
     outputs: new Map(),
     collisions: new Set(),
-    budget: { left: MOST_CALLS },
+    budget: { left: MOST_EXPRESSIONS },
     walk: { expression: expressionValues, body },
   };
   const env = modelEnv(module, model.name.name, elaboration);

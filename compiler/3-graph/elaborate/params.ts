@@ -2,6 +2,7 @@
 import type { AxisSlot, ParamDefinition } from "../../1-parse/ast.js";
 import { axisSlot } from "../../diagnostics/codes/axes.js";
 import {
+  gatherCount,
   gatherHole,
   runtimeParameter,
   stackSlot,
@@ -54,6 +55,9 @@ export function elaborateParam(env: Env, definition: ParamDefinition): readonly 
   });
 }
 
+/** Tensors of one parameter: 256 experts of 256 parts. */
+const MOST_GATHERED = 2 ** 16;
+
 interface GatheredAxis {
   readonly name: string;
   readonly slot: AxisSlot;
@@ -79,7 +83,10 @@ function gatheredAxes(env: Env, definition: ParamDefinition): readonly GatheredA
     }
     gathered.push({ name: slot.name, slot, size: table.size(primes) });
   }
-  return gathered;
+  const count = gathered.reduce((product, { size }) => product * size, 1);
+  if (count <= MOST_GATHERED) return gathered;
+  report(env, gatherCount(path.span, count, MOST_GATHERED));
+  return undefined;
 }
 
 /** The names to try, with holes filled; without `from` the parameter's own. */

@@ -1,6 +1,6 @@
 /** Names of tensors and states: `at` scopes joined, `{holes}` filled. */
 import type { PathString } from "../../1-parse/ast.js";
-import { unknownHole } from "../../diagnostics/codes/params.js";
+import { pathTooLong, unknownHole } from "../../diagnostics/codes/params.js";
 import { closest } from "../../diagnostics/suggest.js";
 import { report, type Env } from "./env.js";
 
@@ -14,6 +14,9 @@ export function joinPath(outer: string, inner: string): string {
 export function joinCallPath(outer: string, inner: string): string {
   return joinPath(outer, inner.startsWith("/") ? inner.slice(1) : inner);
 }
+
+/** Longer ones than any checkpoint has. */
+const LONGEST_PATH = 4096;
 
 const HOLE = /\{([^{}]*)\}/g;
 
@@ -35,16 +38,33 @@ export function fillHoles(
   path: PathString,
   places: ReadonlyMap<string, string> = new Map(),
 ): string {
-  return path.text.replace(HOLE, (hole, name: string) => {
-    const place = places.get(name.trim());
-    if (place !== undefined) return place;
-    const binding = env.scope.find(name.trim());
-    const value = binding?.kind === "value" ? binding.value : undefined;
-    if (value?.kind === "constant") return String(value.value);
-    if (value?.kind === "poison") return hole;
-    const fromFile = env.scope.home.constants.get(name.trim());
-    if (fromFile !== undefined) return fromFile.value === undefined ? hole : String(fromFile.value);
-    report(env, unknownHole(path.span, name, closest(name, env.scope.valueNames())));
-    return hole;
+  let length = path.text.length;
+  const filled = path.text.replace(HOLE, (hole, name: string) => {
+    if (length > LONGEST_PATH) return "";
+    const text = fillHole(env, path, hole, name, places);
+    length += text.length;
+    return text;
   });
+  if (length <= LONGEST_PATH) return filled;
+  report(env, pathTooLong(path.span, LONGEST_PATH));
+  return "";
+}
+
+function fillHole(
+  env: Env,
+  path: PathString,
+  hole: string,
+  name: string,
+  places: ReadonlyMap<string, string>,
+): string {
+  const place = places.get(name.trim());
+  if (place !== undefined) return place;
+  const binding = env.scope.find(name.trim());
+  const value = binding?.kind === "value" ? binding.value : undefined;
+  if (value?.kind === "constant") return String(value.value);
+  if (value?.kind === "poison") return hole;
+  const fromFile = env.scope.home.constants.get(name.trim());
+  if (fromFile !== undefined) return fromFile.value === undefined ? hole : String(fromFile.value);
+  report(env, unknownHole(path.span, name, closest(name, env.scope.valueNames())));
+  return hole;
 }

@@ -29,6 +29,7 @@ type StatementOf<K extends Statement["kind"]> = Extract<Statement, { kind: K }>;
 /** Runs a body; gives what it returns, `undefined` if it does not come to a `return`. */
 export function body(env: Env, statements: readonly Statement[]): readonly Value[] | undefined {
   for (const statement of statements) {
+    if (env.elaboration.sink.isFull) break;
     if (!belongs(env, statement)) continue;
     const results = run(env, statement);
     if (results !== undefined) return results;
@@ -54,6 +55,7 @@ function belongs({ frame }: Env, { kind }: Statement): boolean {
 }
 
 function run(env: Env, statement: Statement): readonly Value[] | undefined {
+  spend(env, statement.span); // so that rounds of statements without expressions end too
   switch (statement.kind) {
     case "const":
       return defineConstants(env, statement);

@@ -86,13 +86,13 @@ export function axisSlot(span: Span, problem: string, hint: string): Diagnostic 
   return { code: "K0326", severity: "error", message: problem, span, hint };
 }
 
-export function axisLimit(span: Span, name: string, found: number, most: number): Diagnostic {
+export function axisLimit(span: Span, name: string, found: string, most: number): Diagnostic {
   return {
     code: "K0327",
     severity: "error",
-    message: `the axis \`${name}\` is too long`,
+    message: `the axis \`${name}\` is too large`,
     span,
-    found: `${found} coordinates`,
+    found,
     expected: `at most ${most}`,
   };
 }

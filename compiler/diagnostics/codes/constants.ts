@@ -108,3 +108,14 @@ export function listLength(span: Span, axis: string, found: string, size: string
     expected: size,
   };
 }
+
+/** Doubling a list again and again goes on for ever in a few lines. */
+export function constantsTooLarge(span: Span, most: number): Diagnostic {
+  return {
+    code: "K0310",
+    severity: "error",
+    message: `the constants hold more than ${most} items and characters`,
+    span,
+    hint: 'what is that large is a parameter: `param table[n] from "table"`',
+  };
+}

@@ -70,3 +70,25 @@ export function gatherHole(span: Span, axis: string, first: Span): Diagnostic {
     related: [{ span: first, message: `the first path has a tensor for each \`${axis}\`` }],
   };
 }
+
+/** Each tensor is a copy when the weights are loaded. */
+export function gatherCount(span: Span, count: number, most: number): Diagnostic {
+  return {
+    code: "K0607",
+    severity: "error",
+    message: `this parameter is gathered from ${count} tensors`,
+    span,
+    expected: `at most ${most}`,
+    hint: "is the size of an axis wrong? An axis that one tensor has stands in its shape, not in its path",
+  };
+}
+
+export function pathTooLong(span: Span, most: number): Diagnostic {
+  return {
+    code: "K0608",
+    severity: "error",
+    message: "with its constants filled in, this path is too long to be a tensor's name",
+    span,
+    expected: `at most ${most} characters`,
+  };
+}

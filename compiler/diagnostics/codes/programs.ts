@@ -21,6 +21,17 @@ export function inputType(span: Span, name: string): Diagnostic {
   };
 }
 
+/** What the limits on a source let pass, and yet takes a stage of the compiler more stack than it has. */
+export function tooInvolved(span: Span, model: string): Diagnostic {
+  return {
+    code: "K0711",
+    severity: "error",
+    message: `too much of the model \`${model}\` depends on each other, one step after the other`,
+    span,
+    hint: "is a chain of thousands of operations meant? What runs along a sequence is a recurrence over time",
+  };
+}
+
 export function unknownTarget(span: Span, name: string, known: readonly string[]): Diagnostic {
   return {
     code: "K0710",
@@ -37,7 +48,7 @@ export function tooLarge(span: Span, most: number): Diagnostic {
   return {
     code: "K0703",
     severity: "error",
-    message: `written out, the model has more than ${most} calls and rounds of \`repeat\``,
+    message: `written out, the model is too large: it has more than ${most} expressions`,
     span,
     hint: "does a block call itself, or does a `repeat` in a `repeat` go too far?",
   };

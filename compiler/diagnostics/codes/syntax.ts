@@ -229,3 +229,25 @@ export function documentsNothing(span: Span): Diagnostic {
     hint: "it documents the declaration that follows it; write `#` for a plain comment",
   };
 }
+
+export function sourceTooLong(span: Span, length: number, most: number): Diagnostic {
+  return {
+    code: "K0124",
+    severity: "error",
+    message: `this source has ${length} characters, too many to read`,
+    span,
+    expected: `at most ${most}`,
+    hint: "is it a Krait source? A long one can be divided: `use … from` brings parts of other files",
+  };
+}
+
+/** Stages after the parser walk what is nested by recursion. */
+export function nestedTooDeep(span: Span, most: number): Diagnostic {
+  return {
+    code: "K0125",
+    severity: "error",
+    message: `this is nested more than ${most} deep`,
+    span,
+    hint: "give parts of it names of their own; each term of a sum is nested in the next",
+  };
+}
