@@ -123,18 +123,17 @@ async function measureStream({ one, run, bundle, model, recorder, options }: Ope
   const inputs = inputsOf(bundle, one, run.batch, run.steps);
   const { before, last } = splitLast(inputs, run.batch, run.steps);
   const session = await model.session({ batch: run.batch });
-  let launches = 0;
   let got: Awaited<ReturnType<Session["prefill"]>> = {};
   const once = async (): Promise<void> => {
     await session.reset();
-    const recording = await recorder.record(async () => void (got = await session.prefill(inputs)));
-    launches = recording.dispatches.length;
+    got = await session.prefill(inputs);
   };
+  const { dispatches } = await recorder.record(once);
   for (const start = performance.now(); performance.now() - start < options.warmUpMs;) await once();
   const wall = await repeated(Math.min(3, options.runs), once);
   session.destroy();
   const check = await checkByAnotherRoute(model, run, before, last, got, "stream");
-  return { clock: "host", wall, kernels: [], launches, check };
+  return { clock: "host", wall, kernels: [], launches: dispatches.length, check };
 }
 
 /** From the call to the outputs; and without outputs, many in flight. */

@@ -79,6 +79,8 @@ export class Recorder {
 
   #encoder(descriptor?: GPUCommandEncoderDescriptor): GPUCommandEncoder {
     const encoder = this.real.createCommandEncoder(descriptor);
+    // What is timed by the host's clock is not recorded, and costs nothing.
+    if (this.#current === undefined) return encoder;
     return overridden(encoder, {
       beginComputePass: (pass?: GPUComputePassDescriptor) => {
         this.#current?.passes.push(pass?.label ?? "");
