@@ -2,7 +2,7 @@
 import type { SourceTree } from "./1-parse/ast.js";
 import type { Module } from "./2-analyze/index.js";
 import type { Graph } from "./3-graph/types.js";
-import type { PassResult } from "./4-passes/index.js";
+import type { PassResult, Verify } from "./4-passes/index.js";
 import type { ScheduleOptions, Target } from "./4-passes/schedule.js";
 import type { EmittedTarget } from "./6-emit/target.js";
 import type { Diagnostic, SourceFile } from "./diagnostics/types.js";
@@ -22,8 +22,8 @@ export interface CompileOptions {
   readonly storage?: Readonly<Record<string, Storage>>;
   /** Finds the file that `use … from "path"` names. */
   readonly loadSource?: (path: string) => SourceFile | undefined;
-  /** Checks every invariant between stages. */
-  readonly verify?: boolean;
+  /** Checks the compiler's own work: every graph, or (`"ends"`) the first and the last. Default: false. */
+  readonly verify?: Verify;
   /** For tests and tuning. */
   readonly schedule?: ScheduleOptions;
 }

@@ -116,6 +116,21 @@ export class GraphBuilder {
     return id;
   }
 
+  /** Adds a node of another graph as it is: its place, operands, tables and type must be the same here. */
+  adopt(node: Node): NodeId {
+    const key = operationKey(node);
+    const found = this.known.get(key);
+    if (found !== undefined) return found;
+    this.nodeTable.push(node);
+    this.known.set(key, node.id);
+    return node.id;
+  }
+
+  /** How many nodes there are. */
+  get size(): number {
+    return this.nodeTable.length;
+  }
+
   node(id: NodeId): Node {
     const node = this.nodeTable[id];
     if (node === undefined) throw new InternalError("graph", `no node %${id}`);

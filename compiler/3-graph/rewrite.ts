@@ -213,7 +213,8 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
     builder,
     at,
     operation,
-    copy: (node) => builder.add(operation(node), originOf(node), keptType(node)),
+    copy: (node) =>
+      stays(node) ? builder.adopt(node) : builder.add(operation(node), originOf(node), keptType(node)),
   };
   const axesStay = options.axis === undefined && options.along === undefined;
   /** A node's type is what it was where the axes of states and inputs stay and its operands' types are what they were. */
@@ -221,6 +222,14 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
     axesStay && operands(node).every((id) => builder.typeOf(at(id)) === graph.nodes[id]?.type)
       ? node.type
       : undefined;
+  /** Nothing about the node changes, not even its place: the new graph has it as it is. */
+  const stays = (node: Node): boolean =>
+    builder.size === node.id &&
+    operands(node).every((id) => at(id) === id) &&
+    keptType(node) !== undefined &&
+    (node.kind !== "param" || paramAt(node.param) === node.param) &&
+    (!("state" in node) || stateAt(node.state) === node.state) &&
+    (node.kind !== "conv" || stateAt(node.history) === node.history);
   for (const node of graph.nodes)
     if (alive.nodes.has(node.id))
       made.set(node.id, options.visit === undefined ? context.copy(node) : options.visit(node, context));
@@ -237,8 +246,27 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
   }
   for (const output of graph.outputs)
     builder.output({ ...output, axes: output.axes.map(axis), value: at(output.value) });
-  // What `visit` made or replaced may have left nodes that nothing reads.
-  return pruned(builder.finish());
+  const rebuilt = builder.finish();
+  // A pass that has nothing to do gives back what it got; what it replaced may have left nodes that nothing reads.
+  return axesStay && isSame(graph, rebuilt) ? graph : pruned(rebuilt);
+}
+
+/** Whether every node stayed as it was, and every equation. */
+function isSame(old: Graph, graph: Graph): boolean {
+  const same = (p: Equation, q: Equation | undefined): boolean =>
+    p.kind === q?.kind &&
+    p.value === q.value &&
+    (p.kind !== "continuous" || (q.kind === "continuous" && p.rhs === q.rhs));
+  return (
+    graph.nodes.length === old.nodes.length &&
+    graph.axes.size === old.axes.size &&
+    graph.states.length === old.states.length &&
+    graph.params.length === old.params.length &&
+    graph.outputs.length === old.outputs.length &&
+    graph.outputs.every(({ value }, k) => value === old.outputs[k]?.value) &&
+    graph.nodes.every((node, k) => node === old.nodes[k]) &&
+    graph.states.every(({ equation }, k) => same(equation, old.states[k]?.equation))
+  );
 }
 
 /** The graph without the nodes, states and parameters that nothing reads; the rest keeps its order and its types. */

@@ -28,11 +28,16 @@ export interface PassResult {
   readonly stages: readonly { readonly name: string; readonly graph: Graph }[];
 }
 
-/** Runs the passes; `verify` validates every graph on the way. */
-export function runPasses(elaborated: Graph, context: PassContext, verify: boolean): PassResult {
+/** Which graphs are validated: none, what elaboration gives and what kernels are made from, or all on the way. */
+export type Verify = false | "ends" | true;
+
+/** Runs the passes. */
+export function runPasses(elaborated: Graph, context: PassContext, verify: Verify): PassResult {
   const stages: { name: string; graph: Graph }[] = [];
+  const between = new Set(PASSES.map(({ name }) => name));
   const note = (name: string, graph: Graph): Graph => {
-    if (verify) validate(graph);
+    const skip = verify === false || (verify === "ends" && between.has(name));
+    if (!skip && graph !== stages.at(-1)?.graph) validate(graph);
     stages.push({ name, graph });
     return graph;
   };

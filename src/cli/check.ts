@@ -14,7 +14,8 @@ interface CheckOptions {
 
 const HELP = `
 Reports every mistake of a run at once, each with its code, its place in the source, what was
-found and expected, and what to do. The compiler also checks its own work after every pass.
+found and expected, and what to do. The compiler also checks its own work, before its passes
+and after them.
 
 Examples:
   $ krait check model.krait
@@ -40,7 +41,7 @@ async function check(path: string, options: CheckOptions, io: Io): Promise<void>
   const { checked, diagnostics } = checkModel(source, {
     set: options.set ?? {},
     loadSource: sources.load,
-    verify: true,
+    verify: "ends",
   });
   if (options.json) {
     const { toJson } = await import("../../compiler/diagnostics/json.js");
