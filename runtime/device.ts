@@ -3,6 +3,7 @@ import type { Bundle } from "./bundle-format.js";
 import { KraitError } from "./errors.js";
 import { requiredDevice } from "./target.js";
 
+/** For which bundle a device is wanted, and of which adapter. */
 export interface DeviceOptions {
   /** The device gets what this bundle needs. */
   readonly bundle: Bundle;
