@@ -25,7 +25,7 @@ await build({
   splitting: true,
   format: "esm",
   platform: "node",
-  target: "node20",
+  target: ["node20", "es2022"],
   sourcemap: !forPackage,
   sourcesContent: false,
   legalComments: "linked",

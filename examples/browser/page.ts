@@ -35,7 +35,8 @@ async function run(): Promise<void> {
 
   started = performance.now();
   const { model, device } = await openModel(bundle, folder);
-  say(`opened in ${since(started)} on ${device.adapterInfo.vendor} ${device.adapterInfo.description}`);
+  const { vendor, architecture, description } = device.adapterInfo;
+  say(`opened in ${since(started)} on ${[vendor, architecture, description].filter(Boolean).join(" ")}`);
 
   const steps: Step[] = [];
   for await (const step of generate(model, prompt, Number(field("count")))) {

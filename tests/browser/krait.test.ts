@@ -8,12 +8,15 @@ import { baselineDevice } from "../support/adapter.js";
 import { expectClose } from "../support/expect-close.js";
 import { checkpointFixture, fixturePath, tensorOf } from "../support/fixtures.js";
 import { checkpointBundle } from "../support/model.js";
-import { inPage, openPage, type OpenedPage } from "../support/web-page.js";
+import { endGpuProcess, inPage, openPage, type OpenedPage } from "../support/web-page.js";
 import type { Failure, PageFunctions } from "./page.js";
 
 describe("in a page", () => {
   let opened: OpenedPage;
-  before(async () => (opened = await openPage()));
+  before(async () => {
+    opened = await openPage();
+    await call("open", "/tests/fixtures/mamba");
+  });
   after(async () => {
     await opened.page.close();
     assert.deepEqual(opened.complaints, []);
@@ -76,7 +79,6 @@ describe("in a page", () => {
     let here: Model;
 
     before(async () => {
-      await call("open", "/tests/fixtures/mamba");
       const weights = await fileWeights(fixturePath("mamba"));
       here = await open(checkpointBundle(checkpointFixture("mamba")), {
         device: await baselineDevice(),
@@ -168,8 +170,18 @@ describe("in a page", () => {
       is(await call("inputFailure", [1, 97]), "R0403", /97/);
     });
 
-    it("say that the device was lost", async () => {
-      is(await call("lossFailure"), "R0205", /device was lost[^]*new device/);
+    it("say that the device was destroyed while it worked", async () => {
+      const failing = call("stepsFailure");
+      await call("destroyDevice");
+      is(await failing, "R0205", /device was lost: it was destroyed[^]*new device/);
+    });
+
+    it("say that the GPU's process died; a new device works", async () => {
+      await call("open", "/tests/fixtures/mamba");
+      const failing = call("stepsFailure");
+      await endGpuProcess(opened.page);
+      is(await failing, "R0205", /device was lost[^]*new device/);
+      assert.deepEqual(await call("inWorker"), [1, 2, 3, 4, 1.5, 3, 4.5, 6]);
     });
   });
 });

@@ -118,12 +118,15 @@ const functions = {
       return session.prefill({ token: Uint32Array.from(token) });
     }),
 
-  /** What a session says after its device was lost. */
-  async lossFailure(): Promise<Failure | undefined> {
-    const session = await theModel().session();
+  /** Steps until one fails. */
+  stepsFailure: (): Promise<Failure | undefined> =>
+    failureOf(async () => {
+      const session = await theModel().session();
+      for (;;) await session.step({ token: Uint32Array.of(1) });
+    }),
+
+  destroyDevice(): void {
     opened?.device.destroy();
-    await opened?.device.lost;
-    return failureOf(() => session.step({ token: Uint32Array.of(1) }));
   },
 };
 

@@ -42,12 +42,21 @@ export async function inPage<K extends keyof PageFunctions>(
   ) as Promise<Awaited<ReturnType<PageFunctions[K]>>>;
 }
 
+/** As when a driver crashes: every device of the browser is lost, and it starts another GPU process. */
+export async function endGpuProcess(page: Page): Promise<void> {
+  const session = await page.context().browser()?.newBrowserCDPSession();
+  const { processInfo } = (await session?.send("SystemInfo.getProcessInfo")) ?? { processInfo: [] };
+  const gpu = processInfo.find(({ type }) => type === "GPU");
+  if (gpu === undefined) throw new Error("this Chromium has no GPU process");
+  process.kill(gpu.id, "SIGKILL");
+}
+
 type CallableByName = Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
 
 // Registered with the root suite of the run that first imports this file.
 if (typeof after === "function") {
   after(async () => {
-    await (await browser)?.close();
+    await (await browser?.catch(() => undefined))?.close(); // one that did not start has failed its test
     await (await server)?.close();
   });
 }
