@@ -24,11 +24,14 @@ const WEBGPU = [
   "--enable-dawn-features=disable_workgroup_init",
 ];
 
+/** Milliseconds for what a page does, below mocha's own limit: machines that run tests are busy. */
+export const PATIENCE = 100_000;
+
 /** Fails where there is no browser or it does not start: a test that ran nowhere has not passed. */
 export async function launchChromium(): Promise<Browser> {
   const which = (await chosenByUser()) ?? (await packaged()) ?? { channel: "chrome" };
   try {
-    const browser = await chromium.launch({ ...which, args: WEBGPU });
+    const browser = await chromium.launch({ ...which, args: WEBGPU, timeout: PATIENCE });
     console.log(
       `Pages run in Chromium ${browser.version()}: ${which.executablePath ?? "the installed Chrome"}`,
     );

@@ -2,7 +2,7 @@
 import type { Browser, Page } from "playwright-core";
 import { serve, type Served } from "../../examples/browser/serve.js";
 import type { PageFunctions } from "../browser/page.js";
-import { launchChromium } from "./chromium.js";
+import { launchChromium, PATIENCE } from "./chromium.js";
 
 let browser: Promise<Browser> | undefined;
 let server: Promise<Served> | undefined;
@@ -19,6 +19,7 @@ export async function openPage(path = "/tests/browser/page.html"): Promise<Opene
   server ??= serve(["examples/browser/page.ts", "tests/browser/page.ts", "tests/browser/worker.ts"], 0);
   const { origin } = await server;
   const page = await (await browser).newPage();
+  page.setDefaultTimeout(PATIENCE);
   const complaints: string[] = [];
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => {
