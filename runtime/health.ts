@@ -69,8 +69,10 @@ export class DeviceHealth {
 
   async #explained(cause: unknown): Promise<unknown> {
     if (cause instanceof KraitError || !isGpuError(cause)) return cause;
-    // A lost device rejects what was pending before or after it says that it is lost.
-    const lost = this.#lost ?? (await Promise.race([this.#device.lost, turn()]));
+    // A lost device rejects what was pending before or after it says that it is lost: in a browser, whose GPU is in
+    // another process, a message there and back later.
+    const answered = this.#device.queue.onSubmittedWorkDone().then(turn, turn);
+    const lost = this.#lost ?? (await Promise.race([this.#device.lost, answered]));
     if (lost !== undefined) return this.#lossError(lost, cause);
     return new KraitError("R0206", `The GPU reported an error: ${String(cause)}`, { cause });
   }

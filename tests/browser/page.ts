@@ -125,8 +125,22 @@ const functions = {
       for (;;) await session.step({ token: Uint32Array.of(1) });
     }),
 
-  destroyDevice(): void {
-    opened?.device.destroy();
+  /** What SCALE's sessions fail with when their device is destroyed so many milliseconds after the first call. */
+  async destroyedAfter(delays: readonly number[]): Promise<(Failure | undefined)[]> {
+    const bundle = bundleOf(SCALE);
+    const weights = tensorCheckpoint({ w: { shape: [4], data: new Float32Array(4) } });
+    const failures: (Failure | undefined)[] = [];
+    for (const delay of delays) {
+      const device = await requestDevice({ bundle });
+      const session = await (await open(bundle, { device, weights })).session();
+      setTimeout(() => device.destroy(), delay);
+      failures.push(
+        await failureOf(async () => {
+          for (;;) await session.prefill({ x: new Float32Array(4 * 64) }, { outputs: "all" });
+        }),
+      );
+    }
+    return failures;
   },
 };
 
