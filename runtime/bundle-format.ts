@@ -152,7 +152,15 @@ export interface ConstantBufferEntry {
   readonly id: string;
   readonly bytes: number;
   /** Parameters copied in, as stored (after widening where the file's type is narrower than `storage`). */
-  readonly params: readonly { readonly param: string; readonly offset: number }[];
+  readonly params: readonly ConstantPlace[];
+}
+
+/** A parameter, or with `begin` and `count` a range of its elements (in the checkpoint's order), at an offset in bytes. */
+export interface ConstantPlace {
+  readonly param: string;
+  readonly offset: number;
+  readonly begin?: number;
+  readonly count?: number;
 }
 
 /**

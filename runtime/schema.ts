@@ -68,7 +68,18 @@ const target = v.object({
     }),
   ),
   constants: v.array(
-    v.object({ id: name, bytes: count, params: v.array(v.object({ param: name, offset: count })) }),
+    v.object({
+      id: name,
+      bytes: count,
+      params: v.array(
+        v.object({
+          param: name,
+          offset: count,
+          begin: v.exactOptional(count),
+          count: v.exactOptional(count),
+        }),
+      ),
+    }),
   ),
   states: v.object({ bytes: dim, places: v.array(v.object({ state: name, offset: dim })) }),
   load: program,

@@ -1,5 +1,5 @@
 /** Matching a checkpoint to a model's parameters, and bringing it onto the GPU by pieces. */
-import type { ConstantBufferEntry, ParamEntry } from "./bundle-format.js";
+import type { ConstantBufferEntry, ConstantPlace, ParamEntry } from "./bundle-format.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { KraitError } from "./errors.js";
 import { readRange } from "./random-access.js";
@@ -80,13 +80,14 @@ export async function uploadWeights(
   const byName = new Map(params.map((param) => [param.name, param]));
   let unsettled = 0;
   for (const { entry, buffer } of buffers) {
-    for (const { param: name, offset } of entry.params) {
+    for (const place of entry.params) {
+      const { param: name, offset } = place;
       const param = byName.get(name);
       const tensor = matched.tensors.get(name);
       if (param === undefined || tensor === undefined) {
         throw new KraitError("R0105", `The manifest places a parameter "${name}" that it does not list.`);
       }
-      for await (const piece of pieces(tensor, param)) {
+      for await (const piece of pieces(tensor, param, rangeOf(place, tensor))) {
         queue.writeBuffer(buffer, offset + piece.offset, piece.data);
         unsettled += piece.data.length;
         if (unsettled < UNSETTLED_BYTES) continue;
@@ -98,16 +99,31 @@ export async function uploadWeights(
   }
 }
 
-/** A tensor's bytes as stored on the GPU, a few MiB at a time; offsets and lengths are multiples of 4. */
+/** The elements of a tensor that belong in a place. */
+function rangeOf({ param, begin = 0, count }: ConstantPlace, { shape }: TensorEntry): ElementRange {
+  const total = elements(shape);
+  const range = { begin, count: count ?? total - begin };
+  if (range.count >= 0 && begin + range.count <= total) return range;
+  throw new KraitError("R0105", `The manifest places elements of "${param}" that it does not have.`);
+}
+
+interface ElementRange {
+  readonly begin: number;
+  readonly count: number;
+}
+
+/** Elements of a tensor as stored on the GPU, a few MiB at a time; offsets and lengths are multiples of 4 bytes. */
 async function* pieces(
   tensor: TensorEntry,
   param: ParamEntry,
+  range: ElementRange,
 ): AsyncGenerator<{ offset: number; data: Uint8Array<ArrayBuffer> }> {
   const how = conversion(tensor.dtype, param.storage);
   if (how === undefined) throw new KraitError("R0304", `"${tensor.name}" cannot become ${param.storage}.`);
-  const total = elements(tensor.shape) * how.elementBytes;
+  const total = range.count * how.elementBytes;
+  const start = tensor.offset + range.begin * how.elementBytes;
   const read = (begin: number): Promise<Uint8Array> =>
-    readRange(tensor.file, tensor.offset + begin, Math.min(PIECE_BYTES, total - begin));
+    readRange(tensor.file, start + begin, Math.min(PIECE_BYTES, total - begin));
   const widening = STORAGE_BYTES[param.storage] / how.elementBytes;
   let next = total > 0 ? read(0) : undefined;
   for (let begin = 0; next !== undefined; begin += PIECE_BYTES) {

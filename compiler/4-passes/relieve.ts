@@ -3,7 +3,7 @@
  * staging (a normalized B and C, say) are computed by a kernel before them, side by side in one buffer.
  */
 import { operands } from "../3-graph/rewrite.js";
-import type { AxisId, Graph, NodeId } from "../3-graph/types.js";
+import type { AxisId, Graph, NodeId, ParamId } from "../3-graph/types.js";
 import type { Start } from "./fusion-reasons.js";
 import type { Fusion, Group } from "./fuse.js";
 
@@ -12,6 +12,8 @@ export interface ReliefOptions {
   readonly maxBindings: number;
   /** Whether a parameter, by name, can lie beside others in one binding. */
   readonly packs: (param: string) => boolean;
+  /** In how many buffers a parameter lies. */
+  readonly banks: (param: ParamId) => number;
 }
 
 export function relieve(graph: Graph, fusion: Fusion, options: ReliefOptions): Fusion {
@@ -35,11 +37,11 @@ export function exceeds(graph: Graph, fusion: Fusion, options: ReliefOptions): b
 }
 
 /** How many storage buffers the kernel of a group binds, its constants packed. */
-function bindings(graph: Graph, fusion: Fusion, g: number, { packs }: ReliefOptions): number {
+function bindings(graph: Graph, fusion: Fusion, g: number, { packs, banks }: ReliefOptions): number {
   const group = fusion.groups[g];
   if (group === undefined) return 0;
   const buffers = new Set<string>();
-  const constants = new Set<string>();
+  const constants = new Map<string, number>();
   const seen = new Set<NodeId>();
   const visit = (id: NodeId): void => {
     const node = graph.nodes[id];
@@ -51,7 +53,8 @@ function bindings(graph: Graph, fusion: Fusion, g: number, { packs }: ReliefOpti
       return;
     }
     if (node.kind === "input") buffers.add(`input ${node.name}`);
-    if (node.kind === "param") constants.add(graph.params[node.param]?.name ?? "");
+    if (node.kind === "param")
+      constants.set(graph.params[node.param]?.name ?? "", banks(node.param));
     if (node.kind === "prev") {
       buffers.add(`before ${node.state}`);
       if (group.recurrence?.states.includes(node.state) === true) buffers.add(`after ${node.state}`);
@@ -62,10 +65,10 @@ function bindings(graph: Graph, fusion: Fusion, g: number, { packs }: ReliefOpti
   group.members.forEach(visit);
   for (const name of group.outputs)
     visit(graph.outputs.find((output) => output.name === name)?.value ?? group.root);
-  const packed = [...constants].filter(packs);
+  const packed = [...constants].filter(([name, count]) => count === 1 && packs(name));
   return (
     buffers.size +
-    constants.size -
+    [...constants.values()].reduce((p, q) => p + q, 0) -
     Math.max(0, packed.length - 1) +
     group.stores.length +
     group.outputs.length

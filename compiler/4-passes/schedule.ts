@@ -14,12 +14,14 @@ export interface Target {
     readonly maxStorageBuffersPerShaderStage: number;
     readonly maxComputeWorkgroupStorageSize: number;
     readonly maxComputeInvocationsPerWorkgroup: number;
+    /** Constant tensors of more bytes are cut into several buffers; a bundle without such tensors requires less. */
+    readonly maxStorageBufferBindingSize: number;
   };
 }
 
 /**
  * `baseline` keeps to WebGPU's default limits and runs everywhere. `large` is for what desktop and server GPUs offer: more
- * bindings, so that operations with many inputs need no copies, and more workgroup memory for longer tiles.
+ * bindings, so that operations with many inputs need no copies, larger ones, and more workgroup memory for longer tiles.
  */
 export const TARGETS: readonly Target[] = [
   {
@@ -29,6 +31,7 @@ export const TARGETS: readonly Target[] = [
       maxStorageBuffersPerShaderStage: 8,
       maxComputeWorkgroupStorageSize: 16384,
       maxComputeInvocationsPerWorkgroup: 256,
+      maxStorageBufferBindingSize: 128 * 2 ** 20,
     },
   },
   {
@@ -38,6 +41,7 @@ export const TARGETS: readonly Target[] = [
       maxStorageBuffersPerShaderStage: 12,
       maxComputeWorkgroupStorageSize: 32768,
       maxComputeInvocationsPerWorkgroup: 256,
+      maxStorageBufferBindingSize: 2 ** 30,
     },
   },
 ];
@@ -63,6 +67,8 @@ export interface Chunking {
 
 export interface Schedules {
   readonly maxBindings: number;
+  /** What one binding may hold. */
+  readonly bindingBytes: number;
   map(): { readonly workgroup: number };
   reduce(depth: Dim): { readonly workgroup: number };
   tiled(shape: { readonly rows: Dim; readonly cols: Dim; readonly depth: Dim }): TiledSchedule;
@@ -83,6 +89,8 @@ export interface ScheduleOptions {
   readonly chunkFrom?: number;
   /** Steps a chunk of every recurrence that has a chunked matrix form; 0: none is written so. Default: as costs say. */
   readonly matrixChunk?: number;
+  /** Bindings of less than the target's. */
+  readonly bindingBytes?: number;
 }
 
 const CHANNELS_IN_FLIGHT = 12_000;
@@ -103,6 +111,7 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
   const chunkFrom = options.chunkFrom ?? LONGEST_UNCUT;
   return {
     maxBindings,
+    bindingBytes: options.bindingBytes ?? target.limits.maxStorageBufferBindingSize,
     map: () => ({ workgroup: 64 }),
     reduce: (depth) => ({ workgroup: typeof depth === "number" && depth <= 64 ? 32 : 128 }),
     tiled: tiledSchedule,

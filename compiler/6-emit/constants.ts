@@ -1,10 +1,10 @@
 /**
- * Where constant data lies: a GPU buffer for each parameter and each load-time result that a kernel binds alone, and one
- * for each set of small constants that a kernel binds side by side.
+ * Where constant data lies: a GPU buffer for each parameter and each load-time result that a kernel binds alone (or for
+ * each bank of one that is too large), and one for each set of small constants that a kernel binds side by side.
  */
 import { InternalError } from "../diagnostics/internal-error.js";
 import type { BoundBuffer } from "../5-kernel/lower/scope.js";
-import { bytes, type Tensor } from "../5-kernel/lower/buffers.js";
+import { elements, type Tensor } from "../5-kernel/lower/buffers.js";
 import type { BufferRange, ConstantBufferEntry } from "../../runtime/bundle-format.js";
 
 export interface Place {
@@ -13,19 +13,25 @@ export interface Place {
   readonly bytes: number;
 }
 
+/** The tensors of a checkpoint that make up one parameter, each with so many elements. */
+export interface PieceNames {
+  readonly names: readonly string[];
+  readonly elements: number;
+}
+
 export class ConstantPlan {
   private readonly buffers = new Map<string, ConstantBufferEntry>();
-  /** Every place of a load-time result: a load program writes it to each. */
+  /** Every place of a load-time result, or of a bank of it: a load program writes it to each. */
   private readonly derivedPlaces = new Map<string, Place[]>();
   private packs = 0;
 
   /**
    * `derived`: the names of load-time results; all other parameters come from the checkpoint. `pieces`: the tensors of
-   * parameters that are made of several, of one size each.
+   * parameters that are made of several.
    */
   constructor(
     private readonly derived: ReadonlySet<string>,
-    private readonly pieces: ReadonlyMap<string, readonly string[]> = new Map(),
+    private readonly pieces: ReadonlyMap<string, PieceNames> = new Map(),
   ) {}
 
   /** The range that a kernel's binding of constants covers. */
@@ -34,12 +40,12 @@ export class ConstantPlan {
   }
 
   single(tensor: Tensor): BufferRange {
-    const name = nameOf(tensor);
+    const id = idOf(tensor);
     const size = sizeOf(tensor);
-    if (!this.buffers.has(name)) {
-      this.buffers.set(name, { id: name, bytes: size, params: this.fill([{ tensor, offset: 0 }], name) });
+    if (!this.buffers.has(id)) {
+      this.buffers.set(id, { id, bytes: size, params: this.fill([{ tensor, offset: 0 }], id) });
     }
-    return { in: "constant", id: name, offset: 0, bytes: size };
+    return { in: "constant", id, offset: 0, bytes: size };
   }
 
   private pack(buffer: BoundBuffer & { kind: "pack" }): BufferRange {
@@ -61,24 +67,38 @@ export class ConstantPlan {
     id: string,
   ): ConstantBufferEntry["params"] {
     return tensors.flatMap(({ tensor, offset }) => {
-      const param = nameOf(tensor);
-      const tensors = this.pieces.get(param);
-      if (tensors !== undefined)
-        return tensors.map((name, k) => ({
-          param: name,
-          offset: offset + (k * sizeOf(tensor)) / tensors.length,
-        }));
-      if (!this.derived.has(param)) return [{ param, offset }];
-      const places = this.derivedPlaces.get(param) ?? [];
+      if (!this.derived.has(nameOf(tensor))) return this.copied(tensor, offset);
+      const places = this.derivedPlaces.get(idOf(tensor)) ?? [];
       places.push({ id, offset, bytes: sizeOf(tensor) });
-      this.derivedPlaces.set(param, places);
+      this.derivedPlaces.set(idOf(tensor), places);
       return [];
     });
   }
 
-  /** Where the load program writes a result. */
-  placesOf(derived: string): readonly Place[] {
-    return this.derivedPlaces.get(derived) ?? [];
+  /** What of which of the checkpoint's tensors a constant consists of. */
+  private copied(tensor: Tensor, offset: number): ConstantBufferEntry["params"] {
+    const pieces = this.pieces.get(nameOf(tensor));
+    const width = widthOf(tensor);
+    const begin = (tensor.bank?.begin ?? 0) * (tensor.complex ? 2 : 1);
+    const end = begin + elementsOf(tensor);
+    if (pieces === undefined) {
+      const part = tensor.bank === undefined ? {} : { begin, count: end - begin };
+      return [{ param: nameOf(tensor), offset, ...part }];
+    }
+    return pieces.names.flatMap((param, k) => {
+      const from = k * pieces.elements;
+      const [first, last] = [Math.max(begin, from), Math.min(end, from + pieces.elements)];
+      if (first >= last) return [];
+      const part = last - first < pieces.elements ? { begin: first - from, count: last - first } : {};
+      return [{ param, offset: offset + (first - begin) * width, ...part }];
+    });
+  }
+
+  /** Where the load program writes a result, or a bank of one. */
+  placesOf(result: Tensor): readonly Place[] {
+    // A bank that no kernel reads is written along with those that some do.
+    if (!this.derivedPlaces.has(idOf(result)) && result.bank !== undefined) this.single(result);
+    return this.derivedPlaces.get(idOf(result)) ?? [];
   }
 
   entries(): readonly ConstantBufferEntry[] {
@@ -86,14 +106,24 @@ export class ConstantPlan {
   }
 }
 
-function nameOf(tensor: Tensor): string {
-  if (tensor.ref.kind !== "param") throw new InternalError("emit", `${tensor.name} is no parameter`);
-  return tensor.ref.name;
+function nameOf({ ref, name }: Tensor): string {
+  if (ref.kind !== "param" && ref.kind !== "output") throw new InternalError("emit", `${name} is no constant`);
+  return ref.name;
 }
 
+/** The buffer of a constant that is bound alone. */
+const idOf = (tensor: Tensor): string =>
+  tensor.bank === undefined ? nameOf(tensor) : `${nameOf(tensor)}#${tensor.bank.index}`;
+
+function elementsOf(tensor: Tensor): number {
+  const count = elements(tensor);
+  if (typeof count !== "number")
+    throw new InternalError("emit", `the constant ${tensor.name} has no constant size`);
+  return count;
+}
+
+const widthOf = ({ element }: Tensor): number => (element === "f16" || element === "bf16" ? 2 : 4);
+
 function sizeOf(tensor: Tensor): number {
-  const size = bytes(tensor);
-  if (typeof size !== "number")
-    throw new InternalError("emit", `the parameter ${tensor.name} has no constant size`);
-  return Math.ceil(size / 4) * 4;
+  return Math.ceil((elementsOf(tensor) * widthOf(tensor)) / 4) * 4;
 }

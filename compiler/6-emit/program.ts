@@ -2,7 +2,7 @@
 import { InternalError } from "../diagnostics/internal-error.js";
 import { TAIL_COUNT, TAIL_BEGIN } from "../4-passes/programs.js";
 import type { Graph } from "../3-graph/types.js";
-import { axisSize, bytes, refKey, type Tensor } from "../5-kernel/lower/buffers.js";
+import { axisSize, bufferKey, bytes, type Tensor } from "../5-kernel/lower/buffers.js";
 import type { LoweredGroup, LoweredKernel } from "../5-kernel/lower/index.js";
 import type { BoundBuffer } from "../5-kernel/lower/scope.js";
 import type { BufferRange, Dim, Dispatch, NumberEntry, Program } from "../../runtime/bundle-format.js";
@@ -100,7 +100,7 @@ function livesOf(placed: readonly Placed[]): readonly Life[] {
   placed.forEach(({ lowered, part }, at) => {
     for (const buffer of lowered.buffers) {
       if (buffer.kind !== "tensor" || !isScratch(buffer.tensor)) continue;
-      const key = refKey(buffer.tensor.ref);
+      const key = bufferKey(buffer.tensor);
       const life = lives.get(key);
       if (life === undefined)
         lives.set(key, { key, bytes: bytes(buffer.tensor), first: at, last: at, firstPart: part });
@@ -119,7 +119,7 @@ function tensorRange(tensor: Tensor, states: StatePlan, slotOf: ReadonlyMap<stri
       return { in: ref.kind, id: ref.name, ...whole };
     case "value":
     case "own": {
-      const id = slotOf.get(refKey(ref));
+      const id = slotOf.get(bufferKey(tensor));
       if (id === undefined) throw new InternalError("emit", `no memory for ${tensor.name}`);
       return { in: "scratch", id, ...whole };
     }
@@ -147,7 +147,7 @@ export function emitLoad(parts: Omit<ProgramParts, "states">): Program {
     const { tensor } = buffer;
     if (tensor.ref.kind === "param") return constants.single(tensor);
     if (tensor.ref.kind !== "output") return tensorRange(tensor, NO_STATES, scratch.slotOf);
-    const places = constants.placesOf(tensor.ref.name);
+    const places = constants.placesOf(tensor);
     const place = places[Math.min(copy, places.length - 1)];
     if (place === undefined) throw new InternalError("emit", `nothing reads ${tensor.ref.name}`);
     return { in: "constant", ...place };
@@ -170,7 +170,7 @@ const NO_STATES: StatePlan = { bytes: 0, places: new Map() };
 function copiesOf(lowered: LoweredKernel, constants: ConstantPlan): number {
   const places = lowered.buffers.map((buffer) =>
     buffer.kind === "tensor" && buffer.tensor.ref.kind === "output"
-      ? constants.placesOf(buffer.tensor.ref.name).length
+      ? constants.placesOf(buffer.tensor).length
       : 1,
   );
   return Math.max(1, ...places);

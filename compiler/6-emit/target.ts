@@ -6,11 +6,12 @@ import { exceeds, relieve, type ReliefOptions } from "../4-passes/relieve.js";
 import type { Programs } from "../4-passes/index.js";
 import { share } from "../4-passes/share.js";
 import { schedulesFor, type ScheduleOptions, type Target } from "../4-passes/schedule.js";
-import type { Graph } from "../3-graph/types.js";
+import type { Graph, Param, Pieces } from "../3-graph/types.js";
+import { bufferCount, Tensors } from "../5-kernel/lower/buffers.js";
 import { lower, type LoweredGroup, type SourceLine } from "../5-kernel/lower/index.js";
 import type { Kernel } from "../5-kernel/types.js";
 import type { Storage, TargetEntry } from "../../runtime/bundle-format.js";
-import { ConstantPlan } from "./constants.js";
+import { ConstantPlan, type PieceNames } from "./constants.js";
 import { emitLoad, emitProgram } from "./program.js";
 import { ShaderTable } from "./shaders.js";
 import { planStates } from "./states.js";
@@ -42,9 +43,12 @@ const INLINE_DOTS_IN_STEP = 256;
 export function emitTarget(programs: Programs, target: Target, options: EmitOptions): EmittedTarget {
   const schedules = schedulesFor(target, options.schedule);
   const prepare = (name: EmittedProgram["name"], graph: Graph, fusing: FusionOptions): EmittedProgram => {
+    const { storage } = options;
+    const tensors = new Tensors(graph, { storage, bindingBytes: schedules.bindingBytes });
     const relief: ReliefOptions = {
       maxBindings: target.limits.maxStorageBuffersPerShaderStage,
-      packs: (param) => options.storage(param) === "f32",
+      packs: (param) => storage(param) === "f32",
+      banks: (param) => bufferCount(tensors.param(param)),
     };
     const first = relieve(graph, share(graph, fuse(graph, fusing)), relief);
     // A product computed by the scan brings its operands' buffers along; where they are too many, it goes alone.
@@ -54,8 +58,9 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
       : first;
     const groups = lower(graph, fusion, {
       schedules,
-      storage: options.storage,
+      storage,
       sourceAt: options.sourceAt,
+      loads: name === "load",
     });
     return { name, graph, fusion, groups };
   };
@@ -67,8 +72,8 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
 
   const derived = new Set(programs.load?.outputs.map((output) => output.name));
   const params = [...programs.model.params, ...(programs.load?.params ?? [])];
-  const pieces = params.flatMap(({ name, pieces: of }) =>
-    of === undefined ? [] : [[name, of.tensors.map((tensor) => tensor.name)] as const],
+  const pieces = params.flatMap(({ name, pieces: of, scalar }) =>
+    of === undefined ? [] : [[name, pieceNames(of, scalar)] as const],
   );
   const constants = new ConstantPlan(derived, new Map(pieces));
   const shaders = new ShaderTable(`kernels/${target.name}`);
@@ -100,21 +105,27 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
   return { entry, files: shaders.files, kernels: shaders.kernels, programs: all };
 }
 
+const pieceNames = ({ tensors, shape }: Pieces, scalar: Param["scalar"]): PieceNames => ({
+  names: tensors.map(({ name }) => name),
+  elements: shape.reduce((p, q) => p * q, scalar === "c64" ? 2 : 1),
+});
+
 const DEFAULT_BINDING_BYTES = 128 * 2 ** 20;
 const DEFAULT_BUFFER_BYTES = 256 * 2 ** 20;
 
-/** The target's own limits, and those that a large parameter or a kernel with very many inputs makes necessary. */
+/** The target's own limits; and more than WebGPU's default where large constants or a kernel with very many inputs make it necessary. */
 function requirements(
   target: Target,
   constants: ConstantPlan,
   shaders: ShaderTable,
 ): TargetEntry["requires"] {
   const largest = Math.max(0, ...constants.entries().map(({ bytes }) => bytes));
+  const { maxStorageBufferBindingSize: _, ...limits } = target.limits;
   const bindings = Math.max(0, ...shaders.entries().map((shader) => shader.bindings.length));
   return {
     features: target.features,
     limits: {
-      ...target.limits,
+      ...limits,
       maxStorageBuffersPerShaderStage: Math.max(bindings, target.limits.maxStorageBuffersPerShaderStage),
       ...(largest > DEFAULT_BINDING_BYTES && { maxStorageBufferBindingSize: largest }),
       ...(largest > DEFAULT_BUFFER_BYTES && { maxBufferSize: largest }),

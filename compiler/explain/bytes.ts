@@ -1,5 +1,5 @@
 /** What the kernels of a group move, in bytes, against the least that they could. */
-import { elements, refKey, type BufferRef, type Tensor } from "../5-kernel/lower/buffers.js";
+import { bufferKey, elements, type BufferRef, type Tensor } from "../5-kernel/lower/buffers.js";
 import type { LoweredKernel } from "../5-kernel/lower/index.js";
 import type { BoundBuffer } from "../5-kernel/lower/scope.js";
 import { count, union, within, type AddressSet } from "./address-set.js";
@@ -92,12 +92,12 @@ class TensorSums {
   private readonly reads = new Map<string, { sets: AddressSet[]; counted: number; size: number }>();
   private readonly writes = new Map<string, { sets: AddressSet[]; counted: number; size: number }>();
 
-  add(kind: "read" | "write", { ref }: Tensor, places: AddressSet | number, size: number): void {
+  add(kind: "read" | "write", tensor: Tensor, places: AddressSet | number, size: number): void {
     // What the kernels of a group keep for each other need not be in memory.
-    if (ref.kind === "own") return;
+    if (tensor.ref.kind === "own") return;
     const table = kind === "read" ? this.reads : this.writes;
-    const entry = table.get(refKey(ref)) ?? { sets: [], counted: 0, size };
-    table.set(refKey(ref), entry);
+    const entry = table.get(bufferKey(tensor)) ?? { sets: [], counted: 0, size };
+    table.set(bufferKey(tensor), entry);
     if (typeof places === "number") entry.counted = Math.max(entry.counted, places);
     else entry.sets.push(places);
   }

@@ -2,6 +2,7 @@
 import type { Dim, Storage } from "../../../runtime/bundle-format.js";
 import { identifier, valueName } from "./names.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
+import { planBanks, type Bank, type Banks } from "./banks.js";
 import type { AxisId, Graph, NodeId, Size, StateId } from "../../3-graph/types.js";
 
 /** One dimension of a layout: an axis, or a literal size that no axis names. */
@@ -31,7 +32,30 @@ export interface Tensor {
   readonly element: Storage | "u32";
   /** Where it shares its buffer with others of its shape: which of how many it is. */
   readonly joint?: { readonly index: number; readonly count: number };
+  /** How it lies in several buffers, where it is larger than one binding may be. */
+  readonly banks?: Banks;
+  /** A part of such a tensor, in a buffer of its own. */
+  readonly bank?: Bank;
 }
+
+/** One of a tensor's banks, as a tensor of its own rows. */
+export function bankOf(tensor: Tensor, index: number): Tensor {
+  const { banks, ...whole } = tensor;
+  const [first, end] = [banks?.starts[index], banks?.starts[index + 1]];
+  if (banks === undefined || first === undefined || end === undefined)
+    throw new InternalError("lower", `${tensor.name} has no bank ${index}`);
+  return {
+    ...whole,
+    layout: [{ size: end - first }, ...tensor.layout.slice(banks.leading)],
+    bank: { index, begin: first * banks.row },
+  };
+}
+
+export const bufferCount = ({ banks }: Tensor): number => (banks === undefined ? 1 : banks.starts.length - 1);
+
+/** Equal for tensors in one buffer. */
+export const bufferKey = ({ ref, bank }: Tensor): string =>
+  bank === undefined ? refKey(ref) : `${refKey(ref)} ${bank.index}`;
 
 export const refKey = (ref: BufferRef): string => JSON.stringify(ref);
 
@@ -69,13 +93,33 @@ export function bytes(tensor: Tensor): Dim {
   return product([typeof count === "number" ? Math.ceil(count / 2) : ["^/", count, 2], 4]);
 }
 
+export interface TensorOptions {
+  readonly storage: (param: string) => Storage;
+  readonly joint?: ReadonlyMap<NodeId, readonly NodeId[]>;
+  /** Constant tensors of more bytes lie in banks. */
+  readonly bindingBytes: number;
+  /** Whether outputs are constants too: those of the load program. */
+  readonly loads?: boolean;
+}
+
 /** The tensors of a graph: where every value, parameter, input, output and state lies, if it is in memory. */
 export class Tensors {
+  private readonly joint: ReadonlyMap<NodeId, readonly NodeId[]>;
+
   constructor(
     private readonly graph: Graph,
-    private readonly storage: (param: string) => Storage,
-    private readonly joint: ReadonlyMap<NodeId, readonly NodeId[]> = new Map(),
-  ) {}
+    private readonly options: TensorOptions,
+  ) {
+    this.joint = options.joint ?? new Map();
+  }
+
+  private inBanks(tensor: Tensor): Tensor {
+    const sizes = tensor.layout.flatMap(({ size }) => (typeof size === "number" ? [size] : []));
+    if (sizes.length < tensor.layout.length || tensor.joint !== undefined) return tensor;
+    const width = tensor.element === "f16" || tensor.element === "bf16" ? 2 : 4;
+    const banks = planBanks(sizes, tensor.complex ? 2 * width : width, this.options.bindingBytes);
+    return banks === undefined ? tensor : { ...tensor, banks };
+  }
 
   private extents(axes: readonly AxisId[]): readonly Extent[] {
     return axes.map((axis) => ({ axis, size: axisSize(this.graph, axis) }));
@@ -85,26 +129,26 @@ export class Tensors {
     const node = this.graph.nodes[id];
     if (node === undefined) throw new InternalError("lower", `no node %${id}`);
     const together = this.joint.get(id) ?? [id];
-    return {
+    return this.inBanks({
       ...(together.length > 1 && { joint: { index: together.indexOf(id), count: together.length } }),
       ref: { kind: "value", node: together[0] ?? id },
       name: valueName(this.graph, id),
       layout: this.extents(node.type.axes),
       complex: node.type.scalar === "c64",
       element: node.type.scalar === "index" || node.type.scalar === "bool" ? "u32" : "f32",
-    };
+    });
   }
 
   param(index: number): Tensor {
     const param = this.graph.params[index];
     if (param === undefined) throw new InternalError("lower", `no param #${index}`);
-    return {
+    return this.inBanks({
       ref: { kind: "param", name: param.name },
       name: identifier(param.name, 2),
       layout: param.layout.map((slot) => ({ ...(slot.axis && { axis: slot.axis }), size: slot.size })),
       complex: param.scalar === "c64",
-      element: param.derived === true ? "f32" : this.storage(param.name),
-    };
+      element: param.derived === true ? "f32" : this.options.storage(param.name),
+    });
   }
 
   input(name: string): Tensor {
@@ -123,13 +167,14 @@ export class Tensors {
     const output = this.graph.outputs.find((o) => o.name === name);
     if (output === undefined) throw new InternalError("lower", `no output ${name}`);
     const complex = this.graph.nodes[output.value]?.type.scalar === "c64";
-    return {
+    const tensor: Tensor = {
       ref: { kind: "output", name },
       name: identifier(name),
       layout: this.extents(output.axes),
       complex,
       element: "f32",
     };
+    return this.options.loads === true ? this.inBanks(tensor) : tensor;
   }
 
   state(id: StateId, which: "state" | "next"): Tensor {

@@ -7,10 +7,10 @@ import type { AxisId, Graph, NodeId } from "../../3-graph/types.js";
 import type { Schedules } from "../../4-passes/schedule.js";
 import type { ExprBuilder } from "../expr.js";
 import type { Expr, Kernel, Store } from "../types.js";
-import { axisSize, constantSize, elements, type Tensor, type Tensors } from "./buffers.js";
+import { axisSize, constantSize, type Tensor, type Tensors } from "./buffers.js";
 import { identifier, valueName } from "./names.js";
 import { scalarize, type Coordinates, type ScalarizeContext } from "./scalarize.js";
-import { KernelScope, type BoundBuffer } from "./scope.js";
+import type { BoundBuffer, KernelScope } from "./scope.js";
 
 /** A piece of source on one line, and where it begins: `mamba.krait:41`. */
 export interface SourceLine {
@@ -40,98 +40,6 @@ export interface LoweredKernel {
   /** Run-time numbers that the kernel's dispatch and expressions need besides the program's own. */
   readonly numbers?: readonly { readonly name: string; readonly value: Dim }[];
 }
-
-/** The lowering of one group, begun with a set of constants that share a binding. */
-export type Attempt = (
-  scope: KernelScope,
-) => Omit<LoweredKernel, "buffers" | "kernel"> & { readonly kernel: Kernel };
-
-/**
- * Builds a kernel; if it needs more storage bindings than the target has, its small constants are packed side by side
- * into one, smallest first, and it is built again. What is still too much is copied side by side by kernels before it.
- */
-export function withinBindings(context: LowerContext, build: Attempt): LoweredKernel {
-  const first = new KernelScope();
-  const kernel = build(first);
-  const { buffers } = first.finish();
-  const excess = buffers.length - context.schedules.maxBindings;
-  if (excess <= 0) return { ...kernel, buffers };
-  const constants = first
-    .bound()
-    .filter(
-      ({ tensor, access }) => tensor.ref.kind === "param" && tensor.element === "f32" && access === "read",
-    )
-    .map(({ tensor }) => tensor)
-    .sort((p, q) => sizeOf(p) - sizeOf(q));
-  const packed = constants.slice(0, excess + 1);
-  const scope = new KernelScope(packed);
-  const made = { ...build(scope), buffers: scope.finish().buffers };
-  const more = made.buffers.length - context.schedules.maxBindings;
-  if (more <= 0) return made;
-  const copied = scope
-    .bound()
-    .filter(isCopied)
-    .sort((p, q) => fixedSize(p.tensor) - fixedSize(q.tensor));
-  return copied.length < 2 ? made : withCopies(context, build, made, packed, copied.slice(0, more + 1));
-}
-
-type Bound = ReturnType<KernelScope["bound"]>[number];
-
-const isCopied = ({ tensor, access }: Bound): boolean =>
-  (tensor.ref.kind === "input" || tensor.ref.kind === "value") &&
-  tensor.element === "f32" &&
-  tensor.joint === undefined &&
-  !tensor.complex &&
-  access === "read";
-
-const fixedSize = (tensor: Tensor): number =>
-  tensor.layout.reduce((p, extent) => p * (typeof extent.size === "number" ? extent.size : 1), 1);
-
-/** The kernel built anew, reading some tensors from copies that lie in one buffer, and the kernels that copy. */
-function withCopies(
-  context: LowerContext,
-  build: Attempt,
-  { kernel: { name } }: LoweredKernel,
-  packed: readonly Tensor[],
-  copied: readonly Bound[],
-): LoweredKernel {
-  let size: Dim = 0;
-  const sources = copied.map(({ tensor }) => {
-    const offset = size;
-    size = size === 0 ? elements(tensor) : ["+", size, elements(tensor)];
-    return { tensor, offset };
-  });
-  const together: Tensor = {
-    ref: { kind: "own", group: context.group ?? -1, id: `inputs.${name}` },
-    name: "inputs",
-    layout: [{ size }],
-    complex: false,
-    element: "f32",
-  };
-  const before = sources.map(({ tensor, offset }): LoweredKernel => {
-    const scope = new KernelScope();
-    const e = scope.expr;
-    const extent = elements(tensor);
-    const at = e.variable("i", "u32", extent);
-    const flat: Tensor = { ...tensor, layout: [{ size: extent }], complex: false };
-    const stores = scope.store(together, [e.add(at, e.dim(offset))], scope.load(flat, [at]));
-    const kernel: Kernel = {
-      name: `${tensor.name}_beside`,
-      notes: [],
-      skeleton: "map",
-      bindings: scope.finish().bindings,
-      domain: [{ var: "i", extent }],
-      stores: [...stores],
-      schedule: context.schedules.map(),
-    };
-    return { kernel, buffers: scope.finish().buffers };
-  });
-  const scope = new KernelScope(packed, { tensor: together, sources });
-  return { ...build(scope), buffers: scope.finish().buffers, before };
-}
-
-const sizeOf = (tensor: Tensor): number =>
-  tensor.layout.reduce((p, extent) => p * (typeof extent.size === "number" ? extent.size : Infinity), 1);
 
 /** The context in which a group's expressions are made: what earlier groups stored is in memory. */
 export function scalarizeContext(

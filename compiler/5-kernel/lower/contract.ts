@@ -10,10 +10,10 @@ import {
   describe,
   resultStores,
   scalarizeContext,
-  withinBindings,
   type LowerContext,
   type LoweredKernel,
 } from "./context.js";
+import { byBanks, coordinateOf, type Part } from "./by-banks.js";
 import { scalarize } from "./scalarize.js";
 import type { KernelScope, Value } from "./scope.js";
 
@@ -34,14 +34,13 @@ export function lowerContract(context: LowerContext, group: Group): readonly Low
   const size = (axes: readonly AxisId[]): Dim => product(axes.map((axis) => axisSize(context.graph, axis)));
   const rows = size(roles.rows);
   const { fewRows } = context.schedules;
-  const build = (kind: "rows" | "tiled"): LoweredKernel =>
-    withinBindings(context, (scope) => ({ kernel: contractKernel(context, group, roles, kind, scope) }));
-  if (group.alongside.length > 0 || (typeof rows === "number" && rows <= fewRows)) return [build("rows")];
-  if (typeof rows === "number") return [build("tiled")];
-  return [
-    { ...build("rows"), when: ["<=", rows, fewRows] },
-    { ...build("tiled"), when: ["<", fewRows, rows] },
-  ];
+  const build = (kind: "rows" | "tiled", when?: Dim): readonly LoweredKernel[] =>
+    byBanks(context, (scope, part) => contractKernel(context, group, roles, kind, scope, part)).map(
+      (lowered) => ({ ...lowered, ...(when !== undefined && { when }) }),
+    );
+  if (group.alongside.length > 0 || (typeof rows === "number" && rows <= fewRows)) return build("rows");
+  if (typeof rows === "number") return build("tiled");
+  return [...build("rows", ["<=", rows, fewRows]), ...build("tiled", ["<", fewRows, rows])];
 }
 
 /** Which operand gives rows and which columns: a parameter is columns, so that lanes run along its stored rows. */
@@ -77,14 +76,15 @@ function contractKernel(
   roles: Roles,
   kind: "rows" | "tiled",
   scope: KernelScope,
+  part: Part,
 ): ContractKernel {
   const e = scope.expr;
   const sizes = (axes: readonly AxisId[]): readonly Dim[] =>
     axes.map((axis) => axisSize(context.graph, axis));
   const at = new Map<AxisId, Expr>();
   const spread = (name: string, axes: readonly AxisId[]): Dim => {
-    const extent = product(sizes(axes));
-    const flat = extent === 1 ? e.u32(0) : e.variable(name, "u32", extent);
+    const extent = part.get(name)?.size ?? product(sizes(axes));
+    const flat = coordinateOf(e, { var: name, extent }, part);
     e.unflatten(flat, sizes(axes)).forEach((coordinate, k) => {
       const axis = axes[k];
       if (axis !== undefined) at.set(axis, coordinate);

@@ -4,37 +4,35 @@ import type { Group } from "../../4-passes/fuse.js";
 import type { AxisId, NodeId, StateId } from "../../3-graph/types.js";
 import type { Expr, Extent, MapKernel, ReduceKernel, Store } from "../types.js";
 import { axisSize, product } from "./buffers.js";
+import { coordinateOf, type Part } from "./by-banks.js";
 import { describe, resultStores, scalarizeContext, type LowerContext } from "./context.js";
 import { scalarize, type Coordinates, type ScalarizeContext } from "./scalarize.js";
 import type { KernelScope } from "./scope.js";
 
-/** A var for every axis, and the coordinates that they are. */
+/** A var for every axis, and the coordinates that they are in a part of the domain. */
 export function domainOf(
   context: LowerContext,
   axes: readonly AxisId[],
   scope: KernelScope,
+  part?: Part,
 ): { readonly domain: readonly Extent[]; readonly at: Coordinates } {
   const names = new Set<string>();
   const domain = axes.map((axis): Extent => {
     let name = `i_${axis.replace(/[^A-Za-z0-9]/g, "_")}`;
     while (names.has(name)) name += "_";
     names.add(name);
-    return { var: name, extent: axisSize(context.graph, axis) };
+    return { var: name, extent: part?.get(name)?.size ?? axisSize(context.graph, axis) };
   });
   const at = new Map<AxisId, Expr>();
   axes.forEach((axis, k) => {
     const extent = domain[k];
-    if (extent !== undefined)
-      at.set(
-        axis,
-        extent.extent === 1 ? scope.expr.u32(0) : scope.expr.variable(extent.var, "u32", extent.extent),
-      );
+    if (extent !== undefined) at.set(axis, coordinateOf(scope.expr, extent, part));
   });
   return { domain, at };
 }
 
-export function lowerMap(context: LowerContext, group: Group, scope: KernelScope): MapKernel {
-  const { domain, at } = domainOf(context, group.domain, scope);
+export function lowerMap(context: LowerContext, group: Group, scope: KernelScope, part: Part): MapKernel {
+  const { domain, at } = domainOf(context, group.domain, scope, part);
   const inner = scalarizeContext(context, group, scope);
   const stores = [...resultStores(context, group, at, inner)];
   const carryOnly = group.members.size === 0 && group.outputs.length === 0;
@@ -135,11 +133,16 @@ function carryEverySlot(
   ];
 }
 
-export function lowerReduce(context: LowerContext, group: Group, scope: KernelScope): ReduceKernel {
+export function lowerReduce(
+  context: LowerContext,
+  group: Group,
+  scope: KernelScope,
+  part: Part,
+): ReduceKernel {
   const root = context.graph.nodes[group.root];
   if (root?.kind !== "reduce") throw new InternalError("lower", `%${group.root} is no reduction`);
   const e = scope.expr;
-  const { domain, at } = domainOf(context, group.domain, scope);
+  const { domain, at } = domainOf(context, group.domain, scope, part);
   const sizes = root.over.map((axis) => axisSize(context.graph, axis));
   const depth = product(sizes);
   const flat = e.variable("along", "u32", depth);

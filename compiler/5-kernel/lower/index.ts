@@ -6,13 +6,15 @@ import type { Schedules } from "../../4-passes/schedule.js";
 import type { Graph } from "../../3-graph/types.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import { refKey, Tensors, type Tensor } from "./buffers.js";
-import { withinBindings, type LowerContext, type LoweredKernel, type SourceLine } from "./context.js";
+import type { LowerContext, LoweredKernel, SourceLine } from "./context.js";
+import { byBanks } from "./by-banks.js";
 import { lowerContract } from "./contract.js";
 import { lowerMap, lowerReduce } from "./elementwise.js";
 import { lowerScan } from "./scan.js";
 import type { BoundBuffer } from "./scope.js";
 import { lowerSequential } from "./sequential.js";
 import { signatureOf, type Signature } from "./signature.js";
+import { withinBindings } from "./within-bindings.js";
 
 export type { LoweredKernel, SourceLine } from "./context.js";
 
@@ -26,6 +28,8 @@ export interface LowerOptions {
   readonly schedules: Schedules;
   readonly storage: (param: string) => Storage;
   readonly sourceAt: (span: Span) => SourceLine | undefined;
+  /** Whether this is the load program, whose outputs are constants. */
+  readonly loads?: boolean;
 }
 
 export function lower(graph: Graph, fusion: Fusion, options: LowerOptions): readonly LoweredGroup[] {
@@ -33,7 +37,12 @@ export function lower(graph: Graph, fusion: Fusion, options: LowerOptions): read
   const context: LowerContext = {
     graph,
     fusion,
-    tensors: new Tensors(graph, options.storage, fusion.joint),
+    tensors: new Tensors(graph, {
+      storage: options.storage,
+      joint: fusion.joint,
+      bindingBytes: schedules.bindingBytes,
+      ...(options.loads && { loads: true }),
+    }),
     schedules,
     sourceAt,
   };
@@ -87,14 +96,14 @@ function moved(
 function kernelsOf(context: LowerContext, group: Group): readonly LoweredKernel[] {
   switch (group.kind) {
     case "map":
-      return [withinBindings(context, (scope) => ({ kernel: lowerMap(context, group, scope) }))];
+      return byBanks(context, (scope, part) => lowerMap(context, group, scope, part));
     case "reduce":
-      return [withinBindings(context, (scope) => ({ kernel: lowerReduce(context, group, scope) }))];
+      return byBanks(context, (scope, part) => lowerReduce(context, group, scope, part));
     case "contract":
       return lowerContract(context, group);
     case "scan":
       return lowerScan(context, group);
     case "sequential":
-      return [withinBindings(context, (scope) => ({ kernel: lowerSequential(context, group, scope) }))];
+      return [withinBindings(context, (scope) => lowerSequential(context, group, scope))];
   }
 }

@@ -20,7 +20,6 @@ import {
   describe,
   resultStores,
   scalarizeContext,
-  withinBindings,
   type LowerContext,
   type LoweredKernel,
 } from "./context.js";
@@ -28,21 +27,18 @@ import { chunkingOf, layoutOf, shapeOf, type Cut, type Layout } from "./scan-lay
 import { scalarize, type Coordinates, type ScalarizeContext } from "./scalarize.js";
 import type { KernelScope, Value } from "./scope.js";
 import { semiringOf, type Semiring } from "./semiring.js";
+import { withinBindings } from "./within-bindings.js";
 
 export function lowerScan(context: LowerContext, group: Group): readonly LoweredKernel[] {
   const layout = layoutOf(context, group);
-  const whole = withinBindings(context, (scope) => ({
-    kernel: new ScanLowering(context, group, layout, scope).whole(),
-  }));
+  const whole = withinBindings(context, (scope) => new ScanLowering(context, group, layout, scope).whole());
   const { kernel } = whole;
   const cuts = group.class !== undefined && ASSOCIATIVE.has(group.class) && kernel.skeleton === "scan";
   const chunking = cuts ? chunkingOf(context, layout, kernel) : undefined;
   if (chunking === undefined) return [whole];
   const { when, numbers, cut } = chunking;
   const part = (build: (lowering: ScanLowering) => ScanKernel): LoweredKernel => ({
-    ...withinBindings(context, (scope) => ({
-      kernel: build(new ScanLowering(context, group, layout, scope)),
-    })),
+    ...withinBindings(context, (scope) => build(new ScanLowering(context, group, layout, scope))),
     when,
     numbers,
   });

@@ -3,7 +3,8 @@ import type { Dim } from "../../../runtime/bundle-format.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import { ExprBuilder } from "../expr.js";
 import type { Binding, Expr, Store } from "../types.js";
-import { elements, refKey, type BufferRef, type Tensor } from "./buffers.js";
+import type { Banks } from "./banks.js";
+import { bankOf, bufferKey, elements, type BufferRef, type Tensor } from "./buffers.js";
 
 /** A binding of a finished kernel: one tensor, or several small constants side by side. */
 export type BoundBuffer =
@@ -23,10 +24,46 @@ export interface Value {
 /** Elements: 256 bytes, so that the load program can bind any member of a pack alone. */
 const PACK_ALIGNMENT = 64;
 
+/** Constants side by side: where each begins and where the next may, in elements. */
+export function packedPlaces(
+  tensors: readonly Tensor[],
+): readonly { readonly tensor: Tensor; readonly offset: number; readonly end: number }[] {
+  let end = 0;
+  return tensors.map((tensor) => {
+    const offset = end;
+    const count = elements(tensor);
+    if (typeof count !== "number") throw new InternalError("lower", `${tensor.name} has no constant size`);
+    end = Math.ceil((offset + count) / PACK_ALIGNMENT) * PACK_ALIGNMENT;
+    return { tensor, offset, end };
+  });
+}
+
 /** Tensors side by side in one, each from its offset in elements. */
 export interface Copies {
   readonly tensor: Tensor;
   readonly sources: readonly { readonly tensor: Tensor; readonly offset: Dim }[];
+}
+
+/** Some of a tensor's banks, first to last: what a kernel binds of one that has too many. */
+export interface Window {
+  readonly tensor: Tensor;
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface ScopeOptions {
+  /** Constants that share one binding, in this order. */
+  readonly packed?: readonly Tensor[];
+  /** Tensors that are read from one that holds them all. */
+  readonly copies?: Copies;
+  /** Reads outside of it give 0, and nothing is stored for them: another kernel has the other banks. */
+  readonly window?: Window;
+}
+
+/** An access to a tensor in banks, at a row of it. */
+export interface RowAccess {
+  readonly tensor: Tensor;
+  readonly row: Expr;
 }
 
 export class KernelScope {
@@ -35,20 +72,21 @@ export class KernelScope {
   private readonly byTensor = new Map<string, string>();
   private readonly offsets = new Map<string, Dim>();
 
-  /** `packed`: constants that share one binding, in this order. `copies`: tensors that are read from one that holds them all. */
-  constructor(packed: readonly Tensor[] = [], copies?: Copies) {
+  private readonly rows: RowAccess[] = [];
+  private readonly window: Window | undefined;
+  /** Whether what has been read lies in the window. */
+  private inWindow: Expr | undefined;
+
+  constructor({ packed = [], copies, window }: ScopeOptions = {}) {
+    this.window = window;
     if (copies !== undefined) this.bindCopies(copies);
     if (packed.length === 0) return;
-    let size = 0;
-    const tensors = packed.map((tensor) => {
-      const offset = size;
-      const count = elements(tensor);
-      if (typeof count !== "number") throw new InternalError("lower", `${tensor.name} has no constant size`);
-      size = Math.ceil((offset + count) / PACK_ALIGNMENT) * PACK_ALIGNMENT;
-      this.byTensor.set(refKey(tensor.ref), "constants");
-      this.offsets.set(refKey(tensor.ref), offset);
-      return { tensor, offset };
-    });
+    const tensors = packedPlaces(packed);
+    for (const { tensor, offset } of tensors) {
+      this.byTensor.set(bufferKey(tensor), "constants");
+      this.offsets.set(bufferKey(tensor), offset);
+    }
+    const size = tensors.at(-1)?.end ?? 0;
     this.bindings.set("constants", {
       name: "constants",
       access: "read",
@@ -59,8 +97,8 @@ export class KernelScope {
 
   private bindCopies({ tensor, sources }: Copies): void {
     for (const source of sources) {
-      this.byTensor.set(refKey(source.tensor.ref), tensor.name);
-      this.offsets.set(refKey(source.tensor.ref), source.offset);
+      this.byTensor.set(bufferKey(source.tensor), tensor.name);
+      this.offsets.set(bufferKey(source.tensor), source.offset);
     }
     this.bindings.set(tensor.name, {
       name: tensor.name,
@@ -71,7 +109,7 @@ export class KernelScope {
   }
 
   private bind(tensor: Tensor, access: Binding["access"]): string {
-    const key = refKey(tensor.ref);
+    const key = bufferKey(tensor);
     const known = this.byTensor.get(key);
     const bound = known === undefined ? undefined : this.bindings.get(known);
     if (known !== undefined && bound !== undefined) {
@@ -87,26 +125,97 @@ export class KernelScope {
 
   /** The element at the coordinates of `layout`, in its order. */
   load(tensor: Tensor, coordinates: readonly Expr[]): Value {
+    if (tensor.banks !== undefined) return this.loadBanks(tensor, tensor.banks, coordinates);
+    return this.loadAt(tensor, this.index(tensor, coordinates));
+  }
+
+  private loadAt(tensor: Tensor, index: Expr): Value {
     const binding = this.bind(tensor, "read");
-    const index = this.index(tensor, coordinates);
     const type = tensor.element === "u32" ? "u32" : "f32";
     if (!tensor.complex) return { re: this.expr.load(binding, index, type) };
     const at = this.expr.mul(index, 2);
     return { re: this.expr.load(binding, at, type), im: this.expr.load(binding, this.expr.add(at, 1), type) };
   }
 
+  /** From the bank that has the row. Banks that are known not to have it are not bound. */
+  private loadBanks(tensor: Tensor, banks: Banks, coordinates: readonly Expr[]): Value {
+    const e = this.expr;
+    const row = this.rowOf(tensor, banks, coordinates);
+    const index = this.index(tensor, coordinates);
+    const chosen = this.window !== undefined && bufferKey(this.window.tensor) === bufferKey(tensor);
+    const { first, last } = chosen && this.window ? this.window : { first: 0, last: banks.starts.length - 2 };
+    const from = (k: number): Value => {
+      const below = k === last ? e.bool(true) : e.op("lt", row, e.u32(banks.starts[k + 1] ?? 0));
+      if (below.kind === "literal" && below.value === 0) return from(k + 1);
+      const bank = bankOf(tensor, k);
+      const here = this.loadAt(bank, e.sub(index, bank.bank?.begin ?? 0));
+      return below.kind === "literal" ? here : this.choose(below, here, from(k + 1));
+    };
+    if (!chosen) return from(first);
+    const zero = e.literal(tensor.element === "u32" ? "u32" : "f32", 0);
+    this.inWindow = this.between(row, banks.starts[first] ?? 0, banks.starts[last + 1] ?? 0);
+    return this.choose(this.inWindow, from(first), { re: zero, ...(tensor.complex && { im: zero }) });
+  }
+
+  private choose(condition: Expr, yes: Value, no: Value): Value {
+    const re = this.expr.select(condition, yes.re, no.re);
+    return yes.im === undefined || no.im === undefined
+      ? { re }
+      : { re, im: this.expr.select(condition, yes.im, no.im) };
+  }
+
+  private rowOf(tensor: Tensor, { leading }: Banks, coordinates: readonly Expr[]): Expr {
+    const row = this.expr.flatten(
+      tensor.layout
+        .slice(0, leading)
+        .map(({ size }, k) => ({ value: coordinates[k] ?? this.expr.u32(0), extent: size })),
+    );
+    this.rows.push({ tensor, row });
+    return row;
+  }
+
+  private between(row: Expr, begin: number, end: number): Expr {
+    const e = this.expr;
+    return e.op("and", e.op("ge", row, e.u32(begin)), e.op("lt", row, e.u32(end)));
+  }
+
   /** Stores one element (two for a complex one). */
   store(tensor: Tensor, coordinates: readonly Expr[], value: Value, when?: Expr): readonly Store[] {
+    const guard = this.both(when, this.inWindow);
+    if (tensor.banks !== undefined) return this.storeBanks(tensor, tensor.banks, coordinates, value, guard);
+    return this.storeAt(tensor, this.index(tensor, coordinates), value, guard);
+  }
+
+  private both(a: Expr | undefined, b: Expr | undefined): Expr | undefined {
+    return a === undefined || b === undefined ? (a ?? b) : this.expr.op("and", a, b);
+  }
+
+  private storeAt(tensor: Tensor, index: Expr, value: Value, when: Expr | undefined): readonly Store[] {
+    if (when?.kind === "literal" && when.value === 0) return [];
     const binding = this.bind(tensor, "read_write");
-    const index = this.index(tensor, coordinates);
-    const always = when === undefined || (when.kind === "literal" && when.value === 1);
-    const guard = always ? {} : { when };
+    const guard = when === undefined || when.kind === "literal" ? {} : { when };
     if (!tensor.complex) return [{ binding, index, value: this.asStored(value.re, tensor), ...guard }];
     const at = this.expr.mul(index, 2);
     return [
       { binding, index: at, value: value.re, ...guard },
       { binding, index: this.expr.add(at, 1), value: value.im ?? this.expr.f32(0), ...guard },
     ];
+  }
+
+  private storeBanks(
+    tensor: Tensor,
+    banks: Banks,
+    coordinates: readonly Expr[],
+    value: Value,
+    when: Expr | undefined,
+  ): readonly Store[] {
+    const row = this.rowOf(tensor, banks, coordinates);
+    const index = this.index(tensor, coordinates);
+    return banks.starts.slice(0, -1).flatMap((start, k) => {
+      const here = this.between(row, start, banks.starts[k + 1] ?? 0);
+      const bank = bankOf(tensor, k);
+      return this.storeAt(bank, this.expr.sub(index, bank.bank?.begin ?? 0), value, this.both(when, here));
+    });
   }
 
   /** Truths lie in memory as 0 and 1, whole numbers without a sign. */
@@ -121,7 +230,7 @@ export class KernelScope {
     );
     if (tensor.joint !== undefined)
       return this.expr.add(flat, this.expr.mul(this.expr.dim(elements(tensor)), tensor.joint.index));
-    const offset = this.offsets.get(refKey(tensor.ref)) ?? 0;
+    const offset = this.offsets.get(bufferKey(tensor)) ?? 0;
     if (offset === 0) return flat;
     // Offsets count parts, the index of a complex element counts pairs.
     return this.expr.add(flat, this.expr.dim(tensor.complex ? ["/", offset, 2] : offset));
@@ -143,5 +252,10 @@ export class KernelScope {
         ? [{ ref: b.buffer.tensor.ref, tensor: b.buffer.tensor, access: b.access }]
         : [],
     );
+  }
+
+  /** The accesses to tensors in banks so far. */
+  banked(): readonly RowAccess[] {
+    return this.rows;
   }
 }

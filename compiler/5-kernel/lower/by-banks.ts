@@ -1,0 +1,122 @@
+/**
+ * Kernels that read or write a tensor in banks, which is larger than one binding may be: where a coordinate of the kernel's
+ * domain decides the bank, the domain is cut so that each kernel has one; otherwise a kernel binds several banks and
+ * chooses among them. Both are the same kernel, built over another part of its domain: that conditions on the bank
+ * then hold or fail for good is left to the expressions' bounds.
+ */
+import type { ExprBuilder } from "../expr.js";
+import { freeVars } from "../traverse.js";
+import type { Expr, Extent, Kernel } from "../types.js";
+import { bufferKey } from "./buffers.js";
+import type { LowerContext, LoweredKernel } from "./context.js";
+import type { KernelScope, RowAccess, Window } from "./scope.js";
+import { attempt, fewerBindings, type Attempted } from "./within-bindings.js";
+
+/** The coordinates of some vars of a kernel's domain: start ≤ i < start + size. The others have all of theirs. */
+export type Part = ReadonlyMap<string, { readonly start: number; readonly size: number }>;
+
+const WHOLE: Part = new Map();
+
+/** The coordinate that a var of a kernel's domain stands for: what begins at 0 in the kernel begins where its part does. */
+export function coordinateOf(e: ExprBuilder, { var: name, extent }: Extent, part?: Part): Expr {
+  const start = part?.get(name)?.start ?? 0;
+  if (extent === 1) return e.u32(start);
+  const own = e.variable(name, "u32", extent);
+  return start === 0 ? own : e.add(own, start);
+}
+
+/** One kernel, or one for each part of its domain and window of banks that the target's limits make it take. */
+export function byBanks(
+  context: LowerContext,
+  build: (scope: KernelScope, part: Part) => Kernel,
+): readonly LoweredKernel[] {
+  const whole = attempt((scope) => build(scope, WHOLE));
+  if (whole.scope.banked().length === 0) return [fewerBindings(context, whole)];
+  const parts = partsOf(whole.kernel, whole.scope);
+  return parts.flatMap((part) => byWindows(context, attempt((scope) => build(scope, part))));
+}
+
+/** Kernels that bind as many banks as there is room for, one after the other; each stores what lies in its banks. */
+function byWindows(context: LowerContext, first: Attempted): readonly LoweredKernel[] {
+  const all = fewerBindings(context, first);
+  const excess = all.buffers.length - context.schedules.maxBindings;
+  const access = excess > 0 ? onlyAccess(first) : undefined;
+  const bound = access === undefined ? [] : banksBound(first, access);
+  const room = bound.length - excess;
+  const [begin = 0] = bound;
+  if (access === undefined || room < 1) return [all];
+  return Array.from({ length: Math.ceil(bound.length / room) }, (_, k) => {
+    const start = begin + k * room;
+    const last = Math.min(start + room, begin + bound.length) - 1;
+    const window: Window = { tensor: access.tensor, first: start, last };
+    return fewerBindings(context, attempt(first.build, { window }), { window });
+  });
+}
+
+/** The place at which a kernel reads the tensor that has most banks there, if it reads it at one place of its results' alone. */
+function onlyAccess(attempted: Attempted): RowAccess | undefined {
+  const { kernel, scope } = attempted;
+  const results = new Set(domainOf(kernel).map((each) => each.var));
+  const most = [...scope.banked()].sort(
+    (p, q) => banksBound(attempted, q).length - banksBound(attempted, p).length,
+  )[0];
+  if (most === undefined || banksBound(attempted, most).length < 2) return undefined;
+  const places = scope.banked().filter(({ tensor }) => bufferKey(tensor) === bufferKey(most.tensor));
+  const alone = places.every(({ row }) => row === most.row);
+  return alone && [...freeVars(most.row)].every((name) => results.has(name)) ? most : undefined;
+}
+
+/** Which banks of an access's tensor a kernel reads, in order. */
+function banksBound({ scope }: Attempted, { tensor }: RowAccess): readonly number[] {
+  const whole = JSON.stringify(tensor.ref);
+  return scope
+    .bound()
+    .filter((bound) => bound.access === "read" && JSON.stringify(bound.tensor.ref) === whole)
+    .flatMap((bound) => (bound.tensor.bank === undefined ? [] : [bound.tensor.bank.index]))
+    .sort((p, q) => p - q);
+}
+
+/** The vars that say which of its results a kernel computes. */
+function domainOf(kernel: Kernel): readonly Extent[] {
+  switch (kernel.skeleton) {
+    case "map":
+    case "reduce":
+      return kernel.domain;
+    case "contract":
+      return [
+        { var: "batch", extent: kernel.batch },
+        { var: "row", extent: kernel.rows },
+        { var: "col", extent: kernel.cols },
+      ];
+    case "scan":
+    case "sequential":
+      return [];
+  }
+}
+
+/** The domain cut wherever a var passes from one bank to the next. */
+function partsOf(kernel: Kernel, scope: KernelScope): readonly Part[] {
+  return domainOf(kernel).reduce<readonly Part[]>(
+    (parts, { var: name, extent: size }) => {
+      if (typeof size !== "number") return parts;
+      const starts = new Set(scope.banked().flatMap((access) => stepsAlong(scope.expr, access, name)));
+      const cuts = [0, ...[...starts].filter((at) => at > 0 && at < size).sort((p, q) => p - q), size];
+      if (cuts.length === 2) return parts;
+      const ranges = cuts.slice(0, -1).map((start, k) => ({ start, size: (cuts[k + 1] ?? size) - start }));
+      return parts.flatMap((part) => ranges.map((range) => new Map(part).set(name, range)));
+    },
+    [WHOLE],
+  );
+}
+
+/** Where a var reaches the next bank, if the row is a multiple of it and something smaller than its stride. */
+function stepsAlong(e: ExprBuilder, { tensor, row }: RowAccess, name: string): readonly number[] {
+  const stride = e.strideOf(row, name);
+  if (stride === undefined || stride < 1) return [];
+  const zero = e.u32(0);
+  const rest = e.substitute(row, new Map([[name, zero]]));
+  const others = [...freeVars(rest)].map((other): [string, Expr] => [other, zero]);
+  const least = e.substitute(rest, new Map(others));
+  if (least.kind !== "literal" || !e.isLess(e.sub(rest, least), stride)) return [];
+  return (tensor.banks?.starts ?? []).map((start) => Math.ceil((start - least.value) / stride));
+}
