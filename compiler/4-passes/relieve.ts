@@ -53,8 +53,7 @@ function bindings(graph: Graph, fusion: Fusion, g: number, { packs, banks }: Rel
       return;
     }
     if (node.kind === "input") buffers.add(`input ${node.name}`);
-    if (node.kind === "param")
-      constants.set(graph.params[node.param]?.name ?? "", banks(node.param));
+    if (node.kind === "param") constants.set(graph.params[node.param]?.name ?? "", banks(node.param));
     if (node.kind === "prev") {
       buffers.add(`before ${node.state}`);
       if (group.recurrence?.states.includes(node.state) === true) buffers.add(`after ${node.state}`);

@@ -107,7 +107,8 @@ export class ConstantPlan {
 }
 
 function nameOf({ ref, name }: Tensor): string {
-  if (ref.kind !== "param" && ref.kind !== "output") throw new InternalError("emit", `${name} is no constant`);
+  if (ref.kind !== "param" && ref.kind !== "output")
+    throw new InternalError("emit", `${name} is no constant`);
   return ref.name;
 }
 

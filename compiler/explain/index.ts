@@ -47,7 +47,7 @@ export interface LayerExplanation {
   readonly kernels: readonly string[];
 }
 
-/** A group of fusion: one kernel, or the three of a recurrence that is cut in time. */
+/** A group of fusion: one kernel, the three of a recurrence that is cut in time, or one for each bank of a large constant. */
 export interface KernelExplanation {
   readonly ids: readonly string[];
   /** How many groups of the program are this one over other data. */

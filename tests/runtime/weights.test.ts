@@ -8,7 +8,7 @@ import { Readback } from "../../runtime/readback.js";
 import { elements } from "../../runtime/tensor.js";
 import { matchWeights, uploadWeights } from "../../runtime/weights.js";
 import { testDevice } from "../support/adapter.js";
-import { assertThrows } from "./errors.js";
+import { assertRejects, assertThrows } from "./errors.js";
 
 function param(name: string, shape: number[], storage: Storage = "f32", sources = [name]): ParamEntry {
   return { name, sources, shape, storage };
@@ -76,14 +76,15 @@ describe("uploading weights", () => {
     storage: Storage,
     count: number,
     bytes: Uint8Array,
+    range?: { readonly begin: number; readonly count: number },
   ): Promise<Uint32Array> {
     const device = await testDevice();
-    const size = 256 + Math.ceil((count * (storage === "f32" ? 4 : 2)) / 4) * 4;
+    const size = 256 + Math.ceil(((range?.count ?? count) * (storage === "f32" ? 4 : 2)) / 4) * 4;
     const usage = BufferUsage.STORAGE | BufferUsage.COPY_DST | BufferUsage.COPY_SRC;
     const buffer = device.createBuffer({ size, usage });
     const params = [param("a", [count], storage)];
     const matched = matchWeights(params, checkpoint({ a: [dtype, [count], bytes] }));
-    const entry = { id: "c", bytes: size, params: [{ param: "a", offset: 256 }] };
+    const entry = { id: "c", bytes: size, params: [{ param: "a", offset: 256, ...range }] };
     await uploadWeights(device.queue, params, matched, [{ entry, buffer }]);
     const readback = new Readback(device);
     const encoder = device.createCommandEncoder();
@@ -125,6 +126,30 @@ describe("uploading weights", () => {
       assert.deepEqual([...new Uint16Array(bits.buffer)], [1, 2, 3, 4, 5, 6, 7, 0]);
     }
   });
+
+  it("brings a range of a tensor's elements, and reads nothing else", async () => {
+    for (const range of [
+      { begin: 3, count: 4 },
+      { begin: 0, count: 1 },
+      { begin: 6, count: 1 },
+    ]) {
+      const expected = [...patterns.slice(3 + range.begin, 3 + range.begin + range.count)];
+      const packed = await uploaded("BF16", "bf16", 7, patternBytes.slice(6, 20), range);
+      assert.deepEqual([...new Uint16Array(packed.buffer)].slice(0, range.count), expected);
+      const widened = await uploaded("BF16", "f32", 7, patternBytes.slice(6, 20), range);
+      assert.deepEqual(
+        [...widened],
+        expected.map((pattern) => pattern * 65536),
+      );
+    }
+  });
+
+  it("refuses a range of elements that the tensor does not have", () =>
+    assertRejects(
+      uploaded("BF16", "f32", 7, patternBytes.slice(6, 20), { begin: 4, count: 4 }),
+      "R0105",
+      /elements of "a"/,
+    ));
 
   it("brings tensors of many pieces whole, from unaligned files", async () => {
     const count = 3 * (1 << 20) + 5; // 12 MiB and a little: three pieces of 4 MiB and a rest

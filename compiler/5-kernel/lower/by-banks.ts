@@ -33,7 +33,12 @@ export function byBanks(
   const whole = attempt((scope) => build(scope, WHOLE));
   if (whole.scope.banked().length === 0) return [fewerBindings(context, whole)];
   const parts = partsOf(whole.kernel, whole.scope);
-  return parts.flatMap((part) => byWindows(context, attempt((scope) => build(scope, part))));
+  return parts.flatMap((part) =>
+    byWindows(
+      context,
+      attempt((scope) => build(scope, part)),
+    ),
+  );
 }
 
 /** Kernels that bind as many banks as there is room for, one after the other; each stores what lies in its banks. */

@@ -142,8 +142,8 @@ export class KernelScope {
     const e = this.expr;
     const row = this.rowOf(tensor, banks, coordinates);
     const index = this.index(tensor, coordinates);
-    const chosen = this.window !== undefined && bufferKey(this.window.tensor) === bufferKey(tensor);
-    const { first, last } = chosen && this.window ? this.window : { first: 0, last: banks.starts.length - 2 };
+    const window = this.windowOn(tensor);
+    const { first, last } = window ?? { first: 0, last: banks.starts.length - 2 };
     const from = (k: number): Value => {
       const below = k === last ? e.bool(true) : e.op("lt", row, e.u32(banks.starts[k + 1] ?? 0));
       if (below.kind === "literal" && below.value === 0) return from(k + 1);
@@ -151,10 +151,15 @@ export class KernelScope {
       const here = this.loadAt(bank, e.sub(index, bank.bank?.begin ?? 0));
       return below.kind === "literal" ? here : this.choose(below, here, from(k + 1));
     };
-    if (!chosen) return from(first);
+    if (window === undefined) return from(first);
     const zero = e.literal(tensor.element === "u32" ? "u32" : "f32", 0);
     this.inWindow = this.between(row, banks.starts[first] ?? 0, banks.starts[last + 1] ?? 0);
     return this.choose(this.inWindow, from(first), { re: zero, ...(tensor.complex && { im: zero }) });
+  }
+
+  private windowOn(tensor: Tensor): Window | undefined {
+    const { window } = this;
+    return window !== undefined && bufferKey(window.tensor) === bufferKey(tensor) ? window : undefined;
   }
 
   private choose(condition: Expr, yes: Value, no: Value): Value {
