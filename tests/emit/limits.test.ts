@@ -5,7 +5,7 @@ import type { Bundle } from "../../runtime/index.js";
 import { axisNames } from "../../runtime/numbers.js";
 import type { Pipeline } from "../../runtime/pipelines.js";
 import { PreparedProgram } from "../../runtime/program.js";
-import { defaultMaxChunk, windowSize } from "../../runtime/session-memory.js";
+import { defaultMaxChunk, windowSize } from "../../runtime/memory-plan.js";
 import { assertWithin, banksOf, targetOf } from "../support/limits.js";
 import { bundleOf } from "../support/model.js";
 
