@@ -67,6 +67,18 @@ export function lowerSequential(context: LowerContext, group: Group, scope: Kern
     return scalarize(node.id, at, scalarizeContext(context, group, scope, known));
   };
 
+  /** The stores of a value that leaves the kernel. */
+  const results = (node: Node, at: Coordinates, value: Value): SequentialStatement["stores"] => {
+    const outputs = graph.outputs.filter(
+      (output) => output.value === node.id && group.outputs.includes(output.name),
+    );
+    const stored = [
+      ...(group.stores.includes(node.id) ? [tensors.value(node.id)] : []),
+      ...outputs.map(({ name }) => tensors.output(name)),
+    ];
+    return stored.flatMap((tensor) => scope.store(tensor, place(tensor, at), value));
+  };
+
   const before = states.map((state) =>
     over(state.axes, (at) => {
       const next = tensors.state(state.id, "next");
@@ -79,28 +91,13 @@ export function lowerSequential(context: LowerContext, group: Group, scope: Kern
     .map((node) =>
       over(node.type.axes, (at) => {
         const value = compute(node, at);
-        const stores = stepValues.store(node, at, value);
-        if (group.stores.includes(node.id)) {
-          const stored = tensors.value(node.id);
-          stores.push(...scope.store(stored, place(stored, at), value));
-        }
-        for (const output of graph.outputs) {
-          if (output.value !== node.id || !group.outputs.includes(output.name)) continue;
-          const stored = tensors.output(output.name);
-          stores.push(...scope.store(stored, place(stored, at), value));
-        }
-        return stores;
+        return [...stepValues.store(node, at, value), ...results(node, at, value)];
       }),
     );
-  const kept = inside.flatMap((node) => {
-    if (node.kind !== "prev" || !group.stores.includes(node.id)) return [];
-    return [
-      over(node.type.axes, (at) => {
-        const stored = tensors.value(node.id);
-        return scope.store(stored, place(stored, at), compute(node, at));
-      }),
-    ];
-  });
+  // Before the states move on.
+  const kept = inside
+    .filter((node) => node.kind === "prev" && isResult(context, group, node))
+    .map((node) => over(node.type.axes, (at) => results(node, at, compute(node, at))));
   const updates = states.map((state) =>
     over(state.axes, (at) => {
       const node = graph.nodes[state.equation.value];
