@@ -19,9 +19,16 @@ export function splitLoad(graph: Graph): Loaded {
   const known = parameterOnly(graph);
   const hoisted = new Map<NodeId, string>();
   const names = new Set<string>();
+  const seen = new Set<NodeId>();
   const want = (id: NodeId): void => {
     const node = graph.nodes[id];
-    if (node === undefined || !known.has(id) || hoisted.has(id) || isView(node, graph)) return;
+    if (node === undefined || !known.has(id) || seen.has(id) || isView(node, graph)) return;
+    seen.add(id);
+    // Parameters hold numbers: truths and whole numbers are computed again from what they compare.
+    if (node.type.scalar === "bool" || node.type.scalar === "index") {
+      operands(node).forEach(want);
+      return;
+    }
     const base = node.name === undefined ? baseName(node, graph) : `${node.name}.loaded`;
     let name = base;
     for (let k = 2; names.has(name); k++) name = `${base}_${k}`;
