@@ -83,10 +83,16 @@ export function loadFour(binding: BindingDeclaration, index: Wgsl<"u32">): Wgsl<
   return wgsl<"vec4f">`${name(fourLoader(binding.name))}(${index})`;
 }
 
-export function loadComponents(binding: BindingDeclaration, index: Wgsl<"vec4u">): Wgsl<"vec4f"> {
-  const at = (i: 0 | 1 | 2 | 3): Wgsl<"f32"> =>
-    loadElement(binding, component<"u32">(index, i)) as Wgsl<"f32">;
-  return wgsl<"vec4f">`vec4f(${at(0)}, ${at(1)}, ${at(2)}, ${at(3)})`;
+/** Four elements, each at an index of its own. */
+export function loadComponents(
+  binding: BindingDeclaration,
+  index: Wgsl<"vec4u">,
+): Wgsl<"vec4f"> | Wgsl<"vec4u"> {
+  const at = (i: 0 | 1 | 2 | 3): Wgsl<"f32"> | Wgsl<"u32"> =>
+    loadElement(binding, component<"u32">(index, i));
+  return binding.element === "u32"
+    ? wgsl<"vec4u">`vec4u(${at(0)}, ${at(1)}, ${at(2)}, ${at(3)})`
+    : wgsl<"vec4f">`vec4f(${at(0)}, ${at(1)}, ${at(2)}, ${at(3)})`;
 }
 
 /** Writes one element. Packed elements share words with their neighbours, so they are not written one by one. */
