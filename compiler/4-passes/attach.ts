@@ -5,8 +5,8 @@
 import { operands } from "../3-graph/rewrite.js";
 import type { AxisId, Graph, Node, NodeId } from "../3-graph/types.js";
 import { classify, MIXING, type RecurrenceClass } from "./classify.js";
-import { readersOf } from "./uses.js";
-import type { Recurrence } from "./recurrences.js";
+import { readersInTime, readersOf } from "./uses.js";
+import { recurrences, type Recurrence } from "./recurrences.js";
 
 export interface Attached {
   readonly recurrence: Recurrence;
@@ -24,7 +24,21 @@ export interface Attached {
   readonly domain: readonly AxisId[];
 }
 
-export function attach(graph: Graph, recurrence: Recurrence): Attached {
+/**
+ * Every recurrence of the graph with what is attached to it, in the order of their first values. Nothing is attached to
+ * two, nor to one that what it reads has to wait for: taken as wholes, recurrences read each other without a cycle.
+ */
+export function attachAll(graph: Graph): readonly Attached[] {
+  const units = new Map<NodeId, Attached>();
+  return recurrences(graph).map((recurrence) => {
+    const attached = attach(graph, recurrence, units);
+    for (const id of attached.members) units.set(id, attached);
+    return attached;
+  });
+}
+
+/** `units`: what was attached to other recurrences before. */
+function attach(graph: Graph, recurrence: Recurrence, units: ReadonlyMap<NodeId, Attached>): Attached {
   const first = graph.states[recurrence.states[0] ?? 0];
   const stateAxes = new Set(recurrence.states.flatMap((id) => graph.states[id]?.axes ?? []));
   const time = first?.along;
@@ -32,17 +46,18 @@ export function attach(graph: Graph, recurrence: Recurrence): Attached {
   const cycle = new Set(recurrence.members);
   const { class: found, because, lacks } = classify(graph, recurrence);
   const decided = { class: found, ...(because && { because }), ...(lacks && { lacks }) };
+  const walk = new OpenReaders(graph, cycle, units);
   const sequential = (): Attached => ({
     recurrence,
     ...decided,
     kind: "sequential",
     inner: [],
-    members: [...cycle, ...readersUpToContraction(graph, cycle)],
+    members: [...cycle, ...readersUpToContraction(walk)],
     domain: canonical(graph, domain),
   });
   if (MIXING.has(found)) return sequential();
 
-  const readers = contractedReaders(graph, cycle, domain);
+  const readers = contractedReaders(graph, walk, cycle, domain);
   if ("spills" in readers)
     return {
       recurrence,
@@ -77,12 +92,12 @@ function canonical(graph: Graph, axes: readonly AxisId[]): readonly AxisId[] {
 /** The elementwise readers of the cycle and the contractions that end them, if all contract the same axes and nothing escapes uncontracted; else the reader that stands against it, if it is one. */
 function contractedReaders(
   graph: Graph,
+  walk: OpenReaders,
   cycle: ReadonlySet<NodeId>,
   domain: readonly AxisId[],
 ):
   | { readonly inner: readonly AxisId[]; readonly members: readonly NodeId[] }
   | { readonly spills: Node | undefined } {
-  const walk = new OpenReaders(graph, cycle);
   const { open } = walk;
   const members: NodeId[] = [];
   let inner: readonly AxisId[] | undefined;
@@ -112,8 +127,7 @@ function contractedReaders(
 }
 
 /** For the sequential kernel: everything that reads uncontracted state, up to and with the contraction. */
-function readersUpToContraction(graph: Graph, cycle: ReadonlySet<NodeId>): readonly NodeId[] {
-  const walk = new OpenReaders(graph, cycle);
+function readersUpToContraction(walk: OpenReaders): readonly NodeId[] {
   const members: NodeId[] = [];
   for (let node = walk.next(); node !== undefined; node = walk.next()) {
     if (node.kind !== "map" && node.kind !== "dot" && node.kind !== "reduce") continue;
@@ -128,15 +142,15 @@ function readersUpToContraction(graph: Graph, cycle: ReadonlySet<NodeId>): reado
 class OpenReaders {
   readonly open: Set<NodeId>;
   private readonly pending = new Set<NodeId>();
-  private readonly first: number;
-  private readonly later = new Map<NodeId, boolean>();
+  private readonly later: ReadonlySet<NodeId>;
 
   constructor(
     private readonly graph: Graph,
     private readonly cycle: ReadonlySet<NodeId>,
+    private readonly units: ReadonlyMap<NodeId, Attached>,
   ) {
     this.open = new Set(cycle);
-    this.first = Math.min(...cycle);
+    this.later = dependents(graph, cycle, units);
     for (const id of cycle) this.readBy(id);
   }
 
@@ -158,19 +172,23 @@ class OpenReaders {
     this.readBy(id);
   }
 
-  /** Whether a node also reads what has to be computed from the recurrence's results first. */
+  /** Whether a node belongs to another recurrence, or also reads what has to be computed from the results of this one first. */
   readsResults(node: Node): boolean {
-    return operands(node).some((id) => !this.open.has(id) && this.isLater(id));
+    return this.units.has(node.id) || operands(node).some((id) => !this.open.has(id) && this.later.has(id));
   }
+}
 
-  private isLater(id: NodeId): boolean {
-    if (id < this.first) return false;
-    const known = this.later.get(id);
-    if (known !== undefined) return known;
-    const node = this.graph.nodes[id];
-    const later =
-      this.cycle.has(id) || (node !== undefined && operands(node).some((arg) => this.isLater(arg)));
-    this.later.set(id, later);
-    return later;
+/** All values computed from some, at this step or a later one; what is attached to one recurrence is computed at once. */
+function dependents(
+  graph: Graph,
+  from: Iterable<NodeId>,
+  units: ReadonlyMap<NodeId, Attached>,
+): ReadonlySet<NodeId> {
+  const found = new Set<NodeId>(from);
+  // A set that grows is walked to its end.
+  for (const id of found) {
+    for (const reader of readersInTime(graph).get(id) ?? []) found.add(reader);
+    for (const mate of units.get(id)?.members ?? []) found.add(mate);
   }
+  return found;
 }

@@ -12,9 +12,9 @@ import { operands } from "../3-graph/rewrite.js";
 import { uncut } from "./decay/chunks.js";
 import { executionOrder } from "./order.js";
 import type { RecurrenceClass } from "./classify.js";
-import { recurrences, type Recurrence } from "./recurrences.js";
-import { attach, type Attached } from "./attach.js";
-import { readersOf, readsOf } from "./uses.js";
+import type { Recurrence } from "./recurrences.js";
+import { attachAll, type Attached } from "./attach.js";
+import { readersInTime, readersOf, readsOf } from "./uses.js";
 import { apartByAxes, type Apart, type Start } from "./fusion-reasons.js";
 
 export type GroupKind = "map" | "reduce" | "contract" | "scan" | "sequential";
@@ -122,15 +122,12 @@ class Fuser {
   ) {}
 
   place(): void {
-    const found = recurrences(this.graph);
-    for (const recurrence of found) {
+    const found = attachAll(this.graph);
+    for (const { recurrence } of found) {
       recurrence.states.forEach((state) => this.cyclic.add(state));
       recurrence.members.forEach((id) => this.onCycle.add(id));
     }
-    for (const item of executionOrder(
-      this.graph,
-      found.map((recurrence) => attach(this.graph, recurrence)),
-    )) {
+    for (const item of executionOrder(this.graph, found)) {
       if (typeof item !== "number") this.placeRecurrence(item);
       else if (!this.home.has(item)) this.placeNode(this.node(item));
     }
@@ -402,18 +399,8 @@ class Fuser {
     return [...found];
   }
 
-  private readerTable: ReadonlyMap<NodeId, readonly NodeId[]> | undefined;
   private readers(): ReadonlyMap<NodeId, readonly NodeId[]> {
-    if (this.readerTable !== undefined) return this.readerTable;
-    const table = new Map<NodeId, NodeId[]>();
-    const add = (value: NodeId, reader: NodeId): void => {
-      const list = table.get(value);
-      if (list === undefined) table.set(value, [reader]);
-      else list.push(reader);
-    };
-    for (const node of this.graph.nodes) for (const id of readsOf(this.graph, node)) add(id, node.id);
-    this.readerTable = table;
-    return table;
+    return readersInTime(this.graph);
   }
 
   finish(): Fusion {

@@ -5,8 +5,7 @@
 import { InternalError } from "../diagnostics/internal-error.js";
 import { live, operands, originOf, rewrite } from "../3-graph/rewrite.js";
 import type { Axis, AxisId, Graph, Node, NodeId } from "../3-graph/types.js";
-import { attach } from "./attach.js";
-import { recurrences } from "./recurrences.js";
+import { attachAll } from "./attach.js";
 
 /** Run-time numbers of the window: its first position within the piece at hand, and how many. */
 export const TAIL_BEGIN = "tail_begin";
@@ -126,7 +125,7 @@ function bodyNodes(graph: Graph, time: AxisId): ReadonlySet<NodeId> {
   for (const state of graph.states) if (alive.states.has(state.id)) pending.push(state.equation.value);
   for (const node of graph.nodes)
     if (alive.nodes.has(node.id) && looksAcross(node, time)) pending.push(...operands(node), node.id);
-  for (const recurrence of recurrences(graph)) pending.push(...attach(graph, recurrence).members);
+  for (const { members } of attachAll(graph)) pending.push(...members);
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
     if (body.has(id)) continue;
     body.add(id);

@@ -45,6 +45,22 @@ export function readsOf(graph: Graph, node: Node): readonly NodeId[] {
   return value === undefined ? [] : [value];
 }
 
+/** The nodes that are computed from each node, `prev` of a state from the state's value. */
+export function readersInTime(graph: Graph): ReadonlyMap<NodeId, readonly NodeId[]> {
+  const known = readersInTimeTables.get(graph);
+  if (known !== undefined) return known;
+  const table = new Map<NodeId, NodeId[]>();
+  for (const node of graph.nodes)
+    for (const id of readsOf(graph, node)) {
+      const readers = table.get(id);
+      if (readers === undefined) table.set(id, [node.id]);
+      else readers.push(node.id);
+    }
+  readersInTimeTables.set(graph, table);
+  return table;
+}
+
+const readersInTimeTables = new WeakMap<Graph, ReadonlyMap<NodeId, readonly NodeId[]>>();
 const readerTables = new WeakMap<Graph, ReadonlyMap<NodeId, readonly Node[]>>();
 
 /** The nodes that read each node, in the graph's order. Made once for a graph. */

@@ -3,11 +3,10 @@
  * length, for decays from 1 to 0, from a state carried in.
  */
 import assert from "node:assert/strict";
-import { attach } from "../../compiler/4-passes/attach.js";
+import { attachAll } from "../../compiler/4-passes/attach.js";
 import { decayForm, type DecayForm } from "../../compiler/4-passes/decay/form.js";
 import { inMatrixForm } from "../../compiler/4-passes/decay/matrix-form.js";
 import { runPasses } from "../../compiler/4-passes/index.js";
-import { recurrences } from "../../compiler/4-passes/recurrences.js";
 import type { Graph } from "../../compiler/3-graph/types.js";
 import { validate } from "../../compiler/3-graph/validate.js";
 import { createSink } from "../../compiler/diagnostics/sink.js";
@@ -23,8 +22,8 @@ function prefillOf(text: string): Graph {
 }
 
 function formsOf(graph: Graph): readonly DecayForm[] {
-  return recurrences(graph).flatMap((recurrence) => {
-    const form = decayForm(graph, attach(graph, recurrence));
+  return attachAll(graph).flatMap((attached) => {
+    const form = decayForm(graph, attached);
     return "state" in form ? [form] : [];
   });
 }
