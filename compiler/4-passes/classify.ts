@@ -5,7 +5,7 @@
 import { operands } from "../3-graph/rewrite.js";
 import type { AxisId, Graph, Node, NodeId, State } from "../3-graph/types.js";
 import { axesOf, termsOf, type Factor, type Term } from "./decay/terms.js";
-import { dependents } from "./linear.js";
+import { dependents, type NodeRange } from "./linear.js";
 import type { Recurrence } from "./recurrences.js";
 
 export type RecurrenceClass =
@@ -52,12 +52,14 @@ export function classify(graph: Graph, recurrence: Recurrence): Classification {
     const found = isLowRank(graph, recurrence) ? "low rank" : "coupled";
     return { recurrence, class: found, because: mixing };
   }
-  const past = dependents(graph, (node) => node.kind === "prev" && members.has(node.id));
+  const range = rangeOf(recurrence);
+  const past = dependents(graph, (node) => node.kind === "prev" && members.has(node.id), range);
   for (const id of recurrence.states) {
     const state = graph.states[id];
     if (state === undefined) continue;
     const other = readsOther(graph, state.equation.value, id, past);
-    const terms = termsOf(graph, state.equation.value, (node) => node.kind === "prev" && node.state === id);
+    const isBefore = (node: Node): boolean => node.kind === "prev" && node.state === id;
+    const terms = termsOf(graph, state.equation.value, isBefore, range.from);
     if ("obstacle" in terms) {
       const [only, ...more] = recurrence.states;
       const alone = only === id && more.length === 0;
@@ -69,10 +71,16 @@ export function classify(graph: Graph, recurrence: Recurrence): Classification {
   return { recurrence, ...diagonalClass(graph, recurrence) };
 }
 
+/** Where the recurrence's nodes stand, every `prev` of its states among them. */
+function rangeOf({ members }: Recurrence): NodeRange {
+  const none = 0 as NodeId;
+  return { from: members[0] ?? none, to: members.at(-1) ?? none };
+}
+
 /** Which of the classes of h = a·prev(h) + b. */
 function diagonalClass(graph: Graph, recurrence: Recurrence): Pick<Classification, "class" | "lacks"> {
   const states = recurrence.states.flatMap((id) => graph.states[id] ?? []);
-  const forms = states.map((state) => decayOf(graph, state));
+  const forms = states.map((state) => decayOf(graph, state, rangeOf(recurrence).from));
   const [form] = forms;
   if (form !== undefined && forms.length === 1 && form.lacks.length > 0)
     return { class: form.isScalar ? "scalar decay" : "vector decay", lacks: form.lacks };
@@ -87,11 +95,12 @@ interface Decay {
   readonly isScalar: boolean;
 }
 
-function decayOf(graph: Graph, state: State): Decay | undefined {
+function decayOf(graph: Graph, state: State, first: NodeId): Decay | undefined {
   const terms = termsOf(
     graph,
     state.equation.value,
     (node) => node.kind === "prev" && node.state === state.id,
+    first,
   );
   if ("obstacle" in terms) return undefined;
   const own = axesOf(
@@ -146,7 +155,9 @@ function isTropical(graph: Graph, root: NodeId, past: ReadonlySet<NodeId>): bool
 }
 
 /** Linear in prev(S) and in contractions of what is prev(S) times something. */
-function isLowRank(graph: Graph, { states, members }: Recurrence): boolean {
+function isLowRank(graph: Graph, recurrence: Recurrence): boolean {
+  const { states, members } = recurrence;
+  const range = rangeOf(recurrence);
   const [id, ...others] = states;
   const state = id === undefined ? undefined : graph.states[id];
   if (state === undefined || others.length > 0) return false;
@@ -159,8 +170,8 @@ function isLowRank(graph: Graph, { states, members }: Recurrence): boolean {
     return node !== undefined && contracts(node) ? [node] : [];
   });
   const isLinear = (root: NodeId, isVariable: (node: Node) => boolean): boolean =>
-    !("obstacle" in termsOf(graph, root, isVariable));
-  const past = dependents(graph, isBefore);
+    !("obstacle" in termsOf(graph, root, isVariable, range.from));
+  const past = dependents(graph, isBefore, range);
   return (
     isLinear(state.equation.value, (node) => isBefore(node) || contracts(node)) &&
     contractions.every((node) => {

@@ -12,10 +12,23 @@ export interface AffineForm {
   readonly b?: NodeId;
 }
 
-/** The nodes of `graph` whose value depends on a node that `isVariable`, through operands alone (not through states). */
-export function dependents(graph: Graph, isVariable: (node: Node) => boolean): ReadonlySet<NodeId> {
+/** Nodes from one id to another, both with it. Operands have lower ids: what `to` reads is at most `to`. */
+export interface NodeRange {
+  readonly from: NodeId;
+  readonly to: NodeId;
+}
+
+/**
+ * The nodes in the range whose value depends on a node in it that `isVariable`, through operands alone (not through
+ * states). A deep model asks this for each of its layers: a range keeps it from going through all of them every time.
+ */
+export function dependents(
+  graph: Graph,
+  isVariable: (node: Node) => boolean,
+  { from, to }: NodeRange,
+): ReadonlySet<NodeId> {
   const found = new Set<NodeId>();
-  for (const node of graph.nodes)
+  for (const node of graph.nodes.slice(from, to + 1))
     if (isVariable(node) || operands(node).some((id) => found.has(id))) found.add(node.id);
   return found;
 }
@@ -31,7 +44,7 @@ export interface AffineRequest {
 /** The affine form of `root` in new nodes, or the node that stands in its way. */
 export function affineForm(root: NodeId, request: AffineRequest): AffineForm | { readonly obstacle: Node } {
   const { graph, builder, at } = request;
-  const reads = dependents(graph, request.isVariable);
+  const reads = dependents(graph, request.isVariable, { from: 0 as NodeId, to: root });
   let obstacle: Node | undefined;
 
   const map = (fn: MapFn, origin: Node, ...args: NodeId[]): NodeId =>

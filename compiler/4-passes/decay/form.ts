@@ -49,7 +49,8 @@ export function decayForm(graph: Graph, attached: Attached): DecayForm | { reado
   const { value: equation } = state.equation;
   const isBefore = (node: Node): boolean => node.kind === "prev" && node.state === state.id;
 
-  const terms = termsOf(graph, equation, isBefore);
+  const first = recurrence.members[0] ?? equation;
+  const terms = termsOf(graph, equation, isBefore, first);
   if ("obstacle" in terms) return { because: terms.obstacle };
   const [decay, ...more] = terms.filter(({ variable }) => variable !== undefined);
   if (decay === undefined || more.length > 0) return {};
@@ -67,7 +68,7 @@ export function decayForm(graph: Graph, attached: Attached): DecayForm | { reado
   const isContraction = (node: Node): boolean => node.kind === "dot" || node.kind === "reduce";
   const reads: Read[] = [];
   for (const node of members.filter(isContraction)) {
-    const found = readOf(graph, node, { isBefore, now: equation });
+    const found = readOf(graph, node, { isBefore, now: equation, first });
     if ("obstacle" in found) return { because: found.obstacle };
     reads.push({
       node: node.id,
@@ -111,10 +112,14 @@ function hasAny(graph: Graph, factors: readonly Factor[], axes: readonly AxisId[
 function readOf(
   graph: Graph,
   node: Node,
-  { isBefore, now }: { readonly isBefore: (node: Node) => boolean; readonly now: NodeId },
+  {
+    isBefore,
+    now,
+    first,
+  }: { readonly isBefore: (node: Node) => boolean; readonly now: NodeId; readonly first: NodeId },
 ): { readonly terms: readonly Term[] } | { readonly obstacle: Node } {
   const expand = (id: NodeId): readonly Term[] | { readonly obstacle: Node } =>
-    termsOf(graph, id, (each) => each.id === now || isBefore(each));
+    termsOf(graph, id, (each) => each.id === now || isBefore(each), first);
   if (node.kind === "reduce" && node.fn === "sum") {
     const terms = expand(node.arg);
     return "obstacle" in terms ? terms : { terms };

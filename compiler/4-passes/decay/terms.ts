@@ -1,7 +1,7 @@
 /** Sums of products: an expression as the terms that it adds up, each the factors that it multiplies. */
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { AxisId, Graph, Node, NodeId } from "../../3-graph/types.js";
-import { dependents } from "../linear.js";
+import { dependents, type NodeRange } from "../linear.js";
 
 /** A node, one over it, or whether it is (not) true, as 1 and 0. */
 export interface Factor {
@@ -17,15 +17,16 @@ export interface Term {
 }
 
 /**
- * The terms of `root`, linear in the variables: none of their factors reads one. Sums that read no variable are taken
+ * The terms of `root`, linear in the variables, none of which stands before `first`: none of their factors reads one. Sums that read no variable are taken
  * apart at the top alone; within a product they are a factor. Or the node that is not linear.
  */
 export function termsOf(
   graph: Graph,
   root: NodeId,
   isVariable: (node: Node) => boolean,
+  first: NodeId,
 ): readonly Term[] | { readonly obstacle: Node } {
-  const expansion = new Expansion(graph, isVariable);
+  const expansion = new Expansion(graph, isVariable, { from: first, to: root });
   const terms = expansion.visit(root, false);
   return expansion.obstacle === undefined ? terms : { obstacle: expansion.obstacle };
 }
@@ -58,8 +59,9 @@ class Expansion {
   constructor(
     private readonly graph: Graph,
     private readonly isVariable: (node: Node) => boolean,
+    range: NodeRange,
   ) {
-    this.reads = dependents(graph, isVariable);
+    this.reads = dependents(graph, isVariable, range);
   }
 
   visit(id: NodeId, inProduct: boolean): readonly Term[] {
