@@ -41,7 +41,7 @@ export async function verifyBundle(bundle: Bundle, { allowEdited = false } = {})
   const edited = entries.filter(({ sha256: expected }, i) => hashes[i] !== expected).map(({ file }) => file);
   if (edited.length > 0) {
     throw new KraitError("R0104", `Not what the compiler wrote: ${[...new Set(edited)].join(", ")}.`, {
-      hint: "Build the bundle again, or open it with `allowEdited: true` if the change is yours.",
+      hint: "Build the bundle again, or if the change is yours, open it with `allowEdited: true` (on the command line, --allow-edited).",
     });
   }
 }

@@ -57,21 +57,23 @@ async function createPipeline(
     const [pipeline] = await Promise.all([compiled, scope]);
     return { shader, pipeline, layout };
   } catch (cause) {
-    throw new KraitError("R0203", await shaderFailure(shader, code, module, cause), { cause });
+    // What the module itself was refused for; the pipeline only says that its module is not valid.
+    const said = (await scope)?.message ?? (cause instanceof Error ? cause.message : String(cause));
+    throw new KraitError("R0203", await shaderFailure(shader, code, module, said), { cause });
   }
 }
 
-/** The compiler's messages with the lines they speak of; where it has none, what the pipeline said. */
+/** The compiler's messages with the lines they speak of; where it has none, what else was `said`. */
 async function shaderFailure(
   shader: ShaderEntry,
   code: string,
   module: GPUShaderModule,
-  cause: unknown,
+  said: string,
 ): Promise<string> {
   const title = `The shader ${shader.file} ("${shader.label}") did not compile:`;
   const { messages } = await module.getCompilationInfo();
   const errors = messages.filter(({ type }) => type === "error");
-  if (errors.length === 0) return `${title}\n  ${cause instanceof Error ? cause.message : String(cause)}`;
+  if (errors.length === 0) return `${title}\n  ${said}`;
   const lines = code.split("\n");
   const texts = errors.map(({ lineNum, linePos, message }) => {
     const line = lines[lineNum - 1]?.trim() ?? "";

@@ -6,19 +6,45 @@ import { KraitError } from "./errors.js";
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const name = v.pipe(v.string(), v.nonEmpty());
 
-const dim: v.GenericSchema<Dim> = v.lazy(() =>
-  v.union([
-    v.pipe(v.number(), v.safeInteger()),
-    name,
-    v.tuple([v.picklist(["+", "-", "*", "/", "^/", "%", "min", "max", "<", "<=", "==", "&"]), dim, dim]),
-    v.tuple([v.literal("?"), dim, dim, dim]),
-  ]),
+/** Deeper than the compiler writes them: what recurses over a manifest must not run out of stack. */
+const MOST_NESTED = 256;
+
+const OPERATIONS: ReadonlySet<unknown> = new Set([
+  "+",
+  "-",
+  "*",
+  "/",
+  "^/",
+  "%",
+  "min",
+  "max",
+  "<",
+  "<=",
+  "==",
+  "&",
+]);
+
+// Written out, since a union of schemas would read a wrong size once for each form that it may have, at every depth.
+const dim = v.custom<Dim>(
+  (value) => isDim(value, 0),
+  "is not a size: a whole number, a name or [operation, …]",
 );
+function isDim(value: unknown, depth: number): boolean {
+  if (!Array.isArray(value))
+    return Number.isSafeInteger(value) || (typeof value === "string" && value !== "");
+  const [operation, ...operands] = value as readonly unknown[];
+  const wanted = operation === "?" ? 3 : OPERATIONS.has(operation) ? 2 : NaN;
+  return (
+    depth < MOST_NESTED && operands.length === wanted && operands.every((part) => isDim(part, depth + 1))
+  );
+}
 
 type Constant = Manifest["constants"][string];
-const constant: v.GenericSchema<Constant> = v.lazy(() =>
-  v.union([v.number(), v.boolean(), v.string(), v.array(constant)]),
-);
+const constant = v.custom<Constant>((value) => isConstant(value, 0), "is not a constant");
+function isConstant(value: unknown, depth: number): boolean {
+  if (Array.isArray(value)) return depth < MOST_NESTED && value.every((item) => isConstant(item, depth + 1));
+  return ["number", "boolean", "string"].includes(typeof value);
+}
 
 /** A path inside the bundle: parts joined by `/`, none of which goes up or names a drive. */
 const file = v.pipe(

@@ -18,8 +18,11 @@ function readKey(config: unknown, key: string): ConstantValue | undefined {
   return isConstant(at) ? at : undefined;
 }
 
-function isConstant(value: unknown): value is ConstantValue {
-  if (Array.isArray(value)) return value.every(isConstant);
+/** Deeper lists than any configuration has would take the stages after this one more stack than there is. */
+const MOST_NESTED = 64;
+
+function isConstant(value: unknown, depth = 0): value is ConstantValue {
+  if (Array.isArray(value)) return depth < MOST_NESTED && value.every((item) => isConstant(item, depth + 1));
   return ["number", "boolean", "string"].includes(typeof value);
 }
 

@@ -3,7 +3,7 @@
  * constructor simplifies: constants fold, identities go, index arithmetic is put into normal form (index-arithmetic.ts).
  */
 import type { Dim } from "../../runtime/bundle-format.js";
-import { InternalError } from "../diagnostics/internal-error.js";
+import { InternalError, TooInvolved } from "../diagnostics/internal-error.js";
 import type { ReduceFn } from "../3-graph/types.js";
 import { IndexArithmetic } from "./index-arithmetic.js";
 import { foldLiterals, identityOf } from "./simplify.js";
@@ -40,6 +40,9 @@ const ARITY: Partial<Record<ExprOp, number>> = {
 };
 
 export const arityOf = (op: ExprOp): number => ARITY[op] ?? 1;
+
+/** Of one kernel: more than a driver would compile in a minute. */
+const MOST_EXPRESSIONS = 50_000;
 
 export class ExprBuilder {
   private readonly interned = new Map<string, Expr>();
@@ -346,6 +349,7 @@ export class ExprBuilder {
     const key = this.keyOf(expr);
     const known = this.interned.get(key);
     if (known !== undefined) return known;
+    if (this.interned.size === MOST_EXPRESSIONS) throw new TooInvolved("a kernel has too many expressions");
     this.interned.set(key, expr);
     this.ids.set(expr, this.ids.size);
     return expr;

@@ -53,7 +53,7 @@ export const vectorValue = (wgsl: AnyWgsl): Value => ({ wgsl, width: 4 });
  * Of one shader. What is shared between branches is written in each of them, and branches may nest: a delay of a delay of
  * a delay, and so on, asks for twice as much with each.
  */
-const MOST_NAMES = 10_000;
+const MOST_NAMES = 4_000;
 
 /** One straight piece of a shader: expressions are added in order, and share what they have in common. */
 export class BlockPrinter {

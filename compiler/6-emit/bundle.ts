@@ -15,6 +15,7 @@ import {
 import { hashOf } from "./shaders.js";
 import { axisEntries } from "./interface.js";
 import { stateEntry } from "./states.js";
+import { sourcePaths } from "./source-paths.js";
 import { storageOf } from "./storage.js";
 
 export function emitBundle(
@@ -25,8 +26,9 @@ export function emitBundle(
   const { passes, targets } = compilation;
   const { model, load } = passes.programs;
   const files = new Map<string, string>();
+  const paths = sourcePaths(sources.map(({ path }) => path));
   const sourceEntries = sources.map((source, k): FileEntry => {
-    const file = `sources/${k === 0 ? "" : `${k}-`}${baseName(source.path)}`;
+    const file = `sources/${paths[k] ?? k}`;
     files.set(file, source.text);
     return { file, sha256: hashOf(source.text) };
   });
@@ -80,8 +82,6 @@ function manifestText(manifest: Manifest): string {
     value === Infinity ? "\u0000inf" : value === -Infinity ? "\u0000-inf" : value;
   return `${JSON.stringify(manifest, marked, 1).replace(/"\\u0000(-?)inf"/g, "$1" + "1e999")}\n`;
 }
-
-const baseName = (path: string): string => path.replace(/^.*[\\/]/, "") || "model.krait";
 
 function timeOf(graph: Graph, axes: readonly AxisId[]): { readonly time?: string } {
   const time = axes.find((axis) => graph.axes.get(axis)?.role === "time");

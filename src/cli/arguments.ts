@@ -23,8 +23,11 @@ function parseConstant(text: string): ConstantValue {
   return value;
 }
 
-function isConstant(value: unknown): value is ConstantValue {
-  if (Array.isArray(value)) return value.every(isConstant);
+/** Deeper lists than anybody types would take the compiler's stack. */
+const MOST_NESTED = 64;
+
+function isConstant(value: unknown, depth = 0): value is ConstantValue {
+  if (Array.isArray(value)) return depth < MOST_NESTED && value.every((item) => isConstant(item, depth + 1));
   return typeof value === "number" || typeof value === "boolean" || typeof value === "string";
 }
 

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import JSON5 from "json5";
+import { isStackOverflow } from "../../compiler/diagnostics/internal-error.js";
 import type { Storage } from "../../runtime/bundle-format.js";
 import { InputError } from "./errors.js";
 
@@ -19,8 +20,18 @@ export function readConfig(folder: string): Config {
       "A checkpoint is a folder in Hugging Face's layout: config.json beside model.safetensors.",
     );
   }
+  const { size } = statSync(path);
+  if (size > LARGEST_CONFIG) {
+    throw new InputError(
+      `${path} has ${size} bytes, too many for a configuration`,
+      `Of at most ${LARGEST_CONFIG} bytes, it holds the model's sizes and options; nothing else is read from it.`,
+    );
+  }
   return parseConfig(readFileSync(path, "utf8"), path);
 }
+
+/** The largest of released checkpoints have some ten thousand bytes, with a label for each class some million. */
+const LARGEST_CONFIG = 4_000_000;
 
 /**
  * Config files are JSON as Python writes it: JSON5 reads its bare `Infinity` and `NaN`, and newer versions of transformers
@@ -31,11 +42,14 @@ export function parseConfig(text: string, path: string): Config {
   try {
     config = JSON5.parse(text, (_key, value: unknown) => reviveFloat(value));
   } catch (error) {
-    throw new InputError(`${path} is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    const why = isStackOverflow(error) ? "it is nested too deep" : reasonOf(error);
+    throw new InputError(`${path} is not JSON: ${why}`, "Was it downloaded whole?");
   }
   if (!isRecord(config)) throw new InputError(`${path} does not hold an object`);
   return config;
 }
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function reviveFloat(value: unknown): unknown {
   if (!isRecord(value) || typeof value["__float__"] !== "string") return value;

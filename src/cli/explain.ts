@@ -11,13 +11,14 @@ import { InputError, UsageError } from "./errors.js";
 import { explanationText } from "./explanation-text.js";
 import { type Io, writeJson } from "./io.js";
 import { SHOWN_STEPS } from "./launches.js";
-import { openModelFile } from "./model-file.js";
+import { ALLOW_EDITED, openModelFile } from "./model-file.js";
 
 type Sizes = ReadonlyMap<string, number>;
 type ProgramName = Explanation["program"];
 
 interface ExplainOptions {
   readonly set?: Settings;
+  readonly allowEdited?: boolean;
   readonly size?: Sizes;
   readonly program: ProgramName;
   readonly kernel?: string;
@@ -53,6 +54,7 @@ export function explainCommand(io: Io): Command {
         .default("prefill"),
     )
     .option("--kernel <name>", "explain one kernel")
+    .option(...ALLOW_EDITED)
     .option("--json", "print it as JSON on standard output")
     .addHelpText("after", HELP)
     .action((path: string, options: ExplainOptions) => explainModel(path, options, io));
@@ -71,7 +73,7 @@ function parseSizes(text: string, earlier: Sizes = new Map()): Sizes {
 }
 
 async function explainModel(path: string, options: ExplainOptions, io: Io): Promise<void> {
-  const file = await openModelFile(path, options.set);
+  const file = await openModelFile(path, options);
   const { source, compileOptions } =
     file.kind === "bundle"
       ? sourceOfBundle(file.bundle)

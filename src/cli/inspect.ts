@@ -8,12 +8,13 @@ import { compileModel } from "./compile-model.js";
 import { InputError, UsageError } from "./errors.js";
 import { type Io, writeJson } from "./io.js";
 import { launched, SHOWN_STEPS } from "./launches.js";
-import { openModelFile } from "./model-file.js";
+import { ALLOW_EDITED, openModelFile } from "./model-file.js";
 import { describeModel, describeSignature } from "./summary.js";
 import { formatTable } from "./table.js";
 
 interface InspectOptions {
   readonly set?: Settings;
+  readonly allowEdited?: boolean;
   readonly stage?: string;
   readonly kernel?: string;
   readonly json?: boolean;
@@ -40,6 +41,7 @@ export function inspectCommand(io: Io): Command {
     .option("--set <name=value>", "override a constant of a source (repeatable)", collectSetting)
     .option("--stage <name>", "print what stands after this stage, as text")
     .option("--kernel <name>", "print one kernel; without --stage, its WGSL")
+    .option(...ALLOW_EDITED)
     .option("--json", "print the list of kernels as JSON on standard output")
     .addHelpText("after", HELP)
     .action((path: string, options: InspectOptions) => inspectModel(path, options, io));
@@ -47,7 +49,7 @@ export function inspectCommand(io: Io): Command {
 
 async function inspectModel(path: string, options: InspectOptions, io: Io): Promise<void> {
   if (options.stage !== undefined) return printStage(path, options, options.stage, io);
-  const file = await openModelFile(path, options.set);
+  const file = await openModelFile(path, options);
   const bundle =
     file.kind === "bundle"
       ? file.bundle
@@ -66,7 +68,7 @@ async function printStage(path: string, options: InspectOptions, stage: string, 
     const hint = guess === undefined ? "" : ` (did you mean '${guess}'?)`;
     throw new UsageError(`there is no stage '${stage}'${hint}\n${names}`);
   }
-  const file = await openModelFile(path, options.set);
+  const file = await openModelFile(path, options);
   const { source, compileOptions } =
     file.kind === "bundle"
       ? sourceOfBundle(file.bundle)

@@ -16,7 +16,7 @@ import {
 import { compileModel } from "./compile-model.js";
 import { InputError, UsageError } from "./errors.js";
 import { type Io, uninterrupted, writeJson } from "./io.js";
-import { openModelFile } from "./model-file.js";
+import { ALLOW_EDITED, openModelFile } from "./model-file.js";
 import { loadInputs, type RunInputs, tokenInput } from "./run-inputs.js";
 import { runSequence } from "./run-sequence.js";
 import { type GivenStates, readStateFile, readStates, saveStates, startFrom } from "./run-states.js";
@@ -24,6 +24,7 @@ import { generate, logitsOutput } from "./run-tokens.js";
 
 interface RunOptions {
   readonly set?: Settings;
+  readonly allowEdited?: boolean;
   readonly weights?: string;
   readonly input?: readonly TensorReference[];
   readonly tokens?: readonly number[];
@@ -85,6 +86,7 @@ export function runCommand(io: Io): Command {
         .env("KRAIT_ADAPTER"),
     )
     .option("--set <name=value>", "override a constant of a source (repeatable)", collectSetting)
+    .option(...ALLOW_EDITED)
     .option("--json", "print what was done as JSON on standard output, in place of ids")
     .addHelpText("after", HELP)
     .action((path: string, options: RunOptions) => run(path, options, io));
@@ -102,7 +104,7 @@ function collectState(text: string, earlier: readonly StateSource[] = []): reado
 
 async function run(path: string, options: RunOptions, io: Io): Promise<void> {
   checkOptions(options);
-  const file = await openModelFile(path, options.set);
+  const file = await openModelFile(path, options);
   const bundle =
     file.kind === "bundle"
       ? file.bundle
@@ -147,7 +149,11 @@ function checkOptions({ output, stateOut, tokens, maxNew }: RunOptions): void {
   }
 }
 
-async function openModel(bundle: Bundle, device: GPUDevice, { weights }: RunOptions): Promise<Model> {
+async function openModel(
+  bundle: Bundle,
+  device: GPUDevice,
+  { weights, allowEdited = false }: RunOptions,
+): Promise<Model> {
   const { open } = await import("../../runtime/index.js");
   if (weights === undefined) {
     const [first] = bundle.manifest.params;
@@ -157,12 +163,12 @@ async function openModel(bundle: Bundle, device: GPUDevice, { weights }: RunOpti
         "Name a checkpoint's folder or a safetensors file with --weights.",
       );
     }
-    return open(bundle, { device });
+    return open(bundle, { device, allowEdited });
   }
   const { fileWeights } = await import("../node/index.js");
   const checkpoint = await fileWeights(weights);
   try {
-    return await open(bundle, { device, weights: checkpoint });
+    return await open(bundle, { device, allowEdited, weights: checkpoint });
   } finally {
     await checkpoint.close();
   }
