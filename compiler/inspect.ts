@@ -59,8 +59,8 @@ function printShaders(target: EmittedTarget, kernel: string | undefined): string
 }
 
 /** Which kernel computes which values, and what it stores. */
-function printFusion({ name, graph, fusion, groups }: EmittedProgram): string {
-  const lines = [`program ${name}`];
+function printFusion({ name, when, graph, fusion, groups }: EmittedProgram): string {
+  const lines = [`program ${name}${when === undefined ? "" : ` when ${JSON.stringify(when)}`}`];
   fusion.groups.forEach((group, k) => {
     const kernels = groups[k]?.kernels.map((lowered) => lowered.kernel.name).join(", ") ?? "";
     lines.push(

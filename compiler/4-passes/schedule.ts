@@ -89,6 +89,8 @@ export interface ScheduleOptions {
   readonly chunkFrom?: number;
   /** Steps a chunk of every recurrence that has a chunked matrix form; 0: none is written so. Default: as costs say. */
   readonly matrixChunk?: number;
+  /** With `matrixChunk`: when they are, over the run-time numbers. Default: always. */
+  readonly matrixWhen?: Dim;
   /** Bindings of less than the target's. */
   readonly bindingBytes?: number;
 }

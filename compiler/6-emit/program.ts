@@ -12,11 +12,20 @@ import type { ShaderTable } from "./shaders.js";
 import type { StatePlan } from "./states.js";
 
 export interface ProgramParts {
-  readonly graph: Graph;
-  readonly groups: readonly LoweredGroup[];
+  /** Ways to compute the program, of which the numbers of a run pick one; most programs have one. */
+  readonly variants: readonly ProgramVariant[];
   readonly constants: ConstantPlan;
   readonly states: StatePlan;
   readonly shaders: ShaderTable;
+}
+
+export interface ProgramVariant {
+  readonly graph: Graph;
+  readonly groups: readonly LoweredGroup[];
+  /** When it is the one; the last has no condition: it is the one when no other is. */
+  readonly when?: Dim;
+  /** Over the batch alone: 0 where no length makes it the one, so that it needs no memory. */
+  readonly ever?: Dim;
 }
 
 interface Placed {
@@ -24,57 +33,89 @@ interface Placed {
   readonly part: "body" | "tail";
 }
 
-export function emitProgram(parts: ProgramParts): Program {
-  const numbers = numbersOf(parts);
-  const placed = partition(parts);
-  const scratch = planScratch(livesOf(placed));
-  const range = (buffer: BoundBuffer): BufferRange => {
-    if (buffer.kind === "pack" || buffer.tensor.ref.kind === "param") return parts.constants.range(buffer);
-    return tensorRange(buffer.tensor, parts.states, scratch.slotOf);
-  };
+/** The run-time number that says which variant runs. */
+const VARIANT = "variant";
+
+export function emitProgram({ variants, constants, states, shaders }: ProgramParts): Program {
+  const numbers = numbersOf(variants);
   const names = numbers.map((number) => number.name);
-  const dispatch = ({ lowered }: Placed): Dispatch => {
-    const shader = parts.shaders.add(lowered.kernel, names);
-    return {
-      shader: shader.id,
-      bindings: lowered.buffers.map(range),
-      workgroups: shader.dispatch,
-      ...(lowered.when === undefined ? {} : { when: lowered.when }),
+  const single = variants.length === 1;
+  const made = variants.map((variant, k) => {
+    const placed = partition(variant);
+    const { slots, slotOf } = planScratch(livesOf(placed));
+    const isThis: Dim | undefined = single ? undefined : ["==", VARIANT, k];
+    const { ever } = variant;
+    const range = (buffer: BoundBuffer): BufferRange => {
+      if (buffer.kind === "pack" || buffer.tensor.ref.kind === "param") return constants.range(buffer);
+      return tensorRange(buffer.tensor, states, slotOf);
     };
-  };
+    const dispatch = ({ lowered }: Placed): Dispatch => {
+      const shader = shaders.add(lowered.kernel, names);
+      const when = both(isThis, lowered.when);
+      return {
+        shader: shader.id,
+        bindings: lowered.buffers.map(range),
+        workgroups: shader.dispatch,
+        ...(when === undefined ? {} : { when }),
+      };
+    };
+    return {
+      scratch: slots.map(({ bytes: size }) => (ever === undefined ? size : (["?", ever, size, 4] as const))),
+      body: placed.filter(({ part }) => part === "body").map(dispatch),
+      tail: placed.filter(({ part }) => part === "tail").map(dispatch),
+    };
+  });
   return {
     numbers,
-    scratch: scratch.slots,
-    body: placed.filter(({ part }) => part === "body").map(dispatch),
-    tail: placed.filter(({ part }) => part === "tail").map(dispatch),
+    scratch: overlaid(made.map(({ scratch }) => scratch)),
+    body: made.flatMap(({ body }) => body),
+    tail: made.flatMap(({ tail }) => tail),
   };
 }
 
+/** The slots of variants, of which one runs: each as large as that variant needs it that needs most. */
+function overlaid(variants: readonly (readonly Dim[])[]): Program["scratch"] {
+  const most = Math.max(...variants.map((slots) => slots.length));
+  return Array.from({ length: most }, (_, k) => {
+    const sizes = variants.map((slots) => slots[k]).filter((size) => size !== undefined);
+    return { id: `s${k}`, bytes: sizes.reduce((p, q) => ["max", p, q] as const) };
+  });
+}
+
+const both = (p: Dim | undefined, q: Dim | undefined): Dim | undefined =>
+  p === undefined ? q : q === undefined ? p : ["&", p, q];
+
 /** The runtime's numbers first, then those that kernels compute from them. */
-function numbersOf({ graph, groups }: ProgramParts): readonly NumberEntry[] {
+function numbersOf(variants: readonly ProgramVariant[]): readonly NumberEntry[] {
   const names = new Set<string>();
   const computed: NumberEntry[] = [];
-  for (const { size, cut } of graph.axes.values()) {
-    if (typeof size === "number") continue;
-    if (cut?.part !== "chunks") names.add(size.runtime);
-    else
-      computed.push({
-        name: size.runtime,
-        value: ["^/", axisSize(graph, cut.of), axisSize(graph, cut.steps)],
-      });
-  }
+  for (const { graph } of variants)
+    for (const { size, cut } of graph.axes.values()) {
+      if (typeof size === "number") continue;
+      if (cut?.part !== "chunks") names.add(size.runtime);
+      else {
+        const value = ["^/", axisSize(graph, cut.of), axisSize(graph, cut.steps)] as const;
+        computed.push({ name: size.runtime, value });
+      }
+    }
   names.delete(TAIL_COUNT);
   const given = [...names, "pos", TAIL_BEGIN, TAIL_COUNT].map((name): NumberEntry => ({ name }));
-  const entries: NumberEntry[] = [...given, ...computed];
-  for (const { kernels } of groups)
-    for (const { numbers = [] } of kernels)
-      for (const number of numbers)
-        if (!entries.some(({ name }) => name === number.name)) entries.push(number);
+  const pick = variants.reduceRight<Dim>(
+    (rest, { when }, k) => (when === undefined ? k : ["?", when, k, rest]),
+    variants.length - 1,
+  );
+  const picked = variants.length === 1 ? [] : [{ name: VARIANT, value: pick }];
+  const entries: NumberEntry[] = [...given, ...computed, ...picked];
+  for (const { groups } of variants)
+    for (const { kernels } of groups)
+      for (const { numbers = [] } of kernels)
+        for (const number of numbers)
+          if (!entries.some(({ name }) => name === number.name)) entries.push(number);
   return entries;
 }
 
 /** The tail: kernels over the window's positions, and those that write outputs where there is a window at all. */
-function partition({ graph, groups }: ProgramParts): readonly Placed[] {
+function partition({ graph, groups }: ProgramVariant): readonly Placed[] {
   const windowed = [...graph.axes.values()]
     .filter((axis) => axisSize(graph, axis.id) === TAIL_COUNT)
     .map(({ id }) => id);
@@ -135,7 +176,9 @@ function tensorRange(tensor: Tensor, states: StatePlan, slotOf: ReadonlyMap<stri
 }
 
 /** The load program: each result is written to every place that holds it. */
-export function emitLoad(parts: Omit<ProgramParts, "states">): Program {
+export function emitLoad(
+  parts: Pick<ProgramVariant, "groups"> & Pick<ProgramParts, "constants" | "shaders">,
+): Program {
   const { constants, shaders } = parts;
   const placed = parts.groups.flatMap(({ kernels }) =>
     kernels.map((lowered): Placed => ({ lowered, part: "body" })),

@@ -1,6 +1,6 @@
 /** One target of a bundle: the model's programs fused, scheduled, lowered and placed for what a device offers. */
 import type { Span } from "../diagnostics/types.js";
-import { decaysByMatrices } from "../4-passes/decay/index.js";
+import { prefillVariants } from "../4-passes/decay/index.js";
 import { fuse, type Fusion, type FusionOptions } from "../4-passes/fuse.js";
 import { exceeds, relieve, type ReliefOptions } from "../4-passes/relieve.js";
 import type { Programs } from "../4-passes/index.js";
@@ -10,7 +10,7 @@ import type { Graph, Param, Pieces } from "../3-graph/types.js";
 import { bufferCount, Tensors } from "../5-kernel/lower/buffers.js";
 import { lower, type LoweredGroup, type SourceLine } from "../5-kernel/lower/index.js";
 import type { Kernel } from "../5-kernel/types.js";
-import type { Storage, TargetEntry } from "../../runtime/bundle-format.js";
+import type { Dim, Storage, TargetEntry } from "../../runtime/bundle-format.js";
 import { ConstantPlan, type PieceNames } from "./constants.js";
 import { emitLoad, emitProgram } from "./program.js";
 import { ShaderTable } from "./shaders.js";
@@ -32,6 +32,10 @@ export interface EmittedTarget {
 
 export interface EmittedProgram {
   readonly name: "load" | "prefill" | "step";
+  /** Of several of one name, the first whose condition holds at the sizes of a run is the one; the last has none. */
+  readonly when?: Dim;
+  /** Over the batch alone: 0 where no length makes it the one. */
+  readonly ever?: Dim;
   readonly graph: Graph;
   readonly fusion: Fusion;
   readonly groups: readonly LoweredGroup[];
@@ -66,7 +70,10 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
   };
   const inTime: FusionOptions = { inlineDots: 0, alongside: false };
   const oneStep: FusionOptions = { inlineDots: INLINE_DOTS_IN_STEP, alongside: true };
-  const prefill = prepare("prefill", decaysByMatrices(programs.prefill, options.schedule), inTime);
+  const prefills = prefillVariants(programs.prefill, options.schedule).map(({ graph, ...when }) => ({
+    ...prepare("prefill", graph, inTime),
+    ...when,
+  }));
   const step = programs.step && prepare("step", programs.step, oneStep);
   const load = programs.load && prepare("load", programs.load, inTime);
 
@@ -78,12 +85,12 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
   const constants = new ConstantPlan(derived, new Map(pieces));
   const shaders = new ShaderTable(`kernels/${target.name}`);
   const states = planStates(programs.model);
-  const emit = ({ graph, groups }: EmittedProgram): TargetEntry["prefill"] =>
-    emitProgram({ graph, groups, constants, states, shaders });
-  const prefillEntry = emit(prefill);
-  const stepEntry = step && emit(step);
+  const emit = (variants: readonly EmittedProgram[]): TargetEntry["prefill"] =>
+    emitProgram({ variants, constants, states, shaders });
+  const prefillEntry = emit(prefills);
+  const stepEntry = step && emit([step]);
   const loadEntry = load
-    ? emitLoad({ graph: load.graph, groups: load.groups, constants, shaders })
+    ? emitLoad({ groups: load.groups, constants, shaders })
     : { numbers: [], scratch: [], body: [], tail: [] };
   const entry: TargetEntry = {
     name: target.name,
@@ -101,7 +108,7 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     prefill: prefillEntry,
     ...(stepEntry && { step: stepEntry }),
   };
-  const all = [prefill, ...(step ? [step] : []), ...(load ? [load] : [])];
+  const all = [...prefills, ...(step ? [step] : []), ...(load ? [load] : [])];
   return { entry, files: shaders.files, kernels: shaders.kernels, programs: all };
 }
 

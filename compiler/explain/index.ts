@@ -12,6 +12,7 @@ import { operands } from "../3-graph/rewrite.js";
 import type { LoweredKernel } from "../5-kernel/lower/index.js";
 import { printKernel } from "../5-kernel/print-kernel.js";
 import type { EvaluateDim } from "./evaluate.js";
+import { choicesOf, type ChoiceText } from "./choices.js";
 import { iterationsOf, type Iteration } from "./layers.js";
 import { barriersOf, operationsOf, type Operations } from "./operations.js";
 import { boundariesOf, recurrenceOf, type RecurrenceText } from "./reasons.js";
@@ -19,6 +20,7 @@ import { SourceText, type SourceLine } from "./source.js";
 import { bytesOfGroup, type BindingBytes, type Bytes } from "./bytes.js";
 import { workgroupsOf } from "./traffic.js";
 
+export type { ChoiceText } from "./choices.js";
 export type { BindingBytes, Bytes } from "./bytes.js";
 export type { Operations } from "./operations.js";
 export type { RecurrenceText } from "./reasons.js";
@@ -31,6 +33,8 @@ export interface Explanation {
   /** Dispatches of one run at these sizes. */
   readonly launches: number;
   readonly layers: readonly LayerExplanation[];
+  /** Of recurrences that could be computed in more than one way. */
+  readonly choices: readonly ChoiceText[];
   /** Bytes of all kernels, each as often as it is launched. */
   readonly bytes: Bytes;
   readonly kernels: readonly KernelExplanation[];
@@ -94,7 +98,9 @@ export function explain(
   target: EmittedTarget,
   options: ExplainOptions,
 ): Explanation | undefined {
-  const program = target.programs.find(({ name }) => name === options.program);
+  const program = target.programs.find(
+    ({ name, when }) => name === options.program && (when === undefined || options.dim(when) !== 0),
+  );
   return program && new Explainer(compilation, target, program, options).explain();
 }
 
@@ -104,6 +110,8 @@ class Explainer {
   /** Kernels that run at these sizes, by group. */
   private readonly active: readonly (readonly LoweredKernel[])[];
   private readonly ids: ReadonlyMap<LoweredKernel["kernel"], string>;
+  /** The program before its recurrences were rewritten, if they may be. */
+  private readonly written: Graph | undefined;
 
   constructor(
     compilation: Compilation,
@@ -112,6 +120,7 @@ class Explainer {
     private readonly options: ExplainOptions,
   ) {
     this.source = new SourceText(options.sources);
+    this.written = program.name === "prefill" ? compilation.passes.programs.prefill : undefined;
     this.iterations = iterationsOf(compilation, program);
     this.active = program.groups.map(({ kernels }) =>
       kernels.filter(({ when }) => when === undefined || options.dim(when) !== 0),
@@ -137,6 +146,8 @@ class Explainer {
       program: program.name,
       launches: this.active.flat().length,
       layers: this.layers(),
+      choices:
+        this.written === undefined ? [] : choicesOf(this.written, program.graph, options.dim, this.source),
       bytes: {
         read: totals(({ read }) => read),
         written: totals(({ written }) => written),

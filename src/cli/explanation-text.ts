@@ -2,6 +2,7 @@
 import type {
   BindingBytes,
   Bytes,
+  ChoiceText,
   DispatchExplanation,
   Explanation,
   KernelExplanation,
@@ -20,7 +21,7 @@ export function explanationText(
 }
 
 function headText(
-  { model, program, target, launches, layers, bytes }: Explanation,
+  { model, program, target, launches, layers, bytes, choices }: Explanation,
   sizes: ReadonlyMap<string, number>,
 ): string {
   const at = [...sizes].map(([name, size]) => `${name}=${size}`).join(", ");
@@ -32,8 +33,17 @@ function headText(
         `  ${each} in each of ${plural(iterations, "iteration")} of ${path}`,
     ),
     `  ${bytesText(bytes)}`,
+    ...choices.map(choiceText),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+function choiceText({ states, at, class: kind, chosen, next }: ChoiceText): string {
+  const [first, second] = [chosen, next].map(({ algorithm, chunk, cost }) => {
+    const chunks = chunk === undefined ? "" : ` in chunks of ${chunk} steps`;
+    return `${algorithm}${chunks}, about ${cost.toPrecision(3)} µs`;
+  });
+  return `  ${states.join(", ")} (${at}): ${kind}, by ${first ?? ""}; next: ${second ?? ""}`;
 }
 
 function kernelText(kernel: KernelExplanation): string {

@@ -25,7 +25,7 @@ describe("krait explain", () => {
   it("explains a source", async () => {
     const { out } = await kraitOk("explain", model(), "--size", "b=2,t=300");
     assert.match(out, /^model smooth, prefill of b=2, t=300, target baseline\n/);
-    assert.match(out, /recurrence diagonal \(smooth\.krait:8\)/);
+    assert.match(out, /recurrence time-invariant \(smooth\.krait:8\)/);
     assert.match(out, /1\.\d\d × the least/);
   });
 

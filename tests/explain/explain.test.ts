@@ -4,15 +4,20 @@ import { readFileSync } from "node:fs";
 import { compile, type Compilation } from "../../compiler/compile.js";
 import { explain, type Explanation, type KernelExplanation } from "../../compiler/explain/index.js";
 import type { ConstantValue, Dim } from "../../runtime/bundle-format.js";
+import { SSD } from "../support/ssd.js";
 import { axisNames, Numbers } from "../../runtime/numbers.js";
 
 interface Asked {
   readonly set?: Readonly<Record<string, ConstantValue>>;
   readonly program?: Explanation["program"];
+  readonly batch?: number;
   readonly steps?: number;
 }
 
-function explained(text: string, { set = {}, program = "prefill", steps = 512 }: Asked = {}): Explanation {
+function explained(
+  text: string,
+  { set = {}, program = "prefill", batch = 1, steps = 512 }: Asked = {},
+): Explanation {
   const source = { path: "folder/test.krait", text };
   const { bundle, diagnostics, stages } = compile(source, { set });
   assert.deepEqual(diagnostics, []);
@@ -21,7 +26,7 @@ function explained(text: string, { set = {}, program = "prefill", steps = 512 }:
   assert.ok(bundle !== undefined && target !== undefined && entry !== undefined);
   const length = program === "step" ? 1 : steps;
   const numbers = new Numbers(axisNames(bundle.manifest), entry.numbers);
-  const values = numbers.values({ batch: 1, steps: length, pos: 0, tailBegin: length - 1, tailCount: 1 });
+  const values = numbers.values({ batch, steps: length, pos: 0, tailBegin: length - 1, tailCount: 1 });
   const dim = (of: Dim): number => numbers.compile(of)(values);
   const found = explain(stages as Compilation, target, { program, dim, sources: [source] });
   assert.ok(found !== undefined);
@@ -146,6 +151,20 @@ describe("explain", () => {
       assert.equal(found.at, `test.krait:${at}`);
       assert.match(found.because, because);
     });
+
+  it("says how a recurrence is computed, what came next, and what both cost", () => {
+    const set = { heads: 24, groups: 1, states: 128, width: 64 };
+    const chosen = (batch: number, steps: number): readonly string[] => {
+      const { choices } = explained(SSD, { batch, steps, set });
+      return choices.flatMap(({ class: kind, chosen: first, next }) => {
+        assert.ok(first.cost < next.cost);
+        return [kind, first.algorithm, next.algorithm];
+      });
+    };
+    assert.deepEqual(chosen(1, 2048), ["scalar decay", "products of matrices", "scan cut in time"]);
+    assert.deepEqual(chosen(8, 2048), ["scalar decay", "scan", "products of matrices"]);
+    assert.deepEqual(chosen(1, 64), ["scalar decay", "scan", "products of matrices"]);
+  });
 
   it("says which barriers and how much memory a workgroup has, as the shader does", () => {
     const source = { path: "test.krait", text: MAMBA };

@@ -86,6 +86,42 @@ describe("the chunked matrix form on the GPU agrees with the oracle", () => {
     });
 });
 
+it("a program runs the form that a piece's length asks for", async () => {
+  const [{ text } = assert.fail("no source")] = DECAYS;
+  const graph = graphOf(text);
+  const random = seeded(3);
+  const shape = { x: [1, 20, 4, 3], k: [1, 20, 2, 5], q: [1, 20, 2, 5], delta: [1, 20, 4], A: [4] } as const;
+  const inputs = Object.fromEntries(
+    Object.entries(shape).map(([name, sizes]) => {
+      const { data } = random.tensor(sizes);
+      return [name, { shape: sizes, data: Float64Array.from(f32(data)) }];
+    }),
+  );
+  const expected = interpret(graph, { inputs });
+  const bundle = bundleOf(text, { schedule: { matrixChunk: 4, matrixWhen: ["<=", 8, "t"] } });
+  const model = await modelOf(bundle);
+  const session = await model.session({ batch: 1 });
+  const got: number[] = [];
+  for (const [begin, end] of [
+    [0, 5],
+    [5, 17],
+    [17, 20],
+  ] as const) {
+    const { y } = await session.prefill(
+      cut(inputs, (name) => name !== "A", begin, end),
+      { outputs: "all" },
+    );
+    assert.ok(y);
+    got.push(...y.data);
+  }
+  const want = expected.outputs["y"] ?? assert.fail("no y");
+  expectClose({ shape: want.shape, data: got }, want, { tolerance: "f32", what: "y" });
+  const state = expected.states["S"] ?? assert.fail("no S");
+  expectClose(await session.readState("S"), state, { tolerance: "f32", what: "S" });
+  session.destroy();
+  model.destroy();
+});
+
 describe("Mamba-2's recurrence on the GPU agrees with PyTorch", () => {
   const { tensors } = opFixture("ssd");
   const schedules: readonly (readonly [string, CompileOptions])[] = [
