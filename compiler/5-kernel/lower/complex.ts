@@ -3,6 +3,7 @@ import { InternalError } from "../../diagnostics/internal-error.js";
 import type { MapFn } from "../../3-graph/types.js";
 import type { ExprBuilder } from "../expr.js";
 import type { Expr, ExprOp } from "../types.js";
+import { complexFunction } from "./complex-functions.js";
 import type { Value } from "./scope.js";
 
 const PLAIN: Partial<Record<MapFn, ExprOp>> = {
@@ -90,15 +91,6 @@ function common(e: ExprBuilder, op: ExprOp, args: readonly Expr[]): readonly Exp
   return args;
 }
 
-/** Re = expm1(x)·cos y − 2·sin²(y/2), Im = e^x·sin y: exact next to 0. */
-function complexExpm1(e: ExprBuilder, x: Expr, y: Expr): Value {
-  const half = e.op("sin", e.mul(y, e.f32(0.5)));
-  return {
-    re: e.sub(e.mul(e.op("expm1", x), e.op("cos", y)), e.mul(e.f32(2), e.mul(half, half))),
-    im: e.mul(e.op("exp", x), e.op("sin", y)),
-  };
-}
-
 function applyComplex(e: ExprBuilder, fn: MapFn, x: Value, y: Value | undefined): Value {
   const zero = e.f32(0);
   const a = x.re;
@@ -118,49 +110,18 @@ function applyComplex(e: ExprBuilder, fn: MapFn, x: Value, y: Value | undefined)
       if (x.im === undefined) return { re: e.mul(a, c), im: e.mul(a, d) };
       if (y?.im === undefined) return { re: e.mul(a, c), im: e.mul(b, c) };
       return { re: e.sub(e.mul(a, c), e.mul(b, d)), im: e.add(e.mul(a, d), e.mul(b, c)) };
-    case "div": {
+    case "div":
       if (y?.im === undefined) return { re: e.div(a, c), im: e.div(b, c) };
-      const norm = e.add(e.mul(c, c), e.mul(d, d));
-      return {
-        re: e.div(e.add(e.mul(a, c), e.mul(b, d)), norm),
-        im: e.div(e.sub(e.mul(b, c), e.mul(a, d)), norm),
-      };
-    }
-    case "exp":
-    case "exp2": {
-      const magnitude = e.op(fn, a);
-      const angle = fn === "exp" ? b : e.mul(b, e.f32(Math.LN2));
-      return { re: e.mul(magnitude, e.op("cos", angle)), im: e.mul(magnitude, e.op("sin", angle)) };
-    }
-    case "abs":
-      return { re: e.op("sqrt", e.add(e.mul(a, a), e.mul(b, b))) };
-    case "recip": {
-      const norm = e.add(e.mul(a, a), e.mul(b, b));
-      return { re: e.div(a, norm), im: e.op("neg", e.div(b, norm)) };
-    }
-    case "expm1":
-      return complexExpm1(e, a, b);
-    case "phi": {
-      // (e^z − 1)/z; next to 0, where the quotient says nothing, 1 + z/2.
-      const norm = e.add(e.mul(a, a), e.mul(b, b));
-      const near = e.op("lt", norm, e.f32(1e-12));
-      const safe = e.select(near, e.f32(1), norm);
-      const { re, im = zero } = complexExpm1(e, a, b);
-      return {
-        re: e.select(
-          near,
-          e.add(e.f32(1), e.mul(e.f32(0.5), a)),
-          e.div(e.add(e.mul(re, a), e.mul(im, b)), safe),
-        ),
-        im: e.select(near, e.mul(e.f32(0.5), b), e.div(e.sub(e.mul(im, a), e.mul(re, b)), safe)),
-      };
-    }
+      break;
     case "eq":
     case "ne": {
       const same = e.op("and", e.op("eq", a, c), e.op("eq", b, d));
       return { re: fn === "eq" ? same : e.op("not", same) };
     }
     default:
-      throw new InternalError("lower", `${fn} of a complex number`);
+      break;
   }
+  const value = complexFunction(e, fn, { re: a, im: b }, { re: c, im: d });
+  if (value === undefined) throw new InternalError("lower", `${fn} of a complex number`);
+  return value;
 }

@@ -1,0 +1,93 @@
+/** Every function of a complex number on the GPU against the oracle, for numbers of all sizes and next to where it vanishes. */
+import assert from "node:assert/strict";
+import { interpret } from "../../compiler/interpret/index.js";
+import { graphOf } from "../support/elaborated.js";
+import { expectClose } from "../support/expect-close.js";
+import { bundleOf, f32, modelOf } from "../support/model.js";
+
+const FUNCTIONS = [
+  "abs",
+  "sqrt",
+  "rsqrt",
+  "exp",
+  "expm1",
+  "log",
+  "log1p",
+  "sin",
+  "cos",
+  "tanh",
+  "phi",
+  "recip",
+  "pow",
+];
+const written = (fn: string): string => (fn === "recip" ? "1/z" : fn === "pow" ? "z^w" : `${fn}(z)`);
+
+const SOURCE = `
+axis b: batch, t: time
+model functions {
+  input x: f32[b, t]
+  input y: f32[b, t]
+  input u: f32[b, t]
+  z = complex(x, y)
+  w = complex(u, 0.5)
+${FUNCTIONS.map((fn) => `  ${fn}_z = ${written(fn)}\n  output re_${fn}[b, t] = re(${fn}_z)\n  output im_${fn}[b, t] = im(${fn}_z)`).join("\n")}
+}`;
+
+/** In all quadrants, on the axes but on no branch cut, next to 0 and to ±1. */
+const POINTS: readonly (readonly [number, number])[] = [
+  ...[0.1, 0.7, 1.3, 2.9].flatMap((x) =>
+    [0.2, 0.9, 2.2].flatMap(
+      (y) =>
+        [
+          [x, y],
+          [-x, y],
+          [x, -y],
+          [-x, -y],
+        ] as const,
+    ),
+  ),
+  [1e-4, 2e-4],
+  [-3e-5, 1e-6],
+  [1.0001, 1e-3],
+  [0.6, 0.8],
+  [-0.999, 1e-3],
+  [2, 0],
+  [0, 3],
+  [0, -0.25],
+  [0.001, 5],
+];
+
+describe("functions of complex numbers", () => {
+  it("agree with the oracle, each value within 2e-6 of its size", async () => {
+    const shape = [1, POINTS.length];
+    const x = Float64Array.from(f32(POINTS.map(([re]) => re)));
+    const y = Float64Array.from(f32(POINTS.map(([, im]) => im)));
+    const u = x.map((_, i) => Math.fround(0.3 * (i % 7) - 1));
+    const { outputs: expected } = interpret(graphOf(SOURCE), {
+      inputs: { x: { shape, data: x }, y: { shape, data: y }, u: { shape, data: u } },
+    });
+    const model = await modelOf(bundleOf(SOURCE));
+    const session = await model.session();
+    const got = await session.prefill({ x: f32(x), y: f32(y), u: f32(u) }, { outputs: "all" });
+    model.destroy();
+    for (const fn of FUNCTIONS) {
+      const parts = ["re", "im"].map((part) => {
+        const [own, oracle] = [got[`${part}_${fn}`], expected[`${part}_${fn}`]];
+        assert.ok(own !== undefined && oracle !== undefined);
+        expectClose(own, oracle, { tolerance: "f32", what: `${part} of ${written(fn)}` });
+        return { own: own.data, oracle: oracle.data };
+      });
+      const [re, im] = parts;
+      assert.ok(re !== undefined && im !== undefined);
+      POINTS.forEach((point, i) => {
+        const at = (of: ArrayLike<number>): number => of[i] ?? NaN;
+        const error = Math.hypot(at(re.own) - at(re.oracle), at(im.own) - at(im.oracle));
+        const size = Math.hypot(at(re.oracle), at(im.oracle));
+        assert.ok(
+          error <= 2e-6 * size,
+          `${written(fn)} at ${point.join(" + i·")}: off by ${error / size} of its size`,
+        );
+      });
+    }
+  });
+});
