@@ -38,6 +38,7 @@ const MODELS: readonly Golden[] = [
   { name: "mamba-bf16", text: template("mamba"), options: { set: { ...TINY, width: 64, inner: 128, vocab: 300 }, weights: "bf16" } },
   { name: "falcon-mamba", text: template("falcon_mamba"), options: { set: TINY } },
   { name: "mamba2", text: template("mamba2"), options: { set: TINY_2 } },
+  { name: "mamba2-by-products", text: template("mamba2"), options: { set: TINY_2, schedule: { matrixChunk: 8, matrixWhen: ["<=", 16, "t"] } } },
   { name: "scan", text: SCAN, options: { set: { channels: 8, states: 4 } } },
   { name: "scan-grouped", text: SCAN, options: { set: { channels: 8, states: 4, groups: 2 } } },
   { name: "scan-plain", text: SCAN, options: { set: { channels: 8, states: 4, has_bias: false, has_skip: false, has_gate: false } } },

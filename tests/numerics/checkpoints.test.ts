@@ -3,6 +3,7 @@
  * agrees here went through the whole compiler and the runtime.
  */
 import assert from "node:assert/strict";
+import type { CompileOptions } from "../../compiler/compile.js";
 import { open, type Model } from "../../runtime/index.js";
 import { fileWeights } from "../../src/node/files.js";
 import { baselineDevice } from "../support/adapter.js";
@@ -10,8 +11,14 @@ import { expectClose } from "../support/expect-close.js";
 import { checkpointFixture, fixturePath, tensorOf, type Checkpoint } from "../support/fixtures.js";
 import { checkpointBundle, u32 } from "../support/model.js";
 
-for (const name of ["mamba", "falcon-mamba", "mamba-bf16-sharded", "mamba2", "mamba2-groups", "mamba2-f16"]) {
-  describe(`the checkpoint ${name}`, () => {
+const CHECKPOINTS = ["mamba", "falcon-mamba", "mamba-bf16-sharded", "mamba2", "mamba2-groups", "mamba2-f16"];
+const RUNS: readonly (readonly [name: string, how: string, options: CompileOptions])[] = [
+  ...CHECKPOINTS.map((name) => [name, "", {}] as const),
+  ["mamba2-groups", " by products of matrices", { schedule: { matrixChunk: 8 } }],
+];
+
+for (const [name, how, options] of RUNS) {
+  describe(`the checkpoint ${name}${how}`, () => {
     let checkpoint: Checkpoint;
     let model: Model;
     let ids: Uint32Array;
@@ -26,7 +33,7 @@ for (const name of ["mamba", "falcon-mamba", "mamba-bf16-sharded", "mamba2", "ma
       vocab = tensorOf(checkpoint.expected, "logits").shape[2] ?? 0;
       ids = u32(input.data);
       const weights = await fileWeights(fixturePath(name));
-      model = await open(checkpointBundle(checkpoint), { device: await baselineDevice(), weights });
+      model = await open(checkpointBundle(checkpoint, options), { device: await baselineDevice(), weights });
       await weights.close();
     });
     after(() => model.destroy());
