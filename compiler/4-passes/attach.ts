@@ -29,13 +29,20 @@ export interface Attached {
  * two, nor to one that what it reads has to wait for: taken as wholes, recurrences read each other without a cycle.
  */
 export function attachAll(graph: Graph): readonly Attached[] {
+  const known = attachments.get(graph);
+  if (known !== undefined) return known;
   const units = new Map<NodeId, Attached>();
-  return recurrences(graph).map((recurrence) => {
+  const found = recurrences(graph).map((recurrence) => {
     const attached = attach(graph, recurrence, units);
     for (const id of attached.members) units.set(id, attached);
     return attached;
   });
+  attachments.set(graph, found);
+  return found;
 }
+
+/** Several passes ask it of one graph. */
+const attachments = new WeakMap<Graph, readonly Attached[]>();
 
 /** `units`: what was attached to other recurrences before. */
 function attach(graph: Graph, recurrence: Recurrence, units: ReadonlyMap<NodeId, Attached>): Attached {
@@ -142,7 +149,7 @@ function readersUpToContraction(walk: OpenReaders): readonly NodeId[] {
 class OpenReaders {
   readonly open: Set<NodeId>;
   private readonly pending = new Set<NodeId>();
-  private readonly later: ReadonlySet<NodeId>;
+  private readonly later: Uint8Array;
 
   constructor(
     private readonly graph: Graph,
@@ -174,21 +181,24 @@ class OpenReaders {
 
   /** Whether a node belongs to another recurrence, or also reads what has to be computed from the results of this one first. */
   readsResults(node: Node): boolean {
-    return this.units.has(node.id) || operands(node).some((id) => !this.open.has(id) && this.later.has(id));
+    return this.units.has(node.id) || operands(node).some((id) => !this.open.has(id) && this.later[id] === 1);
   }
 }
 
-/** All values computed from some, at this step or a later one; what is attached to one recurrence is computed at once. */
-function dependents(
-  graph: Graph,
-  from: Iterable<NodeId>,
-  units: ReadonlyMap<NodeId, Attached>,
-): ReadonlySet<NodeId> {
-  const found = new Set<NodeId>(from);
-  // A set that grows is walked to its end.
-  for (const id of found) {
-    for (const reader of readersInTime(graph).get(id) ?? []) found.add(reader);
-    for (const mate of units.get(id)?.members ?? []) found.add(mate);
+/** 1 for all values computed from some, at this step or a later one; what is attached to one recurrence is computed at once. */
+function dependents(graph: Graph, from: Iterable<NodeId>, units: ReadonlyMap<NodeId, Attached>): Uint8Array {
+  const found = new Uint8Array(graph.nodes.length);
+  const pending: NodeId[] = [];
+  const reach = (id: NodeId): void => {
+    if (found[id] === 1) return;
+    found[id] = 1;
+    pending.push(id);
+  };
+  const readers = readersInTime(graph);
+  for (const id of from) reach(id);
+  for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
+    readers.get(id)?.forEach(reach);
+    units.get(id)?.members.forEach(reach);
   }
   return found;
 }
