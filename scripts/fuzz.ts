@@ -109,7 +109,9 @@ function runWorker(target: string, seed: number, runs: number): Promise<FuzzResu
   });
 }
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
 
 function report(target: string, results: readonly FuzzResult[], seconds: number): void {
   const runs = results.reduce((sum, result) => sum + result.runs, 0);
