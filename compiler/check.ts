@@ -39,7 +39,7 @@ function checkTree(tree: SourceTree, sink: DiagnosticCollector, options: Compile
   if (module === undefined || graph === undefined || sink.diagnostics.some(isError))
     return { diagnostics: sink.diagnostics, stages };
 
-  const passes = runPasses(graph, { sink }, options.verify ?? false);
+  const passes = runPasses(graph, { sink }, options.verify ?? false, options.packed ?? false);
   if (sink.diagnostics.some(isError)) return { diagnostics: sink.diagnostics, stages: { ...stages, passes } };
   const checked = { tree, module, graph, passes };
   return { checked: { ...checked, targets }, diagnostics: sink.diagnostics, stages: checked };

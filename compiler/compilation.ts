@@ -20,6 +20,8 @@ export interface CompileOptions {
   readonly weights?: Storage;
   /** Storage of single parameters, by checkpoint name. */
   readonly storage?: Readonly<Record<string, Storage>>;
+  /** Also builds `packed`, the program for documents of different lengths. Default: false. */
+  readonly packed?: boolean;
   /** Finds the file that `use … from "path"` names. */
   readonly loadSource?: (path: string) => SourceFile | undefined;
   /** Checks the compiler's own work: every graph, or (`"ends"`) the first and the last. Default: false. */

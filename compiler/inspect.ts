@@ -15,6 +15,7 @@ export const STAGES: readonly string[] = [
   "load",
   "prefill",
   "step",
+  "packed",
   "fusion",
   "kernels",
   "wgsl",

@@ -39,6 +39,8 @@ export interface Manifest {
     /** Storage of every parameter unless `storage` of the parameter says otherwise. */
     readonly weights: Storage;
     readonly storage?: Readonly<Record<string, Storage>>;
+    /** Whether targets have the program `packed`. */
+    readonly packed?: boolean;
   };
   /** The main file's constants as they came out. */
   readonly constants: Readonly<Record<string, ConstantValue>>;
@@ -134,7 +136,28 @@ export interface TargetEntry {
   readonly prefill: Program;
   /** Absent for a model that looks ahead in time. */
   readonly step?: Program;
+  /** `prefill` of documents of any lengths, one after the other in time. Only where the bundle was built with it. */
+  readonly packed?: Program;
 }
+
+/**
+ * What a packed program reads beside the model's inputs: u32, supplied by the runtime for every piece. No input of a
+ * source has such a name.
+ */
+export const PACKED_INPUTS = {
+  /** Of each step of the piece what `StepField` says: shape steps × 4. */
+  steps: "packed.steps",
+  /** Of each document what `SpanField` says: shape batch × 3. */
+  spans: "packed.spans",
+  /** The steps of the piece whose outputs the tail computes: tail_count of them. */
+  wanted: "packed.wanted",
+} as const;
+
+/** Of a step: its document, that one's first and last step in the piece, and the step's position in it (over all calls). */
+export const StepField = { document: 0, begin: 1, last: 2, pos: 3 } as const;
+
+/** Of a document: its first step in the piece, the one behind its last, and its last (its first, if it has none). */
+export const SpanField = { begin: 0, end: 1, last: 2 } as const;
 
 /** One WGSL file, entry point `main`. `workgroup`: its size; `workgroupBytes`: workgroup memory in bytes. */
 export interface ShaderEntry extends FileEntry {
@@ -174,12 +197,14 @@ export interface Program {
   readonly scratch: readonly { readonly id: string; readonly bytes: Dim }[];
   readonly body: readonly Dispatch[];
   readonly tail: readonly Dispatch[];
+  /** Whether what it computes depends on `pos`. */
+  readonly positional?: boolean;
 }
 
 /** A run-time number: u32, in the uniform block of a program at its place in `numbers`. */
 export interface NumberEntry {
   readonly name: string;
-  /** Absent: supplied by the runtime (`b`, `t`, `pos`, `tail_begin`, `tail_count`); else computed from earlier ones. */
+  /** Absent: supplied by the runtime (`b`, `t`, `pos`, `tail_begin`, `tail_count`, `longest`); else computed from earlier ones. */
   readonly value?: Dim;
 }
 

@@ -1,6 +1,7 @@
 /** What the GPU does for one session: its buffers, its states, and the pieces that sequences are cut into. */
 import { Arenas } from "./arenas.js";
-import type { OutputEntry } from "./bundle-format.js";
+import { PACKED_INPUTS, type OutputEntry } from "./bundle-format.js";
+import { documentPieces, type DocumentPiece } from "./documents.js";
 import { KraitError } from "./errors.js";
 import { BufferUsage } from "./gpu-constants.js";
 import { pieceOf, type CheckedInputs, type InputData } from "./inputs.js";
@@ -10,6 +11,8 @@ import type { ModelParts } from "./model-parts.js";
 import type { RunNumbers } from "./numbers.js";
 import { outputShape, timeIndex, type Outputs } from "./outputs.js";
 import { Pace } from "./pace.js";
+import { packedEntry } from "./packed.js";
+import { Positions } from "./positions.js";
 import type { Part, PreparedProgram } from "./program.js";
 import { Readback, type Reading, type Region } from "./readback.js";
 import { Runner, type Parity } from "./runner.js";
@@ -30,6 +33,18 @@ export interface Submitted {
   readonly count: number;
   /** Waits for the GPU and reads them back. */
   finish(): Promise<Outputs>;
+}
+
+/** A window of documents. */
+export interface SubmittedDocuments extends Submitted {
+  /** Where the last positions of documents are wanted: whose they are. */
+  readonly documents: readonly number[];
+}
+
+/** Steps of a piece of documents whose outputs are computed together, and the documents whose last they are. */
+interface Wanted {
+  readonly at: readonly number[];
+  readonly documents: readonly number[];
 }
 
 /** A program with its runner on this session's buffers. */
@@ -57,17 +72,18 @@ export class Execution {
   readonly #pace: Pace;
   readonly #prefill: Prepared;
   readonly #step: Prepared | undefined;
+  readonly #packed: Prepared | undefined;
   /** Sizes of runs that there is room for: buffers only grow. */
   readonly #ensured = new Set<string>();
   /** Which values the buffers of inputs without time hold. */
   readonly #held = new Map<string, InputData>();
-  #pos = 0;
+  #positions: Positions;
   #destroyed = false;
 
   /** With initial states, and memory for nothing else: calls make what they need. @throws KraitError R0204. */
   static async create(parts: ModelParts, batch: number, maxChunk: number): Promise<Execution> {
     const layout = stateLayout(parts.manifest, parts.target, parts.names, batch);
-    const programs = [parts.prefill, ...(parts.step === undefined ? [] : [parts.step])];
+    const programs = [parts.prefill, parts.step, parts.packed].filter((program) => program !== undefined);
     const uniforms = programs.map(({ name, numbers }): BufferRequest => ({
       label: `the numbers of ${name}`,
       bytes: numbers.uniformBytes,
@@ -101,9 +117,12 @@ export class Execution {
     );
     this.#readback = new Readback(device);
     this.#pace = new Pace(device.queue, health);
-    const [prefillNumbers, stepNumbers] = uniforms as [GPUBuffer, GPUBuffer];
-    this.#prefill = this.#prepared(parts.prefill, prefillNumbers);
-    this.#step = parts.step && this.#prepared(parts.step, stepNumbers);
+    const free = [...uniforms];
+    const next = (program: PreparedProgram): Prepared => this.#prepared(program, free.shift() as GPUBuffer); // one each, in this order
+    this.#prefill = next(parts.prefill);
+    this.#step = parts.step && next(parts.step);
+    this.#packed = parts.packed && next(parts.packed);
+    this.#positions = Positions.start(batch);
   }
 
   #prepared(program: PreparedProgram, numbers: GPUBuffer): Prepared {
@@ -124,19 +143,20 @@ export class Execution {
     return this.#arenas.layout;
   }
 
-  /** Steps seen. */
-  get pos(): number {
-    return this.#pos;
+  /** Steps seen, by each sequence. */
+  get positions(): Positions {
+    return this.#positions;
   }
 
   reset(): void {
     this.#arenas.reset();
-    this.#pos = 0;
+    this.#positions = Positions.start(this.#batch);
   }
 
-  restore({ pos, states }: Snapshot): void {
+  restore({ pos, positions, states }: Snapshot): void {
     this.#arenas.write(states);
-    this.#pos = pos;
+    this.#positions =
+      positions === undefined ? Positions.start(this.#batch).after(pos) : new Positions(positions);
   }
 
   /** Another execution that goes on from here, with some of the sequences. @throws KraitError R0204. */
@@ -145,7 +165,7 @@ export class Execution {
     try {
       this.#checkAlive(); // meanwhile
       fork.#arenas.copyFrom(this.#arenas, members);
-      fork.#pos = this.#pos;
+      fork.#positions = this.#positions.of(members);
       return fork;
     } catch (error) {
       fork.destroy();
@@ -155,6 +175,7 @@ export class Execution {
 
   reorder(members: readonly number[]): void {
     this.#arenas.reorder(members);
+    this.#positions = this.#positions.of(members);
   }
 
   /** Starts to copy states as they are now. */
@@ -181,7 +202,9 @@ export class Execution {
     const staging = await this.#staging(entries, ONE);
     this.#writeInputs(checked, 0, 1);
     const parts: Part[] = withOutputs ? ["body", "tail"] : ["body"];
-    return this.#submit(this.#step, run, parts, entries, 0, staging, this.#arenas.parity);
+    const submitted = this.#submit(this.#step, run, parts, entries, 0, staging, this.#arenas.parity);
+    this.#positions = this.#positions.after(1);
+    return submitted;
   }
 
   /**
@@ -225,12 +248,75 @@ export class Execution {
     this.#writeInputs(checked, begin, count);
     const parts: Part[] = first === undefined ? ["body"] : ["body", "tail"];
     const submitted = this.#submit(this.#prefill, numbers, parts, entries, begin, staging, parity);
+    this.#positions = this.#positions.after(count);
     if (first !== undefined) yield submitted;
     for (const window of others) {
       const again = await this.#staging(entries, window);
       const run = { ...numbers, tailBegin: window.begin, tailCount: window.count };
       yield this.#submit(this.#prefill, run, ["tail"], entries, begin, again, parity);
     }
+  }
+
+  /**
+   * Submits the pieces, of at most `most` steps, of documents of those lengths, and yields each window of outputs: of all
+   * steps, or of each document's last one.
+   */
+  async *documents(
+    checked: CheckedInputs,
+    entries: readonly OutputEntry[],
+    where: "none" | "last" | "all",
+    lengths: readonly number[],
+    most: number,
+  ): AsyncGenerator<SubmittedDocuments> {
+    const packed = this.#packed;
+    if (packed === undefined) throw new KraitError("R0407", "The bundle has no packed program.");
+    const { limits } = this.#parts.device;
+    const size = windowSize(packed.program, this.#batch, Math.min(checked.steps, most), limits);
+    const own = entries.map((entry) => packedEntry(entry, this.#parts.names));
+    for (const piece of documentPieces(lengths, this.#positions.each, most)) {
+      const isLast = piece.begin + piece.count === checked.steps;
+      const timed = isLast ? own : own.filter((entry) => timeIndex(entry) >= 0);
+      yield* this.#packedPiece(packed, checked, piece, wantedOf(piece, where, size), timed, most);
+    }
+  }
+
+  /** Submits a piece of documents: its body with the first window, then the other windows. */
+  async *#packedPiece(
+    packed: Prepared,
+    checked: CheckedInputs,
+    piece: DocumentPiece,
+    [first, ...others]: readonly Wanted[],
+    entries: readonly OutputEntry[],
+    most: number,
+  ): AsyncGenerator<SubmittedDocuments> {
+    const { begin, count, longest, tables, taken } = piece;
+    const numbers = (window: Wanted | undefined): RunNumbers => {
+      const tailCount = window?.at.length ?? 1;
+      return { batch: this.#batch, steps: count, pos: 0, tailBegin: 0, tailCount, longest };
+    };
+    const { parity } = this.#arenas;
+    const run = numbers(first);
+    await this.#ensure(packed, run, most);
+    const read = first === undefined ? [] : entries;
+    const staging = await this.#staging(read, { begin: 0, count: run.tailCount });
+    this.#writeInputs(checked, begin, count);
+    for (const [name, table] of tables) this.#writeTable(name, table);
+    if (first !== undefined) this.#writeTable(PACKED_INPUTS.wanted, Uint32Array.from(first.at));
+    const parts: Part[] = first === undefined ? ["body"] : ["body", "tail"];
+    const submitted = this.#submit(packed, run, parts, read, begin, staging, parity);
+    this.#positions = this.#positions.afterEach(taken);
+    if (first !== undefined) yield { ...submitted, ...placeOf(first, begin) };
+    for (const window of others) {
+      const again = await this.#staging(entries, { begin: 0, count: window.at.length });
+      this.#writeTable(PACKED_INPUTS.wanted, Uint32Array.from(window.at));
+      const more = this.#submit(packed, numbers(window), ["tail"], entries, begin, again, parity);
+      yield { ...more, ...placeOf(window, begin) };
+    }
+  }
+
+  #writeTable(name: string, table: Uint32Array<ArrayBuffer>): void {
+    const buffer = this.#memory.find("input", name);
+    if (buffer !== undefined) this.#parts.device.queue.writeBuffer(buffer, 0, table);
   }
 
   /** How many positions' outputs are computed at a time. The same for all pieces, so that their buffers are too. */
@@ -240,7 +326,8 @@ export class Execution {
   }
 
   #numbers(steps: number, window: Window): RunNumbers {
-    return { batch: this.#batch, steps, pos: this.#pos, tailBegin: window.begin, tailCount: window.count };
+    const { begin, count } = window;
+    return { batch: this.#batch, steps, pos: this.#positions.most, tailBegin: begin, tailCount: count };
   }
 
   /** Makes room for a run; where pieces are cut, up to `most` steps, so that each a little longer does not replace it all. */
@@ -253,8 +340,9 @@ export class Execution {
     this.#ensured.add(key);
     if (!replaced) return;
     this.#held.clear();
-    this.#prefill.runner.forgetBuffers(); // both: programs share inputs and outputs
+    this.#prefill.runner.forgetBuffers(); // all: programs share inputs and outputs
     this.#step?.runner.forgetBuffers();
+    this.#packed?.runner.forgetBuffers();
   }
 
   #writeInputs(checked: CheckedInputs, begin: number, count: number): void {
@@ -322,10 +410,7 @@ export class Execution {
     let accepted: Promise<void> | undefined;
     if (runner.knows(parts, run, parity)) submit();
     else accepted = health.watch(submit);
-    if (parts.includes("body")) {
-      this.#arenas.swap();
-      this.#pos += run.steps;
-    }
+    if (parts.includes("body")) this.#arenas.swap();
     const finish = async (): Promise<Outputs> => {
       const [values] = await health.translate(Promise.all([reading?.finish() ?? [], accepted]));
       const tensors = entries.map((entry, i): [string, HostTensor] => [
@@ -345,6 +430,27 @@ export class Execution {
     for (const uniform of this.#uniforms) uniform.destroy();
   }
 }
+
+function wantedOf(piece: DocumentPiece, where: "none" | "last" | "all", size: number): readonly Wanted[] {
+  if (where === "none") return [];
+  const steps = Array.from({ length: piece.count }, (_, at) => ({ at, document: -1 }));
+  const all = where === "all" ? steps : piece.ended;
+  return windowsOf(all.length, size).map(({ begin, count }) => {
+    const window = all.slice(begin, begin + count);
+    return {
+      at: window.map(({ at }) => at),
+      documents: where === "all" ? [] : window.map(({ document }) => document),
+    };
+  });
+}
+
+const placeOf = (
+  { at, documents }: Wanted,
+  begin: number,
+): Pick<SubmittedDocuments, "begin" | "documents"> => ({
+  begin: begin + (at[0] ?? 0),
+  documents,
+});
 
 function windowsOf(count: number, size: number): Window[] {
   const windows: Window[] = [];

@@ -32,7 +32,7 @@ export type HeldInputs = ReadonlyMap<string, InputData>;
 
 /**
  * Checks names, types, lengths and ranges, and finds the number of steps. All inputs of the model come back: those of
- * `held` that are not given again stand for themselves.
+ * `held` that are not given again stand for themselves. `packed`: the sequences follow each other along time.
  * @throws KraitError R0401…R0404.
  */
 export function checkInputs(
@@ -41,12 +41,15 @@ export function checkInputs(
   batch: number,
   given: Inputs,
   held: HeldInputs,
+  packed = false,
 ): CheckedInputs {
   checkNames(manifest, given, held);
   const measured = manifest.inputs.flatMap((entry) => {
     const { name } = entry;
     const data = given[name];
-    if (data !== undefined) return [measure(entry, data, names, batch)];
+    // Packed documents have no batch: they lie one after the other along time.
+    const sequences = packed && entry.time !== undefined ? 1 : batch;
+    if (data !== undefined) return [measure(entry, data, names, sequences)];
     const before = held.get(name);
     return before === undefined ? [] : [{ input: { name, data: before }, steps: 1 }];
   });

@@ -17,6 +17,7 @@ export interface ModelParts {
   readonly constants: ReadonlyMap<string, GPUBuffer>;
   readonly prefill: PreparedProgram;
   readonly step: PreparedProgram | undefined;
+  readonly packed: PreparedProgram | undefined;
   readonly sessions: OpenSessions;
 }
 

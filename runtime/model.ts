@@ -59,7 +59,7 @@ export async function open(bundle: Bundle, options: OpenOptions): Promise<Model>
     await Promise.allSettled([made, uploaded]);
     const [pipelines] = await Promise.all([made, uploaded]);
     const names = axisNames(manifest);
-    const prepare = (name: "load" | "prefill" | "step"): PreparedProgram | undefined => {
+    const prepare = (name: "load" | "prefill" | "step" | "packed"): PreparedProgram | undefined => {
       const program = target[name];
       return program && new PreparedProgram(name, program, names, pipelines);
     };
@@ -79,6 +79,7 @@ export async function open(bundle: Bundle, options: OpenOptions): Promise<Model>
       constants: buffers,
       prefill,
       step: prepare("step"),
+      packed: prepare("packed"),
     };
     return new Model({ ...parts, sessions: new OpenSessions() }, matched);
   } catch (error) {

@@ -14,6 +14,8 @@ export interface RunNumbers {
   /** The window of positions, within the piece, whose outputs the tail computes. */
   readonly tailBegin: number;
   readonly tailCount: number;
+  /** A packed program's: no document of the piece has more steps. */
+  readonly longest?: number;
 }
 
 /** What a manifest calls the batch and the steps: the sizes of those axes in its inputs. `pos` and `tail_…` are fixed names. */
@@ -54,11 +56,12 @@ export function axisNames(manifest: Manifest): AxisNames {
 }
 
 /** What the runtime supplies, in the order of the first slots. */
-export function supplied({ batch, steps, pos, tailBegin, tailCount }: RunNumbers): readonly number[] {
-  return [batch, steps, pos, tailBegin, tailCount];
+export function supplied(run: RunNumbers): readonly number[] {
+  const { batch, steps, pos, tailBegin, tailCount, longest = steps } = run;
+  return [batch, steps, pos, tailBegin, tailCount, longest];
 }
 
-const SUPPLIED = 5;
+const SUPPLIED = 6;
 
 export class Numbers {
   readonly #slots: ReadonlyMap<string, number>;
@@ -68,7 +71,7 @@ export class Numbers {
   readonly #sources = new Map<number, ReadonlySet<number>>();
 
   constructor(names: AxisNames, entries: readonly NumberEntry[]) {
-    const supplied = [names.batch, names.steps, "pos", "tail_begin", "tail_count"];
+    const supplied = [names.batch, names.steps, "pos", "tail_begin", "tail_count", "longest"];
     const slots = new Map(supplied.map((name, slot) => [name, slot]));
     this.#slots = slots;
     this.#derived = entries.flatMap(({ name, value }) => {

@@ -43,6 +43,8 @@ export interface Needs {
 export class PreparedProgram {
   readonly name: string;
   readonly numbers: Numbers;
+  /** Whether results depend on how many steps came before. */
+  readonly isPositional: boolean;
   readonly body: PreparedPart;
   readonly tail: PreparedPart;
   readonly #scratch: readonly { readonly id: string; readonly bytes: Evaluate }[];
@@ -52,6 +54,7 @@ export class PreparedProgram {
   /** @throws KraitError R0105 where the program names a shader or number that is not there. */
   constructor(name: string, program: Program, names: AxisNames, pipelines: ReadonlyMap<string, Pipeline>) {
     this.name = name;
+    this.isPositional = program.positional === true;
     this.numbers = new Numbers(names, program.numbers);
     this.#scratch = program.scratch.map(({ id, bytes }) => ({ id, bytes: this.numbers.compile(bytes) }));
     const scratch = new Set(program.scratch.map(({ id }) => id));

@@ -77,6 +77,7 @@ const program = v.object({
   scratch: v.array(v.object({ id: name, bytes: dim })),
   body: v.array(dispatch),
   tail: v.array(dispatch),
+  positional: v.exactOptional(v.boolean()),
 });
 
 const target = v.object({
@@ -111,6 +112,7 @@ const target = v.object({
   load: program,
   prefill: program,
   step: v.exactOptional(program),
+  packed: v.exactOptional(program),
 });
 
 const manifest = v.object({
@@ -124,6 +126,7 @@ const manifest = v.object({
     targets: v.array(name),
     weights: storage,
     storage: v.exactOptional(v.record(v.string(), storage)),
+    packed: v.exactOptional(v.boolean()),
   }),
   constants: v.record(v.string(), constant),
   inputs: v.array(

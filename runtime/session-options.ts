@@ -35,6 +35,12 @@ export interface PrefillOptions {
   readonly outputs?: "last" | "all" | "none" | ((chunk: OutputChunk) => void | Promise<void>);
   /** Which outputs are read back; all without it. */
   readonly names?: readonly string[];
+  /**
+   * How many steps each sequence goes on by, 0 or more. The inputs then hold the sequences one after the other along time,
+   * and have no batch axis; "last" gives each sequence its own last position (NaN without steps), and outputs at all
+   * positions have one long time axis. Needs a bundle built with `packed`.
+   */
+  readonly lengths?: readonly number[];
 }
 
 /** What a step gives back. */
@@ -51,6 +57,12 @@ export function isCut({ step, names }: ModelParts): boolean {
 /** How long pieces are, unless the caller says so; infinite where sequences may not be cut. */
 export function chunkFor(parts: ModelParts, batch: number): number {
   return isCut(parts) ? defaultMaxChunk(parts.prefill, batch, parts.device.limits) : Infinity;
+}
+
+/** How many steps of all sequences together a piece has at most; infinite where sequences may not be cut. */
+export function packedChunk(parts: ModelParts, batch: number, chosen: number | undefined): number {
+  if (!isCut(parts)) return Infinity;
+  return chosen ?? defaultMaxChunk(parts.packed ?? parts.prefill, batch, parts.device.limits);
 }
 
 /** @throws KraitError R0405. */

@@ -1,6 +1,7 @@
 /** One batch of sequences on its way through a model: what it has seen lies in its states. */
 import { KraitError } from "./errors.js";
-import { Execution } from "./execution.js";
+import type { OutputEntry } from "./bundle-format.js";
+import { Execution, type SubmittedDocuments } from "./execution.js";
 import {
   checkHeld,
   checkInputs,
@@ -11,6 +12,7 @@ import {
   type Inputs,
 } from "./inputs.js";
 import type { ModelParts } from "./model-parts.js";
+import { checkLengths, checkPacked, LastPositions, packedEntry } from "./packed.js";
 import { selectOutputs, type Outputs } from "./outputs.js";
 import {
   checkMembers,
@@ -18,6 +20,7 @@ import {
   chunkFor,
   isCut,
   membersOf,
+  packedChunk,
   type ForkOptions,
   type PrefillOptions,
   type SessionOptions,
@@ -39,6 +42,8 @@ export class Session {
   readonly maxChunk: number;
   readonly #parts: ModelParts;
   readonly #execution: Execution;
+  /** The caller's maxChunk, if there was one. */
+  readonly #chosenChunk: number | undefined;
   /** As the calls made so far leave them, done or not. */
   #held: HeldInputs;
   #order: Promise<unknown> = Promise.resolve();
@@ -55,7 +60,7 @@ export class Session {
       execution.destroy();
       throw error;
     }
-    return new Session(parts, execution, batch, chunk, new Map());
+    return new Session(parts, execution, batch, chunk, new Map(), maxChunk);
   }
 
   private constructor(
@@ -64,7 +69,9 @@ export class Session {
     batch: number,
     maxChunk: number,
     held: HeldInputs,
+    chosenChunk: number | undefined,
   ) {
+    this.#chosenChunk = chosenChunk;
     this.#parts = parts;
     this.#execution = execution;
     this.batch = batch;
@@ -73,9 +80,14 @@ export class Session {
     parts.sessions.add(this);
   }
 
-  /** Steps seen since the start or the last reset. */
+  /** Steps seen since the start or the last reset, by the sequence that has seen most. */
   get pos(): number {
-    return this.#execution.pos;
+    return this.#execution.positions.most;
+  }
+
+  /** The same of each sequence: `pos`, unless calls with `lengths` set them apart. */
+  get positions(): readonly number[] {
+    return this.#execution.positions.each;
   }
 
   /**
@@ -85,8 +97,9 @@ export class Session {
    * @throws KraitError R0401…R0404 for inputs, R0204 for memory, R0205 and R0206 for the GPU; R0407 where a model that
    * looks ahead in time is to continue a sequence.
    */
-  async prefill(inputs: Inputs, { outputs = "last", names }: PrefillOptions = {}): Promise<Outputs> {
-    const checked = this.#check(inputs);
+  async prefill(inputs: Inputs, options: PrefillOptions = {}): Promise<Outputs> {
+    const { outputs = "last", names, lengths } = options;
+    const checked = this.#check(inputs, lengths);
     const entries = outputs === "none" ? [] : selectOutputs(this.#parts.manifest, names);
     if (!isCut(this.#parts) && checked.steps > this.maxChunk) {
       throw new KraitError(
@@ -98,6 +111,8 @@ export class Session {
     this.#held = holdInputs(this.#held, checked);
     return this.#inOrder(async () => {
       this.#fromTheStart();
+      if (lengths !== undefined) return this.#packed(checked, entries, outputs, lengths);
+      this.#alike();
       if (outputs === "all") {
         const windows = this.#execution.pieces(checked, entries, "all");
         return collectAll(windows, entries, this.#parts.names, this.batch, checked.steps);
@@ -109,6 +124,42 @@ export class Session {
       await deliverEach(this.#execution.pieces(checked, entries, where), deliver);
       return result;
     });
+  }
+
+  /** Sequences that go on by different numbers of steps. */
+  async #packed(
+    checked: CheckedInputs,
+    entries: readonly OutputEntry[],
+    outputs: NonNullable<PrefillOptions["outputs"]>,
+    lengths: readonly number[],
+  ): Promise<Outputs> {
+    const { names } = this.#parts;
+    const most = packedChunk(this.#parts, this.batch, this.#chosenChunk);
+    const windows = (where: "none" | "last" | "all"): AsyncIterable<SubmittedDocuments> =>
+      this.#execution.documents(checked, entries, where, lengths, most);
+    if (outputs === "all") {
+      const packed = entries.map((entry) => packedEntry(entry, names));
+      return collectAll(windows("all"), packed, names, this.batch, checked.steps);
+    }
+    if (typeof outputs === "function") {
+      await deliverEach(windows("all"), (chunk) => outputs(chunk));
+      return {};
+    }
+    const last = new LastPositions(entries, names, this.batch);
+    await deliverEach(windows(outputs), (chunk, { documents }) => {
+      last.add(documents, chunk.outputs);
+    });
+    return last.outputs;
+  }
+
+  /** A program that is told one position for all sequences cannot go on where they stand at different ones. */
+  #alike(): void {
+    if (this.#execution.positions.areEqual || !this.#parts.prefill.isPositional) return;
+    throw new KraitError(
+      "R0407",
+      "The model reads positions, and the session's sequences have seen different numbers of steps.",
+      { hint: "Say by `lengths` how far each goes on, or call step." },
+    );
   }
 
   /** A model that looks ahead needs the whole sequence at once: what came before is not carried. */
@@ -143,8 +194,25 @@ export class Session {
     }
     const entries = outputs === "none" ? [] : selectOutputs(this.#parts.manifest, names);
     this.#held = holdInputs(this.#held, checked);
-    const submitted = await this.#inOrder(() => this.#execution.step(checked, entries, outputs !== "none"));
-    return submitted.finish();
+    const finish = await this.#inOrder(async () => {
+      if (this.#parts.step?.isPositional === true && !this.#execution.positions.areEqual)
+        return this.#stepApart(checked, entries, outputs);
+      const submitted = await this.#execution.step(checked, entries, outputs !== "none");
+      return () => submitted.finish();
+    });
+    return finish();
+  }
+
+  /** A step of sequences at different positions, where the model reads them: one step of each, packed. */
+  async #stepApart(
+    checked: CheckedInputs,
+    entries: readonly OutputEntry[],
+    where: "last" | "none",
+  ): Promise<() => Promise<Outputs>> {
+    checkPacked(this.#parts, "go on with sequences at different positions");
+    const lengths = new Array<number>(this.batch).fill(1);
+    const outputs = await this.#packed({ ...checked, steps: this.batch }, entries, where, lengths);
+    return () => Promise.resolve(outputs);
   }
 
   /**
@@ -159,7 +227,7 @@ export class Session {
     const sameSize = chosen.length === this.batch;
     const maxChunk = sameSize ? this.maxChunk : Math.min(this.maxChunk, chunkFor(this.#parts, chosen.length));
     const execution = await this.#inOrder(() => this.#execution.fork(chosen, maxChunk));
-    return new Session(this.#parts, execution, chosen.length, maxChunk, held);
+    return new Session(this.#parts, execution, chosen.length, maxChunk, held, this.#chosenChunk);
   }
 
   /**
@@ -195,8 +263,8 @@ export class Session {
     const { manifest, names, identity, health } = this.#parts;
     const { places } = this.#execution.layout;
     const inputs = heldTensors(manifest, names, this.batch, this.#held);
-    const { pos, reading } = await this.#inOrder(async () => ({
-      pos: this.#execution.pos,
+    const { positions, reading } = await this.#inOrder(async () => ({
+      positions: this.#execution.positions,
       reading: await this.#execution.readStates(places),
     }));
     const values = await health.translate(reading.finish());
@@ -204,7 +272,8 @@ export class Session {
       name,
       { data: values[i] as Float32Array, shape },
     ]);
-    return { model: identity, pos, states: Object.fromEntries(tensors), inputs };
+    const seen = { pos: positions.most, ...(!positions.areEqual && { positions: positions.each }) };
+    return { model: identity, ...seen, states: Object.fromEntries(tensors), inputs };
   }
 
   /**
@@ -213,7 +282,7 @@ export class Session {
    */
   async restore(snapshot: Snapshot): Promise<void> {
     const { manifest, names, identity } = this.#parts;
-    checkSnapshot(this.#execution.layout, identity, snapshot);
+    checkSnapshot(this.#execution.layout, identity, snapshot, this.batch);
     const held = snapshot.inputs && checkHeld(manifest, names, this.batch, heldData(snapshot.inputs));
     const done = this.#inOrder(() => {
       this.#execution.restore(snapshot);
@@ -263,10 +332,14 @@ export class Session {
     return mine;
   }
 
-  #check(inputs: Inputs): CheckedInputs {
+  #check(inputs: Inputs, lengths?: readonly number[]): CheckedInputs {
     this.#usable();
     const { manifest, names } = this.#parts;
-    return checkInputs(manifest, names, this.batch, inputs, this.#held);
+    if (lengths === undefined) return checkInputs(manifest, names, this.batch, inputs, this.#held);
+    checkPacked(this.#parts, "take sequences of different lengths");
+    const checked = checkInputs(manifest, names, this.batch, inputs, this.#held, true);
+    checkLengths(lengths, this.batch, checked);
+    return checked;
   }
 }
 

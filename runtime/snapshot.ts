@@ -12,6 +12,8 @@ export interface Snapshot {
   readonly model?: string;
   /** Steps seen. */
   readonly pos: number;
+  /** Of each sequence, where they have not all seen as many. */
+  readonly positions?: readonly number[];
   /** By call path; [batch, declared axes…], row-major; complex states end in an axis of size 2. */
   readonly states: Readonly<Record<string, HostTensor>>;
   /** Inputs without time that were given, by name; left out, those of the session that is restored hold on. */
@@ -46,7 +48,7 @@ export function heldData(tensors: Readonly<Record<string, HeldTensor>>): Inputs 
 }
 
 /** @throws KraitError R0406 with everything about a snapshot that does not fit a session of the model `model`. */
-export function checkSnapshot(layout: StateLayout, model: string, snapshot: Snapshot): void {
+export function checkSnapshot(layout: StateLayout, model: string, snapshot: Snapshot, batch: number): void {
   if (snapshot.model !== undefined && snapshot.model !== model) {
     throw new KraitError("R0406", "The snapshot is of another model.", {
       hint:
@@ -54,7 +56,7 @@ export function checkSnapshot(layout: StateLayout, model: string, snapshot: Snap
         "states mean the same in both, restore a copy without `model`.",
     });
   }
-  const problems = [...misfits(layout, snapshot)];
+  const problems = [...misfits(layout, snapshot, batch)];
   if (problems.length === 0) return;
   const shown = problems.slice(0, 8).map((problem) => `  ${problem}`);
   if (problems.length > 8) shown.push(`  and ${String(problems.length - 8)} more`);
@@ -63,8 +65,15 @@ export function checkSnapshot(layout: StateLayout, model: string, snapshot: Snap
   });
 }
 
-function* misfits(layout: StateLayout, { pos, states }: Snapshot): Generator<string> {
-  if (!Number.isInteger(pos) || pos < 0 || pos >= 2 ** 32) yield `pos is ${String(pos)}`;
+function* misfits(
+  layout: StateLayout,
+  { pos, positions = [], states }: Snapshot,
+  batch: number,
+): Generator<string> {
+  for (const seen of [pos, ...positions])
+    if (!Number.isInteger(seen) || seen < 0 || seen >= 2 ** 32) yield `pos is ${String(seen)}`;
+  if (positions.length > 0 && positions.length !== batch)
+    yield `it has positions of ${String(positions.length)} sequences, the session ${String(batch)}`;
   const known = new Set(layout.places.map(({ name }) => name));
   for (const name of Object.keys(states)) if (!known.has(name)) yield `"${name}" is no state of the model`;
   for (const { name, shape, count } of layout.places) {

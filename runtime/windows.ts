@@ -12,15 +12,15 @@ export interface OutputChunk {
 }
 
 /** Gives each window's outputs to `deliver`, in order, while the GPU works on the next. */
-export async function deliverEach(
-  windows: AsyncIterable<Submitted>,
-  deliver: (chunk: OutputChunk) => void | Promise<void>,
+export async function deliverEach<S extends Submitted>(
+  windows: AsyncIterable<S>,
+  deliver: (chunk: OutputChunk, window: S) => void | Promise<void>,
 ): Promise<void> {
-  let pending: Submitted | undefined;
-  const finish = async (window: Submitted | undefined): Promise<void> => {
+  let pending: S | undefined;
+  const finish = async (window: S | undefined): Promise<void> => {
     if (window === undefined) return;
     const { begin, count } = window;
-    await deliver({ begin, count, outputs: await window.finish() });
+    await deliver({ begin, count, outputs: await window.finish() }, window);
   };
   try {
     for await (const window of windows) {

@@ -26,6 +26,7 @@ function surroundings({ files, set, config, wrong }: ErrorExample): string[] {
   const others = Object.entries(files ?? {}).map(([path, text]) => `\`${path}\` is \`${text.trim()}\``);
   const settings = Object.entries(set ?? {}).map(([name, value]) => `\`--set ${name}=${String(value)}\``);
   const targets = (wrong.targets ?? []).map((target) => `\`--target ${target}\``);
+  if (wrong.packed === true) targets.push("`--packed`");
   const all = [
     ...others,
     ...(config === undefined ? [] : [`config.json is \`${JSON.stringify(config)}\``]),

@@ -112,7 +112,12 @@ function printState(state: State, context: PrintContext): readonly string[] {
   const kind = state.kind === "state" ? "" : `${state.kind} `;
   const init = state.init === 0 ? "" : ` init ${printNumber(state.init)}`;
   const type = printType({ scalar: state.scalar, axes: state.axes }, context);
-  const value = `  ${name} = ${refOf(equation.value, context)}`;
+  const documents = equation.kind === "discrete" ? equation.documents : undefined;
+  const carried =
+    documents === undefined
+      ? ""
+      : `  carried for each ${documents.axis}, over ${refOf(documents.spans, context)}`;
+  const value = `  ${name} = ${refOf(equation.value, context)}${carried}`;
   const lines =
     equation.kind === "discrete"
       ? [value]
@@ -163,6 +168,7 @@ function printOperation(node: Node, context: PrintContext): string {
   const ref = (id: NodeId): string => refOf(id, context);
   const over = (axes: readonly AxisId[]): string =>
     `over ${axes.length === 1 ? axes.join() : `[${axes.join(", ")}]`}`;
+  const within = (steps: NodeId | undefined): string => (steps === undefined ? "" : ` within ${ref(steps)}`);
   switch (node.kind) {
     case "scalar":
       return printNumber(node.value);
@@ -188,7 +194,7 @@ function printOperation(node: Node, context: PrintContext): string {
     case "conv":
       return (
         `causal_conv(${ref(node.x)}, ${ref(node.w)}, along ${node.along}, over ${node.over})` +
-        ` after ${nameOf(node.history, context)}`
+        ` after ${nameOf(node.history, context)}${within(node.steps)}`
       );
     case "rename":
       return `${ref(node.arg)}[${node.axes.map(({ from, to }) => `${from} -> ${to}`).join(", ")}]`;
@@ -199,7 +205,7 @@ function printOperation(node: Node, context: PrintContext): string {
     case "concat":
       return `concat(${node.parts.map(ref).join(", ")}, as ${node.axis})`;
     case "flip":
-      return `flip(${ref(node.arg)}, along ${node.axis})`;
+      return `flip(${ref(node.arg)}, along ${node.axis})${within(node.steps)}`;
     case "window":
       return `${ref(node.arg)}[${node.from} at ${node.offset} -> ${node.to}]`;
     case "chunk": {
@@ -209,7 +215,7 @@ function printOperation(node: Node, context: PrintContext): string {
     case "unchunk":
       return `${ref(node.arg)}[(${node.chunks}, ${node.steps}) -> ${node.of}]`;
     case "prev":
-      return `prev(${nameOf(node.state, context)})`;
+      return `prev(${nameOf(node.state, context)})${within(node.steps)}`;
     case "continuous":
       return `continuous(${nameOf(node.state, context)})`;
     case "coefficient":

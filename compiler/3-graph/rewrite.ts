@@ -8,6 +8,7 @@ import type {
   Node,
   NodeId,
   Operation,
+  Output,
   ParamId,
   State,
   StateId,
@@ -33,7 +34,9 @@ export interface RewriteOptions {
   /** The time axis of a state in the new graph. Default: the old one, through `axis`. */
   readonly along?: (state: State) => AxisId;
   /** The equation of a state in the new graph. Default: the old one, through `at`. */
-  readonly equation?: (state: StateId, equation: Equation, context: RewriteContext) => Equation;
+  readonly equation?: (state: StateId, equation: Equation, context: RewriteContext) => Equation | undefined;
+  /** The new value of an output. Default: the old one, through `at`. */
+  readonly output?: (output: Output, context: RewriteContext) => NodeId;
 }
 
 /** The nodes an operation reads. */
@@ -43,10 +46,11 @@ export function operands(operation: Operation): readonly NodeId[] {
     case "input":
     case "param":
     case "coordinate":
-    case "prev":
     case "continuous":
     case "coefficient":
       return [];
+    case "prev":
+      return given(operation.steps);
     case "map":
       return operation.args;
     case "reduce":
@@ -56,10 +60,11 @@ export function operands(operation: Operation): readonly NodeId[] {
     case "gather":
       return [operation.table, operation.index];
     case "conv":
-      return [operation.x, operation.w];
+      return [operation.x, operation.w, ...given(operation.steps)];
+    case "flip":
+      return [operation.arg, ...given(operation.steps)];
     case "rename":
     case "slice":
-    case "flip":
     case "window":
     case "chunk":
     case "unchunk":
@@ -68,6 +73,8 @@ export function operands(operation: Operation): readonly NodeId[] {
       return operation.parts;
   }
 }
+
+const given = (id: NodeId | undefined): readonly NodeId[] => (id === undefined ? [] : [id]);
 
 /** The operation alone, of a node or by itself, with every operand replaced. */
 export function withOperands(op: Operation, at: (id: NodeId) => NodeId): Operation {
@@ -82,7 +89,9 @@ export function withOperands(op: Operation, at: (id: NodeId) => NodeId): Operati
     case "coordinate":
       return { kind: "coordinate", axis: op.axis };
     case "prev":
-      return { kind: "prev", state: op.state };
+      return op.steps === undefined
+        ? { kind: "prev", state: op.state }
+        : { kind: "prev", state: op.state, steps: at(op.steps) };
     case "continuous":
       return { kind: "continuous", state: op.state };
     case "coefficient":
@@ -99,15 +108,18 @@ export function withOperands(op: Operation, at: (id: NodeId) => NodeId): Operati
     case "gather":
       return { kind: "gather", table: at(op.table), axis: op.axis, index: at(op.index) };
     case "conv": {
-      const { kind, along, over, history } = op;
-      return { kind, x: at(op.x), w: at(op.w), along, over, history };
+      const { kind, along, over, history, steps } = op;
+      const convolved = { kind, x: at(op.x), w: at(op.w), along, over, history };
+      return steps === undefined ? convolved : { ...convolved, steps: at(steps) };
     }
     case "rename":
       return { kind: "rename", arg: at(op.arg), axes: op.axes };
     case "slice":
       return { kind: "slice", arg: at(op.arg), axis: op.axis, start: op.start, to: op.to };
     case "flip":
-      return { kind: "flip", arg: at(op.arg), axis: op.axis };
+      return op.steps === undefined
+        ? { kind: "flip", arg: at(op.arg), axis: op.axis }
+        : { kind: "flip", arg: at(op.arg), axis: op.axis, steps: at(op.steps) };
     case "window":
       return { kind: "window", arg: at(op.arg), from: op.from, to: op.to, offset: op.offset };
     case "chunk": {
@@ -131,6 +143,22 @@ export function operationOf(node: Node): Operation {
   return withOperands(node, (id) => id);
 }
 
+/** The nodes an equation names. */
+function equationReads(equation: Equation): readonly NodeId[] {
+  return equation.kind === "continuous"
+    ? [equation.value, equation.rhs]
+    : [equation.value, ...given(equation.documents?.spans)];
+}
+
+/** The equation with every node replaced. */
+function withEquation(equation: Equation, at: (id: NodeId) => NodeId): Equation {
+  if (equation.kind === "continuous")
+    return { ...equation, rhs: at(equation.rhs), value: at(equation.value) };
+  const { documents, value } = equation;
+  if (documents === undefined) return { kind: "discrete", value: at(value) };
+  return { kind: "discrete", value: at(value), documents: { ...documents, spans: at(documents.spans) } };
+}
+
 /** The nodes that outputs and state equations read, directly or not. Unused states go too. */
 export function live(graph: Graph): {
   readonly nodes: ReadonlySet<NodeId>;
@@ -143,8 +171,7 @@ export function live(graph: Graph): {
     if (states.has(state)) return;
     states.add(state);
     const equation = graph.states[state]?.equation;
-    if (equation !== undefined) pending.push(equation.value);
-    if (equation?.kind === "continuous") pending.push(equation.rhs);
+    if (equation !== undefined) pending.push(...equationReads(equation));
   };
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
     if (nodes.has(id)) continue;
@@ -237,15 +264,15 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
   for (const state of graph.states) {
     if (!alive.states.has(state.id)) continue;
     const { equation } = state;
-    const renewed =
-      options.equation?.(state.id, equation, context) ??
-      (equation.kind === "discrete"
-        ? { kind: "discrete" as const, value: at(equation.value) }
-        : { ...equation, rhs: at(equation.rhs), value: at(equation.value) });
+    const renewed = options.equation?.(state.id, equation, context) ?? withEquation(equation, at);
     builder.define(stateAt(state.id), renewed);
   }
   for (const output of graph.outputs)
-    builder.output({ ...output, axes: output.axes.map(axis), value: at(output.value) });
+    builder.output({
+      ...output,
+      axes: output.axes.map(axis),
+      value: options.output?.(output, context) ?? at(output.value),
+    });
   const rebuilt = builder.finish();
   // A pass that has nothing to do gives back what it got; what it replaced may have left nodes that nothing reads.
   return axesStay && isSame(graph, rebuilt) ? graph : pruned(rebuilt);
@@ -254,9 +281,7 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
 /** Whether every node stayed as it was, and every equation. */
 function isSame(old: Graph, graph: Graph): boolean {
   const same = (p: Equation, q: Equation | undefined): boolean =>
-    p.kind === q?.kind &&
-    p.value === q.value &&
-    (p.kind !== "continuous" || (q.kind === "continuous" && p.rhs === q.rhs));
+    p.kind === q?.kind && equationReads(p).every((id, k) => id === equationReads(q)[k]);
   return (
     graph.nodes.length === old.nodes.length &&
     graph.axes.size === old.axes.size &&
@@ -297,10 +322,7 @@ function pruned(graph: Graph): Graph {
     }
   };
   const moved = (node: Node): Node => nodeOf(renumbered(node), at(nodes, node.id), node.type, originOf(node));
-  const equationOf = (equation: Equation): Equation =>
-    equation.kind === "discrete"
-      ? { kind: "discrete", value: at(nodes, equation.value) }
-      : { ...equation, rhs: at(nodes, equation.rhs), value: at(nodes, equation.value) };
+  const equationOf = (equation: Equation): Equation => withEquation(equation, (id) => at(nodes, id));
   return {
     ...graph,
     nodes: graph.nodes.filter(({ id }) => nodes.has(id)).map(moved),

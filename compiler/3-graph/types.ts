@@ -95,7 +95,10 @@ export type MapFn =
 
 export type ReduceFn = "sum" | "max" | "min";
 
-/** What one node computes. Operands are values at the same step unless an axis of role time says otherwise. */
+/**
+ * What one node computes. Operands are values at the same step unless an axis of role time says otherwise. In a packed
+ * program, `steps` says for each step which document it belongs to, and where that lies (`Documents`).
+ */
 export type Operation =
   | { readonly kind: "scalar"; readonly value: number }
   | { readonly kind: "input"; readonly name: string }
@@ -122,6 +125,7 @@ export type Operation =
       readonly along: AxisId;
       readonly over: AxisId;
       readonly history: StateId;
+      readonly steps?: NodeId;
     }
   | {
       readonly kind: "rename";
@@ -138,7 +142,7 @@ export type Operation =
     }
   /** Joins along a sum axis; `parts[i]` carries the axes of part i of `axis`. */
   | { readonly kind: "concat"; readonly parts: readonly NodeId[]; readonly axis: AxisId }
-  | { readonly kind: "flip"; readonly arg: NodeId; readonly axis: AxisId }
+  | { readonly kind: "flip"; readonly arg: NodeId; readonly axis: AxisId; readonly steps?: NodeId }
   /** A window of run-time axis `from`: coordinate i of `to` reads coordinate i + offset, `offset` a run-time number. Inserted by the window pass. */
   | {
       readonly kind: "window";
@@ -168,7 +172,7 @@ export type Operation =
       readonly steps: AxisId;
     }
   /** The value that a state had one step earlier: its carried value or `init` at a document's start. */
-  | { readonly kind: "prev"; readonly state: StateId }
+  | { readonly kind: "prev"; readonly state: StateId; readonly steps?: NodeId }
   /** The continuous variable on the right of `der(state) = …`; gone after discretize. */
   | { readonly kind: "continuous"; readonly state: StateId }
   /** `a` or `b` of der(state) = a·state + b, inside the rule's discrete form, behind its right-hand side; typed with all of the state's axes and time until discretize puts the true terms in. */
@@ -183,9 +187,21 @@ export type Node = Operation & {
   readonly name?: string;
 };
 
+/**
+ * Time that holds several documents one after the other (4-passes/packed.ts). Values at a step have no document axis; what
+ * a state carries in and out has one, before all others. `steps` of `prev`, `conv` and `flip` is index[time, field] with
+ * the fields of `StepField` (runtime/bundle-format.ts).
+ */
+export interface Documents {
+  /** One coordinate a document. */
+  readonly axis: AxisId;
+  /** index[axis, field]: where each document's steps lie in this run (`SpanField`). */
+  readonly spans: NodeId;
+}
+
 export type Equation =
   /** value(t), which may read `prev` of this and other states. A convolution's history has its x. */
-  | { readonly kind: "discrete"; readonly value: NodeId }
+  | { readonly kind: "discrete"; readonly value: NodeId; readonly documents?: Documents }
   /**
    * der(state) = rhs, where rhs is linear in `continuous(state)`; `value` is the rule's discrete form, in terms of
    * `coefficient` nodes. Users of the state read `value` either way.
@@ -204,7 +220,7 @@ export interface State {
   /** Its call path, unique, as callers name it: `layers.0.mixer.h`. */
   readonly name: string;
   readonly scalar: "f32" | "c64";
-  /** All axes but time: the ambient ones first (batch), then as declared. This is the order callers see. */
+  /** All axes but time (and documents): the ambient ones first (batch), then as declared. This is the order callers see. */
   readonly axes: readonly AxisId[];
   /** How `axes` are grouped for callers, where it is not one axis a dimension. */
   readonly dimensions?: readonly Dimension[];

@@ -18,6 +18,14 @@ export function checkOperation(node: Node, validation: Validation): TensorType {
     const kept = typeOf(id).axes.filter((a) => !gone.includes(a));
     need(new Set([...kept, ...come]).size === kept.length + come.length, `an axis would be there twice`);
   };
+  const needSteps = (id: NodeId | undefined, time: AxisId): void => {
+    if (id === undefined) return;
+    const { scalar, axes } = typeOf(id);
+    need(
+      scalar === "index" && axes.length === 2 && axes[0] === time,
+      `%${id} does not say where the steps of ${time} stand`,
+    );
+  };
   switch (node.kind) {
     case "scalar":
       need(!Number.isNaN(node.value), "is not a number");
@@ -81,7 +89,9 @@ export function checkOperation(node: Node, validation: Validation): TensorType {
       need(axis(node.along, what).role === "time", `goes along ${node.along}, which is not time`);
       need(typeof axis(node.over, what).size === "number", `${node.over} has a run-time size`);
       need(!x.axes.includes(node.over), `x has the taps ${node.over}`);
-      need(!w.axes.includes(node.along), `w has the time axis ${node.along}`);
+      // In a packed program each document may have weights of its own.
+      need(node.steps !== undefined || !w.axes.includes(node.along), `w has the time axis ${node.along}`);
+      needSteps(node.steps, node.along);
       return {
         scalar: productScalar(x.scalar, w.scalar, (detail) => fail(what, detail)),
         axes: [...x.axes, ...w.axes].filter((a) => a !== node.over),
@@ -129,6 +139,7 @@ export function checkOperation(node: Node, validation: Validation): TensorType {
     }
     case "flip":
       needAxis(node.arg, node.axis);
+      needSteps(node.steps, node.axis);
       return typeOf(node.arg);
     case "window": {
       const arg = typeOf(node.arg);
@@ -161,6 +172,7 @@ export function checkOperation(node: Node, validation: Validation): TensorType {
     case "coefficient": {
       const owner = state(node.state, what);
       need(owner.kind !== "history" || node.kind !== "prev", "reads a convolution's history");
+      if (node.kind === "prev") needSteps(node.steps, owner.along);
       return { scalar: owner.scalar, axes: [...owner.axes, owner.along] };
     }
   }

@@ -284,10 +284,14 @@ class Fuser {
   placeCarries(): void {
     for (const state of this.graph.states) {
       if (this.cyclic.has(state.id)) continue;
-      const value = state.equation.value;
+      const { equation } = state;
+      const { value } = equation;
+      // A document may have no steps of its own: its values go on by a kernel that runs over documents.
+      const documents = equation.kind === "discrete" ? equation.documents : undefined;
       const spread = [...this.node(value).type.axes];
       const host = this.drafts.find(
         (draft, g) =>
+          documents === undefined &&
           draft.kind === "map" &&
           [...draft.members].some((id) => this.reads(id, state.id)) &&
           sameAxes(draft.domain, spread) &&
@@ -299,7 +303,8 @@ class Fuser {
       }
       const index = this.drafts.length;
       const start: Start = { kind: "carry", state: state.id };
-      this.start({ kind: "map", root: value, start, inner: [], domain: state.axes }, []);
+      const domain = documents === undefined ? state.axes : [documents.axis, ...state.axes];
+      this.start({ kind: "map", root: value, start, inner: [], domain }, []);
       this.drafts[index]?.carries.push(state.id);
     }
   }

@@ -1,9 +1,11 @@
 /** The passes in their order: one model's graph to the graphs of its programs. */
+import { notPacked } from "../diagnostics/codes/programs.js";
 import { validate } from "../3-graph/validate.js";
 import type { Graph } from "../3-graph/types.js";
 import { discretize } from "./discretize.js";
 import { fold } from "./fold.js";
 import { splitLoad } from "./load.js";
+import { packedProgram } from "./packed.js";
 import type { Pass, PassContext } from "./pass.js";
 import { products } from "./products.js";
 import { prefillProgram, stepProgram } from "./programs.js";
@@ -20,6 +22,8 @@ export interface Programs {
   readonly prefill: Graph;
   /** Absent for a model that looks ahead in time. */
   readonly step?: Graph;
+  /** Only where it was asked for. */
+  readonly packed?: Graph;
 }
 
 export interface PassResult {
@@ -31,8 +35,13 @@ export interface PassResult {
 /** Which graphs are validated: none, what elaboration gives and what kernels are made from, or all on the way. */
 export type Verify = false | "ends" | true;
 
-/** Runs the passes. */
-export function runPasses(elaborated: Graph, context: PassContext, verify: Verify): PassResult {
+/** Runs the passes. `packed` asks for the program of that name. */
+export function runPasses(
+  elaborated: Graph,
+  context: PassContext,
+  verify: Verify,
+  packed = false,
+): PassResult {
   const stages: { name: string; graph: Graph }[] = [];
   const between = new Set(PASSES.map(({ name }) => name));
   const note = (name: string, graph: Graph): Graph => {
@@ -48,6 +57,21 @@ export function runPasses(elaborated: Graph, context: PassContext, verify: Verif
   const prefill = note("prefill", prefillProgram(model));
   const step = stepProgram(model);
   if (step !== undefined) note("step", step);
-  const programs: Programs = { model, ...(load && { load }), prefill, ...(step && { step }) };
+  const programs: Programs = {
+    model,
+    ...(load && { load }),
+    prefill,
+    ...(step && { step }),
+    ...(packed && packing(prefill)),
+  };
   return { programs, stages };
+
+  function packing(from: Graph): { readonly packed?: Graph } {
+    const made = packedProgram(from);
+    if (!("obstacle" in made)) return { packed: note("packed", made) };
+    const { what, spans } = made.obstacle;
+    const [span = elaborated.outputs[0]?.spans[0]] = spans;
+    if (span !== undefined) context.sink.report(notPacked(span, elaborated.name, what));
+    return {};
+  }
 }

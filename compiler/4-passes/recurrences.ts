@@ -23,7 +23,7 @@ export function recurrences(graph: Graph): readonly Recurrence[] {
     }
     const node = graph.nodes[v];
     if (node === undefined) return [];
-    return node.kind === "prev" ? [count + node.state] : operands(node);
+    return node.kind === "prev" ? [count + node.state, ...operands(node)] : operands(node);
   };
   const found: Recurrence[] = [];
   for (const component of components(total, next)) {

@@ -1,6 +1,7 @@
 /**
  * Scans that would bind more buffers than a target allows are relieved: the small inputs that they would compute while
- * staging (a normalized B and C, say) are computed by a kernel before them, side by side in one buffer.
+ * staging (a normalized B and C, say) are computed by a kernel before them, side by side in one buffer; and if that is not
+ * enough, what they store lies side by side too.
  */
 import { operands } from "../3-graph/rewrite.js";
 import type { AxisId, Graph, NodeId, ParamId } from "../3-graph/types.js";
@@ -22,7 +23,10 @@ export function relieve(graph: Graph, fusion: Fusion, options: ReliefOptions): F
     const group = relieved.groups[g];
     if (group?.kind !== "scan" || bindings(graph, relieved, g, options) <= options.maxBindings) continue;
     const values = smallInputs(graph, relieved, group);
-    if (values.length === 0) continue;
+    if (values.length === 0) {
+      relieved = { ...relieved, joint: new Map([...relieved.joint, ...jointStores(graph, group)]) };
+      continue;
+    }
     // The scan is now at g + 1, and is looked at again: inputs over other axes may be left.
     relieved = withInputs(graph, relieved, g, values, { kind: "relief", of: group.root });
   }
@@ -56,8 +60,14 @@ function bindings(graph: Graph, fusion: Fusion, g: number, { packs, banks }: Rel
     if (node.kind === "param") constants.set(graph.params[node.param]?.name ?? "", banks(node.param));
     if (node.kind === "prev") {
       buffers.add(`before ${node.state}`);
-      if (group.recurrence?.states.includes(node.state) === true) buffers.add(`after ${node.state}`);
-      else visit(graph.states[node.state]?.equation.value ?? id);
+      const equation = graph.states[node.state]?.equation;
+      if (group.recurrence?.states.includes(node.state) === true) {
+        buffers.add(`after ${node.state}`);
+        // Of documents the kernel knows where they begin and end, and does not ask at every step.
+        if (equation?.kind === "discrete" && equation.documents) visit(equation.documents.spans);
+        return;
+      }
+      visit(equation?.value ?? id);
     }
     operands(node).forEach(visit);
   };
@@ -69,9 +79,20 @@ function bindings(graph: Graph, fusion: Fusion, g: number, { packs, banks }: Rel
     buffers.size +
     [...constants.values()].reduce((p, q) => p + q, 0) -
     Math.max(0, packed.length - 1) +
-    group.stores.length +
+    new Set(group.stores.map((id) => (fusion.joint.get(id) ?? [id])[0])).size +
     group.outputs.length
   );
+}
+
+/** Real values of one shape among those that a group stores: the most of them that can share a buffer. */
+function jointStores(graph: Graph, group: Group): readonly (readonly [NodeId, readonly NodeId[]])[] {
+  const found = new Map<string, NodeId[]>();
+  for (const id of group.stores) {
+    const { scalar, axes } = graph.nodes[id]?.type ?? { scalar: "bool", axes: [] };
+    if (scalar === "f32") found.set(axes.join(), [...(found.get(axes.join()) ?? []), id]);
+  }
+  const [most = []] = [...found.values()].sort((p, q) => q.length - p.length);
+  return most.length < 2 ? [] : most.map((id) => [id, most] as const);
 }
 
 /**

@@ -38,11 +38,11 @@ export function parameterOnly(graph: Graph): ReadonlySet<NodeId> {
   return found;
 }
 
-/** What a value is computed from: its operands, and for `prev` the value of its state. */
+/** What a value is computed from: its operands, and for `prev` the value of its state too. */
 export function readsOf(graph: Graph, node: Node): readonly NodeId[] {
   if (node.kind !== "prev") return operands(node);
   const value = graph.states[node.state]?.equation.value;
-  return value === undefined ? [] : [value];
+  return value === undefined ? operands(node) : [value, ...operands(node)];
 }
 
 /** The nodes that are computed from each node, `prev` of a state from the state's value. */

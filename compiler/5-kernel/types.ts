@@ -225,6 +225,8 @@ export interface SequentialKernel extends KernelBase {
   readonly leads: Dim;
   /** Var `t`. */
   readonly steps: Dim;
+  /** Where only some of the steps are the lead's: begin ≤ t < end, u32 Exprs of var lead. */
+  readonly range?: { readonly begin: Expr; readonly end: Expr };
   /** Run once before the first step: initial states. */
   readonly before: readonly SequentialStatement[];
   /** Run each step, in order; a barrier after each. */

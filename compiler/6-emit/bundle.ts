@@ -47,6 +47,7 @@ export function emitBundle(
       targets: targets.map(({ entry }) => entry.name),
       weights,
       ...(options.storage && { storage: sorted(options.storage) }),
+      ...(options.packed === true && { packed: true }),
     },
     constants: constantValues(compilation),
     inputs: model.inputs.map((input) => ({

@@ -1,5 +1,6 @@
 /** Programs: lowered kernels with their buffers placed, as dispatches of the manifest. */
 import { InternalError } from "../diagnostics/internal-error.js";
+import { isPacked, LONGEST } from "../4-passes/packed.js";
 import { TAIL_COUNT, TAIL_BEGIN } from "../4-passes/programs.js";
 import type { Graph } from "../3-graph/types.js";
 import { axisSize, bufferKey, bytes, type Tensor } from "../5-kernel/lower/buffers.js";
@@ -70,6 +71,7 @@ export function emitProgram({ variants, constants, states, shaders }: ProgramPar
     scratch: overlaid(made.map(({ scratch }) => scratch)),
     body: made.flatMap(({ body }) => body),
     tail: made.flatMap(({ tail }) => tail),
+    ...(variants.some(({ graph }) => isPositional(graph)) && { positional: true }),
   };
 }
 
@@ -85,6 +87,11 @@ function overlaid(variants: readonly (readonly Dim[])[]): Program["scratch"] {
 const both = (p: Dim | undefined, q: Dim | undefined): Dim | undefined =>
   p === undefined ? q : q === undefined ? p : ["&", p, q];
 
+/** Whether some value depends on how many steps came before: `pos(t)`. */
+function isPositional({ axes, nodes }: Graph): boolean {
+  return nodes.some((node) => node.kind === "coordinate" && axes.get(node.axis)?.role === "time");
+}
+
 /** The runtime's numbers first, then those that kernels compute from them. */
 function numbersOf(variants: readonly ProgramVariant[]): readonly NumberEntry[] {
   const names = new Set<string>();
@@ -99,7 +106,9 @@ function numbersOf(variants: readonly ProgramVariant[]): readonly NumberEntry[] 
       }
     }
   names.delete(TAIL_COUNT);
-  const given = [...names, "pos", TAIL_BEGIN, TAIL_COUNT].map((name): NumberEntry => ({ name }));
+  const longest = variants.some(({ graph }) => isPacked(graph)) ? [LONGEST] : [];
+  const supplied = [...names, "pos", TAIL_BEGIN, TAIL_COUNT, ...longest];
+  const given = supplied.map((name): NumberEntry => ({ name }));
   const pick = variants.reduceRight<Dim>(
     (rest, { when }, k) => (when === undefined ? k : ["?", when, k, rest]),
     variants.length - 1,
@@ -114,17 +123,31 @@ function numbersOf(variants: readonly ProgramVariant[]): readonly NumberEntry[] 
   return entries;
 }
 
-/** The tail: kernels over the window's positions, and those that write outputs where there is a window at all. */
+/** The tail: kernels over the window's positions, and those that write outputs and nothing that the body reads, where there is a window at all. */
 function partition({ graph, groups }: ProgramVariant): readonly Placed[] {
   const windowed = [...graph.axes.values()]
     .filter((axis) => axisSize(graph, axis.id) === TAIL_COUNT)
     .map(({ id }) => id);
-  const all = groups.flatMap(({ group, kernels }) => {
-    const inTail =
-      windowed.length > 0 &&
-      (group.domain.some((axis) => windowed.includes(axis)) || group.outputs.length > 0);
-    return kernels.map((lowered): Placed => ({ lowered, part: inTail ? "tail" : "body" }));
-  });
+  const readByBody = new Set<string>();
+  const partOf = ({ group, kernels }: LoweredGroup): Placed["part"] => {
+    const scratch = kernels.flatMap(({ buffers, kernel }) =>
+      buffers.flatMap((buffer, k) =>
+        buffer.kind === "tensor" && isScratch(buffer.tensor)
+          ? [{ key: bufferKey(buffer.tensor), access: kernel.bindings[k]?.access }]
+          : [],
+      ),
+    );
+    const feedsBody = scratch.some(({ key, access }) => access === "read_write" && readByBody.has(key));
+    const atWindow = group.domain.some((axis) => windowed.includes(axis));
+    if (windowed.length > 0 && (atWindow || (group.outputs.length > 0 && !feedsBody))) return "tail";
+    for (const { key } of scratch) readByBody.add(key);
+    return "body";
+  };
+  // Readers come after what they read.
+  const parts = [...groups].reverse().map(partOf).reverse();
+  const all = groups.flatMap(({ kernels }, g) =>
+    kernels.map((lowered): Placed => ({ lowered, part: parts[g] ?? "body" })),
+  );
   return [...all.filter(({ part }) => part === "body"), ...all.filter(({ part }) => part === "tail")];
 }
 

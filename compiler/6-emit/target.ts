@@ -31,7 +31,7 @@ export interface EmittedTarget {
 }
 
 export interface EmittedProgram {
-  readonly name: "load" | "prefill" | "step";
+  readonly name: "load" | "prefill" | "step" | "packed";
   /** Of several of one name, the first whose condition holds at the sizes of a run is the one; the last has none. */
   readonly when?: Dim;
   /** Over the batch alone: 0 where no length makes it the one. */
@@ -75,6 +75,7 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     ...when,
   }));
   const step = programs.step && prepare("step", programs.step, oneStep);
+  const packed = programs.packed && prepare("packed", programs.packed, inTime);
   const load = programs.load && prepare("load", programs.load, inTime);
 
   const derived = new Set(programs.load?.outputs.map((output) => output.name));
@@ -89,6 +90,7 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     emitProgram({ variants, constants, states, shaders });
   const prefillEntry = emit(prefills);
   const stepEntry = step && emit([step]);
+  const packedEntry = packed && emit([packed]);
   const loadEntry = load
     ? emitLoad({ groups: load.groups, constants, shaders })
     : { numbers: [], scratch: [], body: [], tail: [] };
@@ -107,8 +109,9 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     load: loadEntry,
     prefill: prefillEntry,
     ...(stepEntry && { step: stepEntry }),
+    ...(packedEntry && { packed: packedEntry }),
   };
-  const all = [...prefills, ...(step ? [step] : []), ...(load ? [load] : [])];
+  const all = [...prefills, step, packed, load].filter((program) => program !== undefined);
   return { entry, files: shaders.files, kernels: shaders.kernels, programs: all };
 }
 

@@ -1,8 +1,9 @@
 /** What a run hands to the next: states, histories and how far time has come. */
 import { InternalError } from "../diagnostics/internal-error.js";
 import type { Graph, State } from "../3-graph/types.js";
+import { carriedAxes, carriedByDocument, documentsOf } from "./documents.js";
 import { copier } from "./nest.js";
-import type { Scope } from "./operations.js";
+import type { Scope } from "./run.js";
 import { positionKey } from "./sizes.js";
 import type { Tensor } from "./types.js";
 import { shapeOf, toTensor } from "./values.js";
@@ -12,6 +13,11 @@ import { allocate, at } from "./view.js";
 export function carried(state: State, scope: Scope): Tensor {
   const { sizeOf } = scope;
   const { along, axes } = state;
+  const documents = documentsOf(state);
+  if (documents !== undefined) {
+    const all = carriedAxes(state);
+    return toTensor(carriedByDocument(state, documents, scope), all, state.scalar, sizeOf);
+  }
   const steps = sizeOf(along);
   const value = scope.view(state.equation.value);
   const before = scope.initial(state.id);

@@ -1,7 +1,8 @@
 /** Runs components in order: whole, stepped over time, or iterated. */
 import { InternalError } from "../diagnostics/internal-error.js";
 import type { AxisId, NodeId } from "../3-graph/types.js";
-import { isStepwise, place, prepare, type Fill, type Scope } from "./operations.js";
+import { isStepwise, place, prepare, type Fill } from "./operations.js";
+import type { Scope } from "./run.js";
 import type { Component } from "./order.js";
 import type { View } from "./view.js";
 

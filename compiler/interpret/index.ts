@@ -8,10 +8,11 @@
  */
 import type { Graph, NodeId, Output, State } from "../3-graph/types.js";
 import { advance, carried } from "./carry.js";
+import { carriedFrom } from "./documents.js";
 import { evaluateAll, type Use } from "./evaluate.js";
 import { checkLinear } from "./linearity.js";
 import { components } from "./order.js";
-import type { Scope } from "./operations.js";
+import type { Scope } from "./run.js";
 import { makePlan, type Plan } from "./plan.js";
 import { makeScope } from "./scope.js";
 import { resolveSizes } from "./sizes.js";
@@ -39,7 +40,7 @@ export function interpret(graph: Graph, options: InterpretOptions): Interpretati
       },
     })),
     ...graph.states.filter(isCarried).map((state) => ({
-      reads: [state.equation.value],
+      reads: carriedFrom(state),
       run: () => states.set(state.name, carried(state, scope)),
     })),
     ...graph.outputs.map((output) => ({

@@ -1,7 +1,7 @@
 /** Proves that the right-hand side of der(h) is a·h + b, element by element: a third evaluation, at random h. */
 import { InternalError } from "../diagnostics/internal-error.js";
 import type { State } from "../3-graph/types.js";
-import type { Scope } from "./operations.js";
+import type { Scope } from "./run.js";
 import type { LinearityCheck, Plan } from "./plan.js";
 import { toTensor } from "./values.js";
 import { rowMajor, widthOf, type SizeOf, type View } from "./view.js";

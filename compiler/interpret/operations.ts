@@ -4,39 +4,14 @@
  * *fill* it, either whole or one step of a recurrence at a time.
  */
 import { InternalError } from "../diagnostics/internal-error.js";
-import type { AxisId, Graph, NodeId, ParamId, StateId } from "../3-graph/types.js";
+import type { AxisId, NodeId } from "../3-graph/types.js";
 import { COMPLEX, type ComplexFn, type Result } from "./complex.js";
+import { earlier, mirrored } from "./documents.js";
 import { copier, nest, type Body } from "./nest.js";
 import type { Item } from "./plan.js";
 import { REAL } from "./real.js";
-import {
-  allocate,
-  at,
-  constant,
-  from,
-  replaceAxis,
-  rowMajor,
-  strideOf,
-  type SizeOf,
-  type View,
-} from "./view.js";
-
-/** What rules may know of the run. */
-export interface Scope {
-  readonly graph: Graph;
-  readonly sizeOf: SizeOf;
-  /** A run-time number by name: a window's offset. */
-  number(name: string): number;
-  /** The coordinate at which this run starts. */
-  start(axis: AxisId): number;
-  input(name: string): View;
-  param(id: ParamId): View;
-  /** What the state held before the first step. */
-  initial(state: StateId): View;
-  probe(state: StateId): View;
-  /** The value of another node, placed. */
-  view(id: NodeId): View;
-}
+import type { Scope } from "./run.js";
+import { allocate, at, constant, from, replaceAxis, rowMajor, strideOf, type View } from "./view.js";
 
 /** Computes a value: all of it, or the part at one step of the axis it was prepared for. */
 export type Fill = (step: number) => void;
@@ -47,7 +22,7 @@ interface Rule<K extends Item["kind"]> {
   /** Default: new storage in canonical order. */
   readonly place?: (item: Of<K>, scope: Scope) => View;
   /** Absent where the value is another's numbers. With `along`, the fill takes steps of that axis. */
-  readonly fill?: (item: Of<K>, out: View, scope: Scope, along?: AxisId) => Fill;
+  readonly fill?: (item: Of<K>, out: View, scope: Scope, along?: AxisId) => Fill | undefined;
 }
 
 const RULES: { readonly [K in Item["kind"]]: Rule<K> } = {
@@ -80,10 +55,12 @@ const RULES: { readonly [K in Item["kind"]]: Rule<K> } = {
   concat: { fill: fillConcat },
   flip: {
     place: (item, scope) => {
+      if (item.steps !== undefined) return allocate(item.type.axes, item.type.scalar, scope.sizeOf);
       const arg = scope.view(item.arg);
       const last = from(arg, item.axis, Math.max(0, scope.sizeOf(item.axis) - 1));
       return replaceAxis(last, item.axis, new Map([[item.axis, -1]]));
     },
+    fill: fillFlip,
   },
   window: {
     place: (item, scope) => {
@@ -251,8 +228,42 @@ function fillGather(item: Of<"gather">, out: View, scope: Scope, along?: AxisId)
   };
 }
 
+/** Within documents: numbers are shared where one run is one document. */
+function fillFlip(item: Of<"flip">, out: View, scope: Scope): Fill | undefined {
+  if (item.steps === undefined) return undefined;
+  const mirror = mirrored(item.steps, scope);
+  const arg = scope.view(item.arg);
+  const rest = item.type.axes.filter((axis) => axis !== item.axis);
+  return () => {
+    for (let step = 0; step < scope.sizeOf(item.axis); step++)
+      copier(rest, at(out, item.axis, step), at(arg, item.axis, mirror(step)), scope.sizeOf)(0);
+  };
+}
+
+/** y[t] = Σ_k w[k] · x[t − (K − 1) + k], the x of other documents left out for what the step's own carried in. */
+function fillConvWithin(item: Of<"conv">, steps: NodeId, out: View, scope: Scope, along?: AxisId): Fill {
+  const state = scope.graph.states[item.history] ?? fail(item, "no such history");
+  const before = earlier(state, steps, scope.view(item.x), scope);
+  const w = scope.view(item.w);
+  const taps = scope.sizeOf(item.over);
+  const axes = item.type.axes.filter((axis) => axis !== item.along);
+  const one: Fill = (step) => {
+    const y = at(out, item.along, step);
+    copier(axes, y, constant(0, item.type.scalar), scope.sizeOf)(0);
+    for (let k = 0; k < taps; k++) {
+      const operands = [y, before(step, taps - 1 - k), at(at(w, item.over, k), item.along, step)] as const;
+      nest(axes, operands, scope.sizeOf)(0, multiplyAdd(...operands));
+    }
+  };
+  if (along === item.along) return one;
+  return () => {
+    for (let step = 0; step < scope.sizeOf(item.along); step++) one(step);
+  };
+}
+
 /** y[t] = Σ_k w[k] · z[t + k], where z is the history followed by x. */
 function fillConv(item: Of<"conv">, out: View, scope: Scope, along?: AxisId): Fill {
+  if (item.steps !== undefined) return fillConvWithin(item, item.steps, out, scope, along);
   const x = scope.view(item.x);
   const w = scope.view(item.w);
   const before = scope.sizeOf(item.over) - 1;
@@ -340,10 +351,12 @@ function fillPrev(item: Of<"prev">, out: View, scope: Scope, along?: AxisId): Fi
   const rest = axes.filter((axis) => axis !== state.along);
   const value = scope.view(state.equation.value);
   const first = copier(rest, at(out, state.along, 0), scope.initial(item.state), scope.sizeOf);
-  const earlier = copier(axes, out, from(value, state.along, -1), scope.sizeOf, state.along);
+  const later = copier(axes, out, from(value, state.along, -1), scope.sizeOf, state.along);
+  const before = item.steps === undefined ? undefined : earlier(state, item.steps, value, scope);
   const one: Fill = (step) => {
-    if (step === 0) first(0);
-    else earlier(step);
+    if (before !== undefined) copier(rest, at(out, state.along, step), before(step, 1), scope.sizeOf)(0);
+    else if (step === 0) first(0);
+    else later(step);
   };
   if (along === state.along) return one;
   return () => {

@@ -1,8 +1,9 @@
 /** What a run is given, found by name when a node asks for it. */
 import { InternalError } from "../diagnostics/internal-error.js";
 import type { Graph, Input, NodeId, Param, ParamId, State, StateId } from "../3-graph/types.js";
+import { carriedAxes, documentsOf } from "./documents.js";
 import { probeOf } from "./linearity.js";
-import type { Scope } from "./operations.js";
+import type { Scope } from "./run.js";
 import { positionKey, type Sizes } from "./sizes.js";
 import type { InterpretOptions, Values } from "./types.js";
 import { fromValues, shapeOf, type Layout } from "./values.js";
@@ -68,10 +69,17 @@ function joined(
 function initialOf(state: State, options: InterpretOptions, sizeOf: SizeOf): View {
   const values = options.states?.[state.name];
   if (values === undefined) return constant(state.init, state.scalar);
-  return fromValues(values, { ...layoutOf(state, sizeOf), scalar: state.scalar }, `state \`${state.name}\``);
+  const layout =
+    documentsOf(state) === undefined
+      ? layoutOf(state, sizeOf)
+      : layoutOf({ axes: carriedAxes(state) }, sizeOf);
+  return fromValues(values, { ...layout, scalar: state.scalar }, `state \`${state.name}\``);
 }
 
-function layoutOf(entry: Input | State, sizeOf: SizeOf): Pick<Layout, "slots" | "shape"> {
+function layoutOf(
+  entry: Pick<Input | State, "axes" | "dimensions">,
+  sizeOf: SizeOf,
+): Pick<Layout, "slots" | "shape"> {
   return {
     slots: entry.axes.map((axis) => ({ axis, size: sizeOf(axis) })),
     shape: shapeOf(entry, sizeOf),

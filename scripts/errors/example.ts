@@ -8,6 +8,8 @@ export interface Snippet {
   readonly model?: string;
   /** What docs/errors.md shows of a source that is too long for it. */
   readonly abridged?: string;
+  /** Whether `--packed` is given. */
+  readonly packed?: boolean;
   /** What `--target` says. */
   readonly targets?: readonly string[];
 }

@@ -19,6 +19,7 @@ export function runExample(example: ErrorExample, snippet: Snippet): ExampleResu
     loadSource: (path) => files.get(path),
     ...(example.set === undefined ? {} : { set: example.set }),
     ...(example.config === undefined ? {} : { config: example.config }),
+    packed: snippet.packed ?? false,
     targets: snippet.targets ?? ["baseline"],
   });
   return { source, diagnostics, rendered: renderAll(diagnostics, files) };

@@ -316,4 +316,12 @@ export const programs: readonly ErrorExample[] = [
     },
     mended: { model: "state a[m]\na = 0.5*prev(a) + x\noutput z[b, t, m] = a" },
   },
+  {
+    code: "K0712",
+    title: "Documents that cannot be packed",
+    meaning:
+      "In the program `packed` every coordinate of the batch is a document of a length of its own, so each has its own outputs and states: they have the batch axis. What is the same for all sequences is so only where all have one length.",
+    wrong: { model: "output seen[t] = pos(t) + 1", packed: true },
+    mended: { model: "output seen[b, t] = pos(t) + 1", packed: true },
+  },
 ];

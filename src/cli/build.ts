@@ -12,6 +12,7 @@ interface BuildOptions {
   readonly target?: readonly string[];
   readonly output: string;
   readonly types?: boolean;
+  readonly packed?: boolean;
   readonly json?: boolean;
 }
 
@@ -39,6 +40,7 @@ export function buildCommand(io: Io): Command {
       "a target profile, baseline or large (repeatable, best first; default: baseline)",
       collect,
     )
+    .option("--packed", "add the program for sequences of different lengths in one run")
     .option("--types", "add model.ts, a TypeScript module that knows the model's inputs and outputs")
     .option("--json", "print what was built as JSON on standard output")
     .addHelpText("after", HELP)
@@ -49,6 +51,7 @@ async function build(path: string, options: BuildOptions, io: Io): Promise<void>
   const compileOptions = {
     set: options.set ?? {},
     ...(options.target === undefined ? {} : { targets: options.target }),
+    packed: options.packed ?? false,
   };
   const { bundle } = await compileModel(readSource(path), compileOptions, io);
   await saveBundle(options.types === true ? await withTypes(bundle) : bundle, options.output);

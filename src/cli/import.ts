@@ -15,6 +15,7 @@ import { describeModel, describeSignature, describeTarget } from "./summary.js";
 interface ImportOptions {
   readonly output: string;
   readonly set?: Settings;
+  readonly packed?: boolean;
   readonly json?: boolean;
 }
 
@@ -41,6 +42,7 @@ export function importCommand(io: Io): Command {
     .argument("<checkpoint-dir>", "the folder with config.json and model.safetensors")
     .requiredOption("-o, --output <dir>", "the bundle's folder")
     .option("--set <name=value>", "override a constant of the family's source (repeatable)", collectSetting)
+    .option("--packed", "add the program for sequences of different lengths in one run")
     .option("--json", "print what was built as JSON on standard output")
     .addHelpText("after", help)
     .action((folder: string, options: ImportOptions) => importCheckpoint(folder, options, io));
@@ -54,8 +56,8 @@ async function importCheckpoint(folder: string, options: ImportOptions, io: Io):
   let bundle: Bundle;
   try {
     const storage = chooseStorage(checkpoint.tensors.values());
-    const { set = {} } = options;
-    const compiled = await compileModel(source, { config, set, ...storage }, io);
+    const { set = {}, packed = false } = options;
+    const compiled = await compileModel(source, { config, set, packed, ...storage }, io);
     ({ bundle } = compiled);
     for (const choice of choices(compiled.stages.tree, bundle.manifest.constants, set))
       io.err(`note: ${choice}\n`);

@@ -14,7 +14,11 @@ export interface SequentialHoles {
   readonly lead: Wgsl<"u32">;
   readonly leads: Wgsl<"u32"> | undefined;
   readonly t: Wgsl<"u32">;
-  readonly steps: Wgsl<"u32">;
+  /** Steps begin ≤ t < end. */
+  readonly begin: Wgsl<"u32">;
+  readonly end: Wgsl<"u32">;
+  /** What binds the names in `begin` and `end`. */
+  readonly range: Code;
   readonly before: readonly Statement[];
   readonly each: readonly Statement[];
 }
@@ -32,7 +36,8 @@ export function sequential(holes: SequentialHoles): Code {
       let ${holes.lead} = ${flatGroup(holes.folded)};
       ${holes.leads === undefined ? join([]) : code`if (${holes.lead} >= ${holes.leads}) { return; }`}
       ${join(holes.before.map(statement))}
-      for (var ${holes.t} = 0u; ${holes.t} < ${holes.steps}; ${holes.t}++) {
+      ${holes.range}
+      for (var ${holes.t} = ${holes.begin}; ${holes.t} < ${holes.end}; ${holes.t}++) {
         ${join(holes.each.map(statement))}
       }
     `,

@@ -1,8 +1,8 @@
 import { sequential, type Statement } from "../../../templates/kernels/sequential.js";
-import { variable } from "../../../templates/wgsl.js";
+import { u32, variable, type Wgsl } from "../../../templates/wgsl.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter, scalarValue, type Value } from "../print-block.js";
-import type { SequentialKernel, SequentialStatement } from "../types.js";
+import type { Expr, SequentialKernel, SequentialStatement } from "../types.js";
 import {
   coordinatesOf,
   dispatchOf,
@@ -40,15 +40,25 @@ export function fillSequential(kernel: SequentialKernel, context: ModuleContext)
     const printer = BlockPrinter.root(context, environment, exprsOf(stores), hints);
     return { count: constant.u32(count), body: printStores(context, printer, stores) };
   };
+  const rangePrinter = BlockPrinter.root(context, new Map([["lead", scalarValue(lead)]]), rangeExprs(kernel));
+  const bound = (expr: Expr | undefined): Wgsl<"u32"> | undefined =>
+    expr && rangePrinter.u32(builder.substitute(expr, new Map()));
+  const begin = bound(kernel.range?.begin) ?? u32(0);
+  const end = bound(kernel.range?.end) ?? constant.u32(builder.dim(kernel.steps));
   const body = sequential({
     workgroup,
     folded,
     lead,
     leads: exact ? undefined : constant.u32(builder.dim(kernel.leads)),
     t,
-    steps: constant.u32(builder.dim(kernel.steps)),
+    begin,
+    end,
+    range: rangePrinter.flush(),
     before: kernel.before.map((each, i) => statement(each, i, false)),
     each: kernel.each.map((each, i) => statement(each, i, true)),
   });
   return { body, workgroup, workgroupBytes: 0, dispatch };
 }
+
+const rangeExprs = ({ range }: SequentialKernel): readonly Expr[] =>
+  range === undefined ? [] : [range.begin, range.end];

@@ -1,6 +1,7 @@
 /** What a kernel's bindings stand for, before memory is planned: tensors with a layout. */
 import type { Dim, Storage } from "../../../runtime/bundle-format.js";
 import { identifier, valueName } from "./names.js";
+import { carriedAxes } from "./documents.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import { planBanks, type Bank, type Banks } from "./banks.js";
 import type { AxisId, Graph, NodeId, Size, StateId } from "../../3-graph/types.js";
@@ -184,7 +185,7 @@ export class Tensors {
     return {
       ref: { kind: which, state: state.name },
       name: which === "state" ? `${name}_before` : `${name}_after`,
-      layout: this.extents(state.axes),
+      layout: this.extents(carriedAxes(state)),
       complex: state.scalar === "c64",
       element: "f32",
     };

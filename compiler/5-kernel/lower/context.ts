@@ -8,6 +8,7 @@ import type { Schedules } from "../../4-passes/schedule.js";
 import type { ExprBuilder } from "../expr.js";
 import type { Expr, Kernel, Store } from "../types.js";
 import { axisSize, constantSize, type Tensor, type Tensors } from "./buffers.js";
+import type { DocumentSteps } from "./documents.js";
 import { identifier, valueName } from "./names.js";
 import { scalarize, type Coordinates, type ScalarizeContext } from "./scalarize.js";
 import type { BoundBuffer, KernelScope } from "./scope.js";
@@ -47,6 +48,7 @@ export function scalarizeContext(
   group: Group,
   scope: KernelScope,
   atHand?: NonNullable<ScalarizeContext["atHand"]>,
+  document?: DocumentSteps,
 ): ScalarizeContext {
   const g = context.fusion.groups.indexOf(group);
   return {
@@ -58,6 +60,7 @@ export function scalarizeContext(
       return home !== undefined && home !== g;
     },
     ...(atHand === undefined ? {} : { atHand }),
+    ...(document === undefined ? {} : { document }),
   };
 }
 

@@ -5,6 +5,8 @@ import type { AxisId, NodeId, StateId } from "../../3-graph/types.js";
 import type { Expr, Extent, MapKernel, ReduceKernel, Store } from "../types.js";
 import { axisSize, product } from "./buffers.js";
 import { coordinateOf, type Part } from "./by-banks.js";
+import { stepsOf } from "./document-steps.js";
+import { documentsOf, type DocumentSteps } from "./documents.js";
 import { describe, resultStores, scalarizeContext, type LowerContext } from "./context.js";
 import { scalarize, type Coordinates, type ScalarizeContext } from "./scalarize.js";
 import type { KernelScope } from "./scope.js";
@@ -51,22 +53,32 @@ export function lowerMap(context: LowerContext, group: Group, scope: KernelScope
 interface Carried {
   readonly value: NodeId;
   readonly time: AxisId;
-  /** Steps of this run. */
+  /** The first step, and how many there are: in a packed program, of the document. */
+  readonly begin: Expr;
   readonly length: Expr;
   /** Carried steps: K − 1 for a history (its last axis), 1 otherwise. */
   readonly slots: number;
   readonly taps: AxisId | undefined;
+  readonly document?: DocumentSteps;
 }
 
-function carriedState(context: LowerContext, id: StateId, scope: KernelScope): Carried {
+function carriedState(context: LowerContext, id: StateId, at: Coordinates, inner: ScalarizeContext): Carried {
+  const { scope } = inner;
   const state = context.graph.states[id];
   if (state === undefined) throw new InternalError("lower", `no state #${id}`);
   const taps = state.kind === "history" ? state.axes.at(-1) : undefined;
   const size = taps === undefined ? 1 : axisSize(context.graph, taps);
+  const documents = documentsOf(state);
+  const document = documents && at.get(documents.axis);
+  const span = documents && document && stepsOf(documents, document, inner);
   return {
     value: state.equation.value,
     time: state.along,
-    length: scope.expr.dim(axisSize(context.graph, state.along)),
+    ...(span && { document: span }),
+    begin: span?.begin ?? scope.expr.u32(0),
+    length: span
+      ? scope.expr.sub(span.end, span.begin)
+      : scope.expr.dim(axisSize(context.graph, state.along)),
     slots: typeof size === "number" ? size : 1,
     taps,
   };
@@ -84,7 +96,7 @@ function carryAlong(
 ): readonly Store[] {
   const { scope } = inner;
   const e = scope.expr;
-  const { value, time, length, slots, taps } = carriedState(context, id, scope);
+  const { value, time, length, slots, taps } = carriedState(context, id, at, inner);
   const step = at.get(time) ?? e.u32(0);
   const next = context.tensors.state(id, "next");
   const before = context.tensors.state(id, "state");
@@ -114,7 +126,7 @@ function carryEverySlot(
 ): readonly Store[] {
   const { scope } = inner;
   const e = scope.expr;
-  const { value, time, length, slots, taps } = carriedState(context, id, scope);
+  const { value, time, begin, length, slots, taps, document } = carriedState(context, id, at, inner);
   const next = context.tensors.state(id, "next");
   const place = (slot: Expr): readonly Expr[] =>
     next.layout.map((extent) =>
@@ -123,8 +135,9 @@ function carryEverySlot(
   const slot = (taps && at.get(taps)) ?? e.u32(0);
   const end = e.add(length, slot);
   const inRun = e.op("ge", end, e.u32(slots));
-  const step = e.sub(e.op("max", end, e.u32(slots)), e.u32(slots));
-  const computed = scalarize(value, new Map(at).set(time, step), inner);
+  const step = e.add(begin, e.sub(e.op("max", end, e.u32(slots)), e.u32(slots)));
+  const within = document === undefined ? inner : { ...inner, document };
+  const computed = scalarize(value, new Map(at).set(time, step), within);
   if (inRun.kind === "literal" && inRun.value === 1) return scope.store(next, place(slot), computed);
   const old = scope.load(context.tensors.state(id, "state"), place(e.op("min", end, e.u32(slots - 1))));
   return [

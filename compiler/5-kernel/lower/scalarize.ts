@@ -3,11 +3,13 @@
  * kernel at hand computes is looked up, everything else is computed in place. This is the only meaning that the
  * operations of the graph have on the GPU.
  */
+import { StepField } from "../../../runtime/bundle-format.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { AxisId, Graph, Node, NodeId, ReduceFn, StateId } from "../../3-graph/types.js";
 import { identityValue } from "../expr.js";
 import type { Expr } from "../types.js";
 import { axisSize, constantSize, type Tensor, type Tensors } from "./buffers.js";
+import { documentsOf, tableCoordinates, type DocumentSteps } from "./documents.js";
 import { applyMap, selectValue } from "./complex.js";
 import type { KernelScope, Value } from "./scope.js";
 
@@ -22,6 +24,8 @@ export interface ScalarizeContext {
   readonly inMemory: (id: NodeId) => boolean;
   /** What the kernel has at hand: accumulators, staged values. Undefined: not at these coordinates. */
   readonly atHand?: (id: NodeId, at: Coordinates) => Value | undefined;
+  /** Packed: the document all of whose steps the kernel runs over, so that it need not ask for each step's. */
+  readonly document?: DocumentSteps;
 }
 
 /** The node's value at `at`. */
@@ -135,8 +139,16 @@ class Scalarizer {
       case "concat":
         return this.joined(node, at);
       case "flip": {
+        const coordinate = this.coordinate(at, node.axis, node);
         const size = e.dim(axisSize(graph, node.axis));
-        const mirrored = e.sub(e.sub(size, e.u32(1)), this.coordinate(at, node.axis, node));
+        const ends =
+          node.steps === undefined
+            ? e.sub(size, e.u32(1))
+            : e.add(
+                this.stepField(node.steps, coordinate, "begin"),
+                this.stepField(node.steps, coordinate, "last"),
+              );
+        const mirrored = e.sub(ends, coordinate);
         return this.value(node.arg, with_(at, node.axis, mirrored));
       }
       case "window": {
@@ -249,11 +261,30 @@ class Scalarizer {
   ): Value {
     const { e } = this;
     if (delay === 0) return this.value(node.x, at);
-    const inRun = e.op("ge", time, e.u32(delay));
+    const begin = node.steps === undefined ? e.u32(0) : this.stepField(node.steps, time, "begin");
+    const inRun = e.op("ge", time, e.add(begin, delay));
     const source = e.sub(e.op("max", time, e.u32(delay)), e.u32(delay));
-    const slot = e.op("min", e.add(time, taps - 1 - delay), e.u32(taps - 2));
+    const slot = e.op("min", e.add(e.sub(time, begin), taps - 1 - delay), e.u32(taps - 2));
     const inside = this.value(node.x, with_(at, node.along, source));
-    return selectValue(e, inRun, inside, this.carried(node.history, at, slot));
+    const before = this.carried(node.history, this.inDocument(node.history, node.steps, at, time), slot);
+    return selectValue(e, inRun, inside, before);
+  }
+
+  /** What a packed program is told of a step. */
+  private stepField(steps: NodeId, step: Expr, field: keyof typeof StepField): Expr {
+    const { document } = this.context;
+    if (document !== undefined && field !== "pos") {
+      if (field === "last") return this.e.sub(document.end, this.e.u32(1));
+      return document[field];
+    }
+    return this.value(steps, tableCoordinates(this.context.graph, steps, step, StepField[field], this.e)).re;
+  }
+
+  /** The coordinates of what a state carried into a step's document. */
+  private inDocument(state: StateId, steps: NodeId | undefined, at: Coordinates, step: Expr): Coordinates {
+    const documents = documentsOf(this.context.graph.states[state]);
+    if (documents === undefined || steps === undefined) return at;
+    return with_(at, documents.axis, this.stepField(steps, step, "document"));
   }
 
   /** A carried state at its own coordinates; `slot` is the coordinate along the taps of a history. */
@@ -274,14 +305,11 @@ class Scalarizer {
     if (state === undefined) throw new InternalError("lower", `no state #${node.state}`);
     const time = this.coordinate(at, state.along, node);
     const earlier = e.sub(e.op("max", time, e.u32(1)), e.u32(1));
-    const first = e.op("eq", time, e.u32(0));
-    if (first.kind === "literal" && first.value === 1) return this.carried(node.state, at);
-    return selectValue(
-      e,
-      first,
-      this.carried(node.state, at),
-      this.value(state.equation.value, with_(at, state.along, earlier)),
-    );
+    const begin = node.steps === undefined ? e.u32(0) : this.stepField(node.steps, time, "begin");
+    const first = e.op("eq", time, begin);
+    const before = this.carried(node.state, this.inDocument(node.state, node.steps, at, time));
+    if (first.kind === "literal" && first.value === 1) return before;
+    return selectValue(e, first, before, this.value(state.equation.value, with_(at, state.along, earlier)));
   }
 }
 

@@ -1,20 +1,24 @@
 /** How a scan is laid out: which axes are sequences, channels and inner, and how time is cut. */
 import type { Dim } from "../../../runtime/bundle-format.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
+import { LONGEST } from "../../4-passes/packed.js";
 import type { Group } from "../../4-passes/fuse.js";
-import type { AxisId, State, StateId } from "../../3-graph/types.js";
+import type { AxisId, Documents, State, StateId } from "../../3-graph/types.js";
 import type { ScanKernel } from "../types.js";
 import { axisSize, product } from "./buffers.js";
+import { carriedAxes, documentsOf } from "./documents.js";
 import type { LowerContext, LoweredKernel } from "./context.js";
 
 /** How the axes of a recurrence are laid over the kernel's loops. */
 export interface Layout {
   readonly states: readonly State[];
-  /** Run-time axes of the state: sequences. */
+  /** Run-time axes of the state: sequences. In a packed program, documents. */
   readonly lead: readonly AxisId[];
   readonly channel: readonly AxisId[];
   readonly inner: readonly AxisId[];
   readonly time: AxisId;
+  /** In a packed program: the document of a lead has its own range of steps. */
+  readonly documents?: Documents;
   readonly complex: boolean;
 }
 
@@ -29,7 +33,10 @@ export function layoutOf(context: LowerContext, group: Group): Layout {
   const states = (group.recurrence?.states ?? []).map((id) => stateOf(context, id));
   const [first] = states;
   if (first === undefined) throw new InternalError("lower", "a scan without states");
-  const axes = [...graph.axes.keys()].filter((axis) => states.some((state) => state.axes.includes(axis)));
+  const axes = [...graph.axes.keys()].filter((axis) =>
+    states.some((state) => carriedAxes(state).includes(axis)),
+  );
+  const documents = documentsOf(first);
   const isLead = (axis: AxisId): boolean => typeof axisSize(graph, axis) !== "number";
   return {
     states,
@@ -37,6 +44,7 @@ export function layoutOf(context: LowerContext, group: Group): Layout {
     channel: axes.filter((axis) => !isLead(axis) && !group.inner.includes(axis)),
     inner: group.inner,
     time: first.along,
+    ...(documents && { documents }),
     complex: states.some((state) => state.scalar === "c64"),
   };
 }
@@ -54,7 +62,7 @@ export function chunkingOf(
 ):
   | { readonly when: Dim; readonly numbers: NonNullable<LoweredKernel["numbers"]>; readonly cut: Cut }
   | undefined {
-  const steps = axisSize(context.graph, layout.time);
+  const steps = layout.documents === undefined ? axisSize(context.graph, layout.time) : LONGEST;
   if (typeof steps === "number" || layout.complex || !whole.states.every(({ decay }) => decay))
     return undefined;
   const leads = product(layout.lead.map((axis) => axisSize(context.graph, axis)));

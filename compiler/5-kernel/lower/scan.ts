@@ -15,6 +15,8 @@ import type { ExprBuilder } from "../expr.js";
 import type { Expr, ScanKernel, Store } from "../types.js";
 import { LONGEST_STAGED } from "../../4-passes/schedule.js";
 import { axisSize, constantSize, product, type Tensor } from "./buffers.js";
+import { stepsOf } from "./document-steps.js";
+import { carriedAxes, type DocumentSteps } from "./documents.js";
 import { identifier, valueName } from "./names.js";
 import {
   describe,
@@ -86,12 +88,8 @@ class ScanLowering {
           : this.scope.load(this.tensor(state, "state"), this.place(state, at)),
       true,
     );
-    return this.finish(at, states, {
-      begin: this.e.u32(0),
-      end: this.e.dim(steps),
-      leads: this.leads(),
-      suffix: "",
-    });
+    const { begin, end } = this.documentOf(at) ?? { begin: this.e.u32(0), end: this.e.dim(steps) };
+    return this.finish(at, states, { begin, end, leads: this.leads(), suffix: "" });
   }
 
   /** Each chunk from a state of nothing: its last state, and the product of its decays. Stores nothing else. */
@@ -131,7 +129,7 @@ class ScanLowering {
         },
       ];
     });
-    return this.finish(at, states, { ...this.chunkRange(cut), suffix: "_local", noResults: true });
+    return this.finish(at, states, { ...this.chunkRange(cut, at), suffix: "_local", noResults: true });
   }
 
   /** A scan over chunks: the state before each chunk, and after the last. */
@@ -204,7 +202,7 @@ class ScanLowering {
       (state) => this.scope.load(this.chunkTensor(state, "carry", cut), this.chunkPlace(state, at, chunk)),
       false,
     );
-    return this.finish(at, states, { ...this.chunkRange(cut), suffix: "_rescan" });
+    return this.finish(at, states, { ...this.chunkRange(cut, at), suffix: "_rescan" });
   }
 
   // Loops and coordinates.
@@ -252,12 +250,33 @@ class ScanLowering {
     return this.e.mod(lead, this.e.number(cut.chunks));
   }
 
-  private chunkRange(cut: Cut): { readonly begin: Expr; readonly end: Expr; readonly leads: Dim } {
+  /** The steps of a lead's document, in a packed program. */
+  private documentOf(at: Coordinates): DocumentSteps | undefined {
+    const { documents } = this.layout;
+    const document = documents && at.get(documents.axis);
+    if (documents === undefined || document === undefined) return undefined;
+    return stepsOf(documents, document, scalarizeContext(this.context, this.group, this.scope));
+  }
+
+  private values(at: Coordinates, atHand?: NonNullable<ScalarizeContext["atHand"]>): ScalarizeContext {
+    return scalarizeContext(this.context, this.group, this.scope, atHand, this.documentOf(at));
+  }
+
+  private chunkRange(
+    cut: Cut,
+    at: Coordinates,
+  ): { readonly begin: Expr; readonly end: Expr; readonly leads: Dim } {
     const { e } = this;
     const steps = e.number(cut.steps);
-    const begin = e.mul(this.chunkIndex(cut), steps);
-    const end = e.op("min", e.add(begin, steps), e.dim(axisSize(this.context.graph, this.layout.time)));
-    return { begin, end, leads: ["*", this.leads(), cut.chunks] };
+    const leads: Dim = ["*", this.leads(), cut.chunks];
+    const offset = e.mul(this.chunkIndex(cut), steps);
+    const document = this.documentOf(at);
+    if (document === undefined) {
+      const end = e.op("min", e.add(offset, steps), e.dim(axisSize(this.context.graph, this.layout.time)));
+      return { begin: offset, end, leads };
+    }
+    const begin = e.op("min", e.add(document.begin, offset), document.end);
+    return { begin, end: e.op("min", e.add(begin, steps), document.end), leads };
   }
 
   private tensor(state: State, which: "state" | "next"): Tensor {
@@ -265,7 +284,7 @@ class ScanLowering {
   }
 
   private place(state: State, at: Coordinates): readonly Expr[] {
-    return state.axes.map((axis) => at.get(axis) ?? this.e.u32(0));
+    return carriedAxes(state).map((axis) => at.get(axis) ?? this.e.u32(0));
   }
 
   /** What the three kernels hand on: [lead, chunk, channel, inner] of a state. */
@@ -383,7 +402,7 @@ class ScanLowering {
   }
 
   private stepContext(at: Coordinates): ScalarizeContext {
-    return scalarizeContext(this.context, this.group, this.scope, (id, here) => this.atStep(id, here, at));
+    return this.values(at, (id, here) => this.atStep(id, here, at));
   }
 
   /** What a step finds at hand: states, and values that do not depend on the state, hoisted as far as they go. */
@@ -395,7 +414,7 @@ class ScanLowering {
     if (this.stateful.has(id) || node.kind === "scalar") return undefined;
     const where = this.hoist(node);
     if (where === undefined) return undefined;
-    const value = scalarize(id, at, scalarizeContext(this.context, this.group, this.scope));
+    const value = scalarize(id, at, this.values(at));
     const bind = (expr: Expr, suffix: string): Expr => {
       if (expr.kind === "literal" || expr.kind === "number") return expr;
       const name = this.fresh(`${valueName(this.context.graph, node.id)}${suffix}`);
@@ -476,7 +495,7 @@ class ScanLowering {
       readonly noResults?: boolean;
     },
   ): ScanKernel {
-    const inStore = scalarizeContext(this.context, this.group, this.scope, (id) => this.atStore(id, at));
+    const inStore = this.values(at, (id) => this.atStore(id, at));
     const stores = range.noResults === true ? [] : resultStores(this.context, this.group, at, inStore);
     const { name, notes } = describe(this.context, this.group);
     const kernel = {

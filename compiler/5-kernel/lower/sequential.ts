@@ -8,6 +8,8 @@ import { operands } from "../../3-graph/rewrite.js";
 import type { AxisId, Node, NodeId } from "../../3-graph/types.js";
 import type { Expr, SequentialKernel, SequentialStatement } from "../types.js";
 import { axisSize, constantSize, product, type Tensor } from "./buffers.js";
+import { stepsOf } from "./document-steps.js";
+import { carriedAxes, documentsOf } from "./documents.js";
 import { describe, scalarizeContext, type LowerContext } from "./context.js";
 import { domainOf } from "./elementwise.js";
 import { scalarize, type Coordinates } from "./scalarize.js";
@@ -23,7 +25,7 @@ export function lowerSequential(context: LowerContext, group: Group, scope: Kern
   });
   const [first] = states;
   if (first === undefined) throw new InternalError("lower", "a recurrence without states");
-  const lead = first.axes.filter((axis) => typeof axisSize(graph, axis) !== "number");
+  const lead = carriedAxes(first).filter((axis) => typeof axisSize(graph, axis) !== "number");
   const sizes = lead.map((axis) => axisSize(graph, axis));
   const leads = product(sizes);
   const steps = axisSize(graph, first.along);
@@ -33,6 +35,11 @@ export function lowerSequential(context: LowerContext, group: Group, scope: Kern
     if (axis !== undefined) outer.set(axis, coordinate);
   });
   outer.set(first.along, steps === 1 ? e.u32(0) : e.variable("t", "u32", steps));
+
+  const documents = documentsOf(first);
+  const document = documents && outer.get(documents.axis);
+  const range =
+    documents && document && stepsOf(documents, document, scalarizeContext(context, group, scope));
 
   /** A statement over the axes that lead and time do not fix. */
   const over = (
@@ -64,7 +71,7 @@ export function lowerSequential(context: LowerContext, group: Group, scope: Kern
       }
       return id === node.id ? undefined : stepValues.load(other, here);
     };
-    return scalarize(node.id, at, scalarizeContext(context, group, scope, known));
+    return scalarize(node.id, at, scalarizeContext(context, group, scope, known, range));
   };
 
   /** The stores of a value that leaves the kernel. */
@@ -112,6 +119,7 @@ export function lowerSequential(context: LowerContext, group: Group, scope: Kern
     bindings: scope.finish().bindings,
     leads,
     steps,
+    ...(range && { range: { begin: range.begin, end: range.end } }),
     before,
     each: [...kept, ...values, ...updates],
     schedule: context.schedules.sequential(),

@@ -6,6 +6,7 @@ import { operands, operationOf } from "../../3-graph/rewrite.js";
 import type { Node, NodeId, StateId } from "../../3-graph/types.js";
 import type { Group } from "../../4-passes/fuse.js";
 import { refKey, type BufferRef, type Tensor } from "./buffers.js";
+import { documentsOf } from "./documents.js";
 import { identifier } from "./names.js";
 import type { LowerContext } from "./context.js";
 
@@ -95,7 +96,9 @@ class Walk {
       case "param":
         return this.tensor(tensors.param(node.param));
       case "prev":
-        return `prev ${this.state(node.state)}`;
+        return `prev ${this.state(node.state)} ${operands(node)
+          .map((id) => this.visit(id))
+          .join()}`;
       default: {
         const reads = operands(node).map((id) => this.visit(id));
         const history = node.kind === "conv" ? this.state(node.history) : "";
@@ -117,7 +120,11 @@ class Walk {
     const onCycle = this.context.fusion.groups[this.group]?.recurrence?.states.includes(id) === true;
     const value = this.visit(state.equation.value);
     const start = state.kind === "local" ? `from ${state.init}` : "";
-    this.lines.push(`${name} ${state.kind} ${start} ${before} ${after} ${onCycle ? "cycle" : ""} %${value}`);
+    const documents = documentsOf(state);
+    const within =
+      documents === undefined ? "" : ` within ${documents.axis} ${String(this.visit(documents.spans))}`;
+    const cycle = onCycle ? "cycle" : "";
+    this.lines.push(`${name} ${state.kind} ${start} ${before} ${after} ${cycle} %${value}${within}`);
     return name;
   }
 }
@@ -136,6 +143,7 @@ const REFERENCES = new Set([
   "parts",
   "history",
   "state",
+  "steps",
 ]);
 
 /** An operation's own fields. */

@@ -53,3 +53,13 @@ export function tooLarge(span: Span, most: number): Diagnostic {
     hint: "does a block call itself, or does a `repeat` in a `repeat` go too far?",
   };
 }
+
+export function notPacked(span: Span, model: string, what: string): Diagnostic {
+  return {
+    code: "K0712",
+    severity: "error",
+    message: `documents of the model \`${model}\` cannot be packed: ${what}`,
+    span,
+    hint: "give what differs by sequence the batch axis, or build without the program `packed`",
+  };
+}
