@@ -21,7 +21,7 @@ const SCHEDULES = [
   {},
   { chunkBelow: 0 },
   { chunkBelow: 1e9, chunkFrom: 1 },
-  { chunkBelow: 1e9, chunkFrom: 1 },
+  { chunkBelow: 1e9, chunkFrom: 1, matrixChunk: 4 },
 ] as const;
 
 const genes = (minLength: number, maxLength: number): fc.Arbitrary<number[]> =>

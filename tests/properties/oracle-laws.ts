@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import type { Graph } from "../../compiler/3-graph/types.js";
 import { validate } from "../../compiler/3-graph/validate.js";
+import { prefillVariants } from "../../compiler/4-passes/decay/index.js";
 import { PASSES } from "../../compiler/4-passes/index.js";
 import { TAIL_BEGIN, TAIL_COUNT } from "../../compiler/4-passes/programs.js";
 import type { Compilation } from "../../compiler/compile.js";
@@ -86,13 +87,18 @@ class Meaning {
     const derived = programs.load === undefined ? {} : interpret(programs.load, options).outputs;
     const params = { ...options.params, ...derived };
     this.same(interpret(programs.model, { ...options, params }), "after load");
-    const run = (begin: number, count: number): Interpretation =>
-      interpret(programs.prefill, {
+    const run = (begin: number, count: number, program = programs.prefill): Interpretation =>
+      interpret(program, {
         ...options,
         params,
         sizes: { ...options.sizes, [TAIL_BEGIN]: begin, [TAIL_COUNT]: count },
       });
     this.same(run(0, steps), "prefill");
+    for (const { graph } of prefillVariants(programs.prefill, { matrixChunk: 4 })) {
+      if (graph === programs.prefill) continue;
+      validate(graph);
+      this.same(run(0, steps, graph), "products of matrices");
+    }
     const begin = this.random.integer(0, steps);
     const count = this.random.integer(1, steps - begin + 1);
     this.window(run(begin, count), begin, count);
