@@ -1,7 +1,8 @@
 /** Calls whose inputs hold documents of different lengths: what is checked, and what comes back. */
-import type { OutputEntry } from "./bundle-format.js";
+import type { Manifest, OutputEntry } from "./bundle-format.js";
+import { evaluateDim } from "./dim.js";
 import { KraitError } from "./errors.js";
-import type { CheckedInputs } from "./inputs.js";
+import type { CheckedInputs, InputData } from "./inputs.js";
 import type { ModelParts } from "./model-parts.js";
 import type { AxisNames } from "./numbers.js";
 import { outputShape, timeIndex, type Outputs } from "./outputs.js";
@@ -34,6 +35,46 @@ export function checkLengths(lengths: readonly number[], batch: number, { steps 
     `The lengths add up to ${String(total)} steps, and the inputs cover ${String(steps)}.`,
     { hint: "The inputs hold the documents one after the other along time, and have no batch axis." },
   );
+}
+
+/** Inputs of one step of every sequence as documents of one step: the sequences take the place of time. */
+export function stepsAsDocuments(
+  { inputs: entries }: Manifest,
+  names: AxisNames,
+  batch: number,
+  { inputs }: CheckedInputs,
+): CheckedInputs {
+  const moved = inputs.map((input) => {
+    const axes = entries.find(({ name }) => name === input.name)?.axes ?? [];
+    const [b, t] = [names.batch, names.steps].map((name) => axes.findIndex(({ size }) => size === name));
+    if (b === undefined || t === undefined || b < 0 || t < 0 || Math.abs(b - t) === 1) return input;
+    const numbers = { [names.batch]: batch, [names.steps]: 1 };
+    const between = elements(
+      axes.slice(Math.min(b, t) + 1, Math.max(b, t)).map(({ size }) => evaluateDim(size, numbers)),
+    );
+    return {
+      ...input,
+      data: swapped(
+        input.data,
+        b < t ? [batch, between] : [between, batch],
+        axes.slice(Math.max(b, t) + 1).map(({ size }) => evaluateDim(size, numbers)),
+      ),
+    };
+  });
+  return { steps: batch, inputs: moved };
+}
+
+/** [outer…, p, q, inner…] as [outer…, q, p, inner…]. */
+function swapped(data: InputData, [p, q]: readonly [number, number], inner: readonly number[]): InputData {
+  const each = elements(inner);
+  const out = data.slice();
+  for (let from = 0; from < data.length; from += p * q * each)
+    for (let i = 0; i < p; i++)
+      for (let j = 0; j < q; j++) {
+        const at = from + (i * q + j) * each;
+        out.set(data.subarray(at, at + each), from + (j * p + i) * each);
+      }
+  return out;
 }
 
 /** An output as a packed program gives it: what has time has no batch. */

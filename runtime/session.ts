@@ -12,7 +12,7 @@ import {
   type Inputs,
 } from "./inputs.js";
 import type { ModelParts } from "./model-parts.js";
-import { checkLengths, checkPacked, LastPositions, packedEntry } from "./packed.js";
+import { checkLengths, checkPacked, LastPositions, packedEntry, stepsAsDocuments } from "./packed.js";
 import { selectOutputs, type Outputs } from "./outputs.js";
 import {
   checkMembers,
@@ -211,7 +211,9 @@ export class Session {
   ): Promise<() => Promise<Outputs>> {
     checkPacked(this.#parts, "go on with sequences at different positions");
     const lengths = new Array<number>(this.batch).fill(1);
-    const outputs = await this.#packed({ ...checked, steps: this.batch }, entries, where, lengths);
+    const { manifest, names } = this.#parts;
+    const documents = stepsAsDocuments(manifest, names, this.batch, checked);
+    const outputs = await this.#packed(documents, entries, where, lengths);
     return () => Promise.resolve(outputs);
   }
 

@@ -59,11 +59,7 @@ const CUT: Setting = {
   chunks: { chunkBelow: 1e9, chunkFrom: 1 },
   maxChunk: 16,
 };
-const SETTINGS: readonly Setting[] = [
-  WHOLE,
-  { how: "in chunks of time", chunks: { chunkBelow: 1e9, chunkFrom: 1 } },
-  { how: "in pieces", chunks: { chunkBelow: 0 }, maxChunk: 5 },
-];
+const SETTINGS: readonly Setting[] = [WHOLE, CUT];
 
 /** Infinities are the largest of shaders (SPEC.md § Kernel). */
 const finite = (x: number): number => (Math.abs(x) === Infinity ? Math.fround(Math.sign(x) * 3.0e38) : x);
