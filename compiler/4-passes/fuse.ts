@@ -11,6 +11,7 @@ import type { AxisId, Graph, MapFn, Node, NodeId, StateId } from "../3-graph/typ
 import { operands } from "../3-graph/rewrite.js";
 import { uncut } from "./decay/chunks.js";
 import { executionOrder } from "./order.js";
+import { TAIL_COUNT } from "./programs.js";
 import type { RecurrenceClass } from "./classify.js";
 import type { Recurrence } from "./recurrences.js";
 import { attachAll, type Attached } from "./attach.js";
@@ -255,7 +256,13 @@ class Fuser {
     for (const output of this.graph.outputs) {
       const home = this.home.get(output.value);
       const draft = home === undefined ? undefined : this.drafts[home];
-      if (draft !== undefined && this.isOn(output.axes, draft.domain) && this.isResult(draft, output.value)) {
+      if (
+        home !== undefined &&
+        draft !== undefined &&
+        this.isOn(output.axes, draft.domain) &&
+        this.isResult(draft, output.value) &&
+        (this.isWindowed(draft.domain) || this.onlyForOutputs(home))
+      ) {
         draft.outputs.push(output.name);
         continue;
       }
@@ -273,6 +280,23 @@ class Fuser {
       };
       this.drafts.push(copy);
     }
+  }
+
+  /** Whether a domain is of the tail alone, or the program has no tail. */
+  private isWindowed(domain: readonly AxisId[]): boolean {
+    const windows = [...this.graph.axes.values()].filter(
+      ({ size }) => typeof size === "object" && size.runtime === TAIL_COUNT,
+    );
+    return windows.length === 0 || windows.some(({ id }) => domain.includes(id));
+  }
+
+  /** Whether no other group and no state reads a group's values. A kernel that writes outputs is of the tail, and the body cannot read what it computes. */
+  private onlyForOutputs(g: number): boolean {
+    const members = this.drafts[g]?.members ?? new Set();
+    const carried = this.graph.states.some(({ equation }) =>
+      this.leaves(equation.value).some((id) => members.has(id)),
+    );
+    return !carried && [...members].every((id) => this.groupsReading(id, g).length === 0);
   }
 
   /** Whether a member has a value for each point of the domain (and not for each point of an inner axis too). */
