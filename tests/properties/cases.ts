@@ -17,11 +17,16 @@ export interface Case extends Drawn {
 }
 
 const STEPS = [3, 1, 2, 5, 7, 16, 17, 23, 33, 40];
+/** As costs say; never cut in time; always; recurrences as products of matrices; buffers cut small. */
 const SCHEDULES = [
   {},
   { chunkBelow: 0 },
   { chunkBelow: 1e9, chunkFrom: 1 },
+  { chunkBelow: 1e9, chunkFrom: 1, matrixChunk: 0 },
   { chunkBelow: 1e9, chunkFrom: 1, matrixChunk: 4 },
+  { matrixChunk: 4 },
+  { matrixChunk: 16 },
+  { bindingBytes: 1024 },
 ] as const;
 
 const genes = (minLength: number, maxLength: number): fc.Arbitrary<number[]> =>

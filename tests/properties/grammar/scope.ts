@@ -79,9 +79,9 @@ export class Scope {
   }
 
   /** Whether a value of these axes is small enough. */
-  fits(axes: readonly string[]): boolean {
+  fits(axes: readonly string[], most = MOST_ELEMENTS): boolean {
     const sizes = axes.map((axis) => this.size(axis)).filter((size) => !Number.isNaN(size));
-    return sizes.reduce((product, size) => product * size, 1) <= MOST_ELEMENTS;
+    return sizes.reduce((product, size) => product * size, 1) <= most;
   }
 
   /** The axes of fixed size that the body can name. */

@@ -1,6 +1,7 @@
 /** A whole source from a list of choices: axes, inputs, statements, blocks, repeats, outputs. */
 import { Draw } from "./draw.js";
 import { expression } from "./elementwise.js";
+import { branch, called, constants } from "./declarations.js";
 import * as recurrences from "./recurrences.js";
 import { isReal, RANGES, Scope, type Kind, type Source } from "./scope.js";
 import * as tensors from "./tensors.js";
@@ -63,6 +64,9 @@ const STATEMENTS: readonly Statement[] = [
   tensors.complexValue,
   tensors.acrossTime,
   tensors.acrossTime,
+  constants,
+  called,
+  branch,
   block,
   block,
   repeat,
@@ -99,7 +103,7 @@ export function drawSource({ header, statements, outputs }: Genes): Drawn {
 }
 
 function drawSizes(draw: Draw): ReadonlyMap<string, number> {
-  const m = draw.pick([3, 4, 2, 1, 5, 8, 17, 33]);
+  const m = draw.pick([3, 4, 2, 1, 5, 8, 17, 33, 70]);
   const [g, p] = [draw.pick([2, 3, 1]), draw.pick([3, 2, 1, 4])];
   const [q, r] = [draw.pick([2, 1, 3]), draw.pick([1, 2, 4])];
   return new Map([
@@ -115,7 +119,7 @@ function drawSizes(draw: Draw): ReadonlyMap<string, number> {
     ["k", draw.pick([2, 3, 4, 1])],
     ["pair", 2],
     ["slot", draw.pick([1, 2, 3].filter((size) => size <= m))],
-    ["v", draw.pick([5, 11, 40])],
+    ["v", draw.pick([5, 11, 40, 200])],
   ]);
 }
 
@@ -199,7 +203,38 @@ function drawOutputs(scope: Scope, draw: Draw): void {
   };
   const all = scope.known(usable);
   add(all.find(({ axes }) => axes.includes("t")) ?? all[0]);
+  const rest = unread(scope, all);
+  if (rest.length > 0 && draw.once(2)) add(together(scope, draw, rest));
   for (let k = draw.below(3); k > 0; k--) add(scope.choose(draw, usable));
+}
+
+/** Values that no line reads: without an output of their own, nothing would compute them. */
+function unread(scope: Scope, values: readonly Value[]): readonly Value[] {
+  const words = scope.lines.map((line) => new Set(line.split("=").slice(1).join("=").match(/\w+/g)));
+  return values.filter(({ text }) => !words.some((line) => line.has(text)));
+}
+
+/** Several values in one: each brought to what all have, then added. */
+function together(scope: Scope, draw: Draw, values: readonly Value[]): Value {
+  const reduce = draw.pick(["mean", "max"]);
+  const terms = values.slice(0, 5).map((value): Value => {
+    const over = scope.nameable(value.axes);
+    return over.length === 0
+      ? value
+      : {
+          ...value,
+          text: `${reduce}(${value.text}, over [${over.join(", ")}])`,
+          axes: without(value.axes, over),
+        };
+  });
+  return scope.define({
+    text: terms.map((term) => atom(term)).join(" + "),
+    axes: union(...terms),
+    scalar: "f32",
+    low: terms.reduce((sum, { low }) => sum + low, 0),
+    high: terms.reduce((sum, { high }) => sum + high, 0),
+    bits: Infinity,
+  });
 }
 
 function canonical(axes: readonly string[]): readonly string[] {

@@ -23,6 +23,9 @@ function operand(
 const count = (scope: Scope, over: readonly string[]): number =>
   over.reduce((product, axis) => product * scope.size(axis), 1);
 
+/** Weights are as large as it takes to fill tiles. */
+const MOST_WEIGHTS = 15_000;
+
 /** A product with a parameter of its own, which has the axes contracted and some others; perhaps with a bias. */
 export const projection: Statement = (scope, draw) => {
   const found = operand(scope, draw);
@@ -32,7 +35,8 @@ export const projection: Statement = (scope, draw) => {
   const open = without(scope.primes(), x.axes);
   const added = [...draw.some(open)].slice(0, 2);
   const kept = draw.once(4) ? scope.nameable(rest).slice(0, 1) : [];
-  if (!scope.fits([...rest, ...added]) || !scope.fits([...over, ...added, ...kept])) return false;
+  if (!scope.fits([...rest, ...added]) || !scope.fits([...over, ...added, ...kept], MOST_WEIGHTS))
+    return false;
   const w = scope.param(draw, [...added, ...over, ...kept], "signed");
   const high = magnitude(x) * count(scope, over);
   const pair = draw.once(2) ? [w.text, x.text] : [x.text, w.text];
@@ -270,6 +274,8 @@ export const greatest: Statement = (scope, draw) => {
       isReal(v) &&
       isExact(v) &&
       v.axes.includes("m") &&
+      // It has a copy of its own.
+      !v.axes.includes("m'") &&
       !v.axes.includes("slot") &&
       scope.fits([...v.axes, "m'"]),
   );
