@@ -2,7 +2,7 @@
  * The packed program: `prefill` of documents of any lengths, which lie one after the other along time. A coordinate of
  * batch is a document. Values at a step lose the batch axis; those without time keep it, and are looked up by the step's
  * document where they meet. `prev`, convolutions and flips stay within the step's document, and what is summed over time
- * or a copy of it counts the positions of that document alone (docs/decisions/0006).
+ * or a copy of it counts the positions of that document alone (docs/decisions/0010).
  */
 import { InternalError } from "../diagnostics/internal-error.js";
 import type { Origin } from "../3-graph/build.js";
