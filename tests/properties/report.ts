@@ -1,14 +1,15 @@
 /** How many models and checks a run had, from which seed, on what: one line at the end of each group of laws. */
-import fc from "fast-check";
+import type fc from "fast-check";
+import type { Case } from "./cases.js";
 
 export const SEED = Number(process.env["KRAIT_LAWS_SEED"] ?? 1);
 
 /** fast-check's settings for a group of laws, so many models of it unless KRAIT_LAWS_RUNS says how many; KRAIT_LAWS_SECONDS ends a run early. */
-export function settings(byDefault: number): fc.Parameters & { readonly numRuns: number } {
+export function settings(byDefault: number): fc.Parameters<[Case]> & { readonly numRuns: number } {
   const numRuns = Number(process.env["KRAIT_LAWS_RUNS"] ?? byDefault);
   const seconds = process.env["KRAIT_LAWS_SECONDS"];
   const limit = seconds === undefined ? {} : { interruptAfterTimeLimit: 1000 * Number(seconds) };
-  return { numRuns, seed: SEED, plugins: [fc.unbiased()], ...limit };
+  return { numRuns, seed: SEED, ...limit };
 }
 
 export class Report {
