@@ -59,12 +59,12 @@ function attach(graph: Graph, recurrence: Recurrence, units: ReadonlyMap<NodeId,
     ...decided,
     kind: "sequential",
     inner: [],
-    members: [...cycle, ...readersUpToContraction(walk)],
+    members: [...cycle, ...readersUpToContraction(walk, time)],
     domain: canonical(graph, domain),
   });
   if (MIXING.has(found)) return sequential();
 
-  const readers = contractedReaders(graph, walk, cycle, domain);
+  const readers = contractedReaders(graph, walk, cycle, { domain, time });
   if ("spills" in readers)
     return {
       recurrence,
@@ -96,12 +96,17 @@ function canonical(graph: Graph, axes: readonly AxisId[]): readonly AxisId[] {
   return [...axes].sort((p, q) => rank(p) - rank(q));
 }
 
+/** Whether it contracts time: it reads steps that the recurrence has not come to. */
+function contracts(node: Node, time: AxisId | undefined): boolean {
+  return (node.kind === "dot" || node.kind === "reduce") && time !== undefined && node.over.includes(time);
+}
+
 /** The elementwise readers of the cycle and the contractions that end them, if all contract the same axes and nothing escapes uncontracted; else the reader that stands against it, if it is one. */
 function contractedReaders(
   graph: Graph,
   walk: OpenReaders,
   cycle: ReadonlySet<NodeId>,
-  domain: readonly AxisId[],
+  { domain, time }: { readonly domain: readonly AxisId[]; readonly time: AxisId | undefined },
 ):
   | { readonly inner: readonly AxisId[]; readonly members: readonly NodeId[] }
   | { readonly spills: Node | undefined } {
@@ -109,7 +114,7 @@ function contractedReaders(
   const members: NodeId[] = [];
   let inner: readonly AxisId[] | undefined;
   for (let node = walk.next(); node !== undefined; node = walk.next()) {
-    if (walk.readsResults(node)) return { spills: node };
+    if (walk.readsResults(node) || contracts(node, time)) return { spills: node };
     members.push(node.id);
     if (node.kind === "map" && node.type.axes.every((axis) => domain.includes(axis))) {
       walk.opens(node.id);
@@ -134,11 +139,11 @@ function contractedReaders(
 }
 
 /** For the sequential kernel: everything that reads uncontracted state, up to and with the contraction. */
-function readersUpToContraction(walk: OpenReaders): readonly NodeId[] {
+function readersUpToContraction(walk: OpenReaders, time: AxisId | undefined): readonly NodeId[] {
   const members: NodeId[] = [];
   for (let node = walk.next(); node !== undefined; node = walk.next()) {
     if (node.kind !== "map" && node.kind !== "dot" && node.kind !== "reduce") continue;
-    if (walk.readsResults(node)) continue;
+    if (walk.readsResults(node) || contracts(node, time)) continue;
     members.push(node.id);
     if (node.kind === "map") walk.opens(node.id);
   }
