@@ -5,7 +5,7 @@ import { cases } from "./cases.js";
 import { holdsOnDevice } from "./device-laws.js";
 import { Report, SEED, settings } from "./report.js";
 
-const SETTINGS = settings(100);
+const SETTINGS = settings(60);
 
 describe("laws of models on a device", function () {
   this.timeout(0);
