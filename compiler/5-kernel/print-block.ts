@@ -151,7 +151,7 @@ export class BlockPrinter {
   component(exprs: readonly Expr[], i: 0 | 1 | 2 | 3): BlockPrinter {
     const environment = componentsOf(exprs, this.scope, i);
     const scope = {
-      parent: withoutBound(this.scope),
+      parent: componentOf(this.scope, i),
       indexes: undefined,
       environment,
       bound: new Map(),
@@ -211,9 +211,7 @@ export class BlockPrinter {
       case "loop":
         return this.loop(expr, scope);
       case "op":
-        return expr.op === "select" && this.isLazy(expr, scope)
-          ? this.lazySelect(expr, scope)
-          : this.operation(expr, scope);
+        return expr.op === "select" ? this.select(expr, scope) : this.operation(expr, scope);
       default:
         throw new InternalError("print-wgsl", `${expr.kind} is not computed`);
     }
@@ -272,9 +270,23 @@ export class BlockPrinter {
     return { wgsl: total, width: body.width };
   }
 
-  /** A select is taken apart where a side that may not be evaluated holds a load or a loop. */
-  private isLazy(expr: Extract<Expr, { kind: "op" }>, scope: Scope): boolean {
-    return expr.args.slice(1).some((side) => this.isGuarded(side, scope, new Set()));
+  /**
+   * A select is taken apart where a side that may not be evaluated holds a load or a loop. The condition comes first: what
+   * it has bound may be all that a side loads.
+   */
+  private select(expr: Extract<Expr, { kind: "op" }>, scope: Scope): Value {
+    const [condition, ifTrue, ifFalse] = expr.args;
+    if (condition === undefined || ifTrue === undefined || ifFalse === undefined)
+      throw new InternalError("print-wgsl", "select takes three");
+    const truth = this.emit(condition, scope);
+    if ([ifTrue, ifFalse].some((side) => this.isGuarded(side, scope, new Set())))
+      return truth.width === 1
+        ? this.lazySelect(expr.type, truth, ifTrue, ifFalse, scope)
+        : this.byComponent(expr, scope);
+    const [yes, no] = [this.emit(ifTrue, scope), this.emit(ifFalse, scope)];
+    const width = [truth, yes, no].some((value) => value.width === 4) ? 4 : 1;
+    const sides = [no, yes].map((value) => widen(value, expr.type, width));
+    return { wgsl: call("select", [...sides, truth.wgsl]), width };
   }
 
   private isGuarded(expr: Expr, scope: Scope, seen: Set<Expr>): boolean {
@@ -284,12 +296,7 @@ export class BlockPrinter {
     return children(expr).some((child) => this.isGuarded(child, scope, seen));
   }
 
-  private lazySelect(expr: Extract<Expr, { kind: "op" }>, scope: Scope): Value {
-    const [condition, ifTrue, ifFalse] = expr.args;
-    if (condition === undefined || ifTrue === undefined || ifFalse === undefined)
-      throw new InternalError("print-wgsl", "select takes three");
-    const truth = this.emit(condition, scope);
-    if (truth.width !== 1) return this.byComponent(expr, scope);
+  private lazySelect(type: ExprType, truth: Value, ifTrue: Expr, ifFalse: Expr, scope: Scope): Value {
     const sides = [ifTrue, ifFalse].map((side) => {
       const inner: Scope = {
         parent: scope,
@@ -306,21 +313,25 @@ export class BlockPrinter {
     const chosen = variable<"f32">(this.context.names.take("chosen"));
     if (no.inner.statements.length === 0 && !this.isGuarded(ifFalse, scope, new Set())) {
       scope.statements.push(code`
-        var ${chosen} = ${widen(no.value, expr.type, width)};
+        var ${chosen} = ${widen(no.value, type, width)};
         if (${truth.wgsl}) {
           ${join(yes.inner.statements)}
-          ${chosen} = ${widen(yes.value, expr.type, width)};
+          ${chosen} = ${widen(yes.value, type, width)};
         }
       `);
     } else {
+      // Not an else: SwiftShader compiles n of them in a loop in time 2ⁿ, and n of these in time n.
+      const condition = (isName(truth) ? truth : this.bindText(scope, "condition", truth))
+        .wgsl as Wgsl<"bool">;
       scope.statements.push(code`
-        var ${chosen}: ${name(typeName(expr.type, width))};
-        if (${truth.wgsl}) {
+        var ${chosen}: ${name(typeName(type, width))};
+        if (${condition}) {
           ${join(yes.inner.statements)}
-          ${chosen} = ${widen(yes.value, expr.type, width)};
-        } else {
+          ${chosen} = ${widen(yes.value, type, width)};
+        }
+        if (${not(condition)}) {
           ${join(no.inner.statements)}
-          ${chosen} = ${widen(no.value, expr.type, width)};
+          ${chosen} = ${widen(no.value, type, width)};
         }
       `);
     }
@@ -331,9 +342,8 @@ export class BlockPrinter {
   private byComponent(expr: Expr, scope: Scope): Value {
     const parts = ([0, 1, 2, 3] as const).map((i) => {
       const environment = componentsOf([expr], scope, i);
-      // A scope without a parent's bindings: what is bound outside is four wide.
       const inner: Scope = {
-        parent: withoutBound(scope),
+        parent: componentOf(scope, i),
         indexes: undefined,
         environment,
         bound: new Map(),
@@ -358,7 +368,7 @@ export class BlockPrinter {
     if (operator !== undefined && b !== undefined)
       return { wgsl: binary(a.value.wgsl, operator, b.value.wgsl), width };
     const comparison = COMPARISON[expr.op];
-    const [x, y, z] = wide();
+    const [x, y] = wide();
     if (x === undefined) throw new InternalError("print-wgsl", `${expr.op} without operands`);
     if (comparison !== undefined && y !== undefined)
       return { wgsl: this.logic(expr.op, x, comparison, y, width), width };
@@ -376,9 +386,6 @@ export class BlockPrinter {
         return { wgsl: binary(literal("f32", 1), "/", x), width };
       case "rsqrt":
         return { wgsl: call("inverseSqrt", [x]), width };
-      case "select":
-        if (y === undefined || z === undefined) throw new InternalError("print-wgsl", "select takes three");
-        return { wgsl: call("select", [z, y, a.value.width === 1 ? a.value.wgsl : x]), width };
       case "f32":
       case "u32":
       case "i32":
@@ -465,9 +472,18 @@ function componentsOf(exprs: readonly Expr[], scope: Scope, i: 0 | 1 | 2 | 3): E
   return environment;
 }
 
-/** The same place, as if nothing had been bound there. */
-function withoutBound(scope: Scope): Scope {
-  return { ...scope, parent: scope.parent && withoutBound(scope.parent), bound: new Map() };
+/** The same place for the i-th of four: what is bound four wide there is its component. */
+function componentOf(scope: Scope, i: 0 | 1 | 2 | 3): Scope {
+  const bound = new Map<Expr, Value>();
+  for (const [expr, value] of scope.bound)
+    bound.set(expr, value.width === 1 ? value : scalarValue(component(value.wgsl, i)));
+  return { ...scope, parent: scope.parent && componentOf(scope.parent, i), bound };
+}
+
+/** The same place, where only that is bound which is the same for all four. */
+function withoutFours(scope: Scope): Scope {
+  const bound = new Map([...scope.bound].filter(([, { width }]) => width === 1));
+  return { ...scope, parent: scope.parent && withoutFours(scope.parent), bound };
 }
 
 /** The same place, where a var that is four in a row is its first. */
@@ -479,7 +495,7 @@ function withFirsts(scope: Scope): Scope {
     }
   }
   return {
-    parent: withoutBound(scope),
+    parent: withoutFours(scope),
     indexes: undefined,
     environment,
     bound: new Map(),

@@ -3,12 +3,12 @@ import fc from "fast-check";
 import { testAdapter } from "../support/adapter.js";
 import { cases } from "./cases.js";
 import { holdsOnDevice } from "./device-laws.js";
-import { Report, SEED, settings } from "./report.js";
+import { LONGEST, Report, SEED, settings } from "./report.js";
 
 const SETTINGS = settings(60);
 
 describe("laws of models on a device", function () {
-  this.timeout(0);
+  this.timeout(LONGEST);
   const report = new Report();
 
   it(`hold for ${String(SETTINGS.numRuns)} random sources (seed ${String(SEED)})`, async () => {

@@ -3,14 +3,14 @@ import fc from "fast-check";
 import { requestDevice } from "../../src/node/adapters.js";
 import { cases } from "./cases.js";
 import { holdsForOracle } from "./oracle-laws.js";
-import { Report, SEED, settings } from "./report.js";
+import { LONGEST, Report, SEED, settings } from "./report.js";
 
 const SETTINGS = settings(400);
 /** Every step is interpreted by itself. */
 const MOST_STEPS = 7;
 
 describe("laws of the compiler", function () {
-  this.timeout(0);
+  this.timeout(LONGEST);
   const report = new Report();
   let device: GPUDevice;
 

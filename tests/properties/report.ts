@@ -4,12 +4,18 @@ import type { Case } from "./cases.js";
 
 export const SEED = Number(process.env["KRAIT_LAWS_SEED"] ?? 1);
 
-/** fast-check's settings for a group of laws, so many models of it unless KRAIT_LAWS_RUNS says how many; KRAIT_LAWS_SECONDS ends a run early. */
+/** Milliseconds: a shader may take a driver forever. None where the number of models is asked for. */
+export const LONGEST = process.env["KRAIT_LAWS_RUNS"] === undefined ? 600_000 : 0;
+
+/**
+ * fast-check's settings for a group of laws, so many models of it unless KRAIT_LAWS_RUNS says how many; KRAIT_LAWS_SECONDS ends
+ * a run early. A counterexample is made smaller if KRAIT_LAWS_SHRINK is 1, which can take hours.
+ */
 export function settings(byDefault: number): fc.Parameters<[Case]> & { readonly numRuns: number } {
   const numRuns = Number(process.env["KRAIT_LAWS_RUNS"] ?? byDefault);
   const seconds = process.env["KRAIT_LAWS_SECONDS"];
   const limit = seconds === undefined ? {} : { interruptAfterTimeLimit: 1000 * Number(seconds) };
-  return { numRuns, seed: SEED, ...limit };
+  return { numRuns, seed: SEED, endOnFailure: process.env["KRAIT_LAWS_SHRINK"] !== "1", ...limit };
 }
 
 export class Report {
