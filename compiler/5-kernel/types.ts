@@ -199,8 +199,6 @@ export interface ScanKernel extends KernelBase {
     readonly initial: Expr;
     /** Name of the step value that is the state's new value. */
     readonly next: string;
-    /** What multiplies the previous value (shifts it, in a tropical recurrence) where the state is affine in its own past alone; for reading, not for printing. */
-    readonly decay?: Expr;
     /** Where the last value goes, with var `last` for it. Absent if it is not kept. */
     readonly final?: Store;
   }[];

@@ -155,4 +155,21 @@ export const RECURRENCES: readonly RecurrenceSource[] = [
   s = 0.5 * prev(s) + tanh(h)
   output y[b, t, d] = s`),
   },
+  {
+    name: "complex states that turn as they decay",
+    kernel: "scan",
+    text: model(`
+  state h[d, n]: complex init 0.5
+  h = g * cis(x) * prev(h) + x * complex(key, q)
+  output y[b, t, d] = re(dot(complex(q, key), h, over n))
+  output before[b, t, d] = im(dot(q, prev(h), over n))`),
+  },
+  {
+    name: "complex states by zero-order hold",
+    kernel: "scan",
+    text: model(`
+  state h[d, n]: complex
+  der(h) = complex(-0.5 - w, pos(n)) * h + x * key by zoh(g)
+  output y[b, t, d] = re(dot(q, h, over n))`),
+  },
 ];

@@ -63,8 +63,7 @@ export function chunkingOf(
   | { readonly when: Dim; readonly numbers: NonNullable<LoweredKernel["numbers"]>; readonly cut: Cut }
   | undefined {
   const steps = layout.documents === undefined ? axisSize(context.graph, layout.time) : LONGEST;
-  if (typeof steps === "number" || layout.complex || !whole.states.every(({ decay }) => decay))
-    return undefined;
+  if (typeof steps === "number") return undefined;
   const leads = product(layout.lead.map((axis) => axisSize(context.graph, axis)));
   const chunking = context.schedules.chunking(shapeOf(whole), leads, steps);
   if (chunking === undefined) return undefined;

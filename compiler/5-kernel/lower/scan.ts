@@ -33,10 +33,16 @@ import { withinBindings } from "./within-bindings.js";
 
 export function lowerScan(context: LowerContext, group: Group): readonly LoweredKernel[] {
   const layout = layoutOf(context, group);
-  const whole = withinBindings(context, (scope) => new ScanLowering(context, group, layout, scope).whole());
+  const tried: ScanLowering[] = [];
+  const whole = withinBindings(context, (scope) => {
+    const lowering = new ScanLowering(context, group, layout, scope);
+    tried.push(lowering);
+    return lowering.whole();
+  });
   const { kernel } = whole;
-  const cuts = group.class !== undefined && ASSOCIATIVE.has(group.class) && kernel.skeleton === "scan";
-  const chunking = cuts ? chunkingOf(context, layout, kernel) : undefined;
+  const isAffine = tried.at(-1)?.isAffine === true;
+  const cuts = isAffine && group.class !== undefined && ASSOCIATIVE.has(group.class);
+  const chunking = cuts && kernel.skeleton === "scan" ? chunkingOf(context, layout, kernel) : undefined;
   if (chunking === undefined) return [whole];
   const { when, numbers, cut } = chunking;
   const part = (build: (lowering: ScanLowering) => ScanKernel): LoweredKernel => ({
@@ -52,6 +58,21 @@ export function lowerScan(context: LowerContext, group: Group): readonly Lowered
   ];
 }
 
+type KernelState = ScanKernel["states"][number];
+
+/** A state of the recurrence: one state of the kernel, or two for the parts of a complex one. */
+interface Solved {
+  readonly state: State;
+  readonly inner: boolean;
+  readonly parts: readonly KernelState[];
+  readonly decay?: Value;
+}
+
+const withFinal = (state: KernelState, final: Store | undefined): KernelState =>
+  final === undefined ? state : { ...state, final };
+
+const partOf = ({ re, im }: Value, k: number, e: ExprBuilder): Expr => (k === 0 ? re : (im ?? e.f32(0)));
+
 class ScanLowering {
   private readonly e: ExprBuilder;
   private readonly names = new Set(["prev", "last"]);
@@ -63,6 +84,8 @@ class ScanLowering {
   private readonly cycle: ReadonlySet<NodeId>;
   private readonly stateful: ReadonlySet<NodeId>;
   private readonly semiring: Semiring;
+  /** Whether every state is a factor times its own past, and something. Known once a kernel is made. */
+  isAffine = false;
 
   constructor(
     private readonly context: LowerContext,
@@ -96,40 +119,40 @@ class ScanLowering {
   local(cut: Cut): ScanKernel {
     const at = this.coordinates(cut);
     const chunk = this.chunkIndex(cut);
-    const { zero, one, times } = this.semiring;
-    const states = this.states(at, () => ({ re: this.e.f32(zero) }), false).flatMap((state, k) => {
-      const declared = this.layout.states[k];
-      if (declared === undefined || state.decay === undefined)
-        throw new InternalError("lower", "a chunk without decay");
-      const previous = this.e.variable(`prev_${state.name}_decay`, "f32");
-      const product_ = `${state.name}_decay`;
-      this.steps.push({
-        name: `${product_}_next`,
-        inner: state.inner,
-        value: times(state.decay, previous, this.e),
-      });
-      const final = (what: string): { final?: Store } => {
-        const [store] = this.scope.store(
-          this.chunkTensor(declared, what, cut),
-          this.chunkPlace(declared, at, chunk),
-          {
-            re: this.e.variable("last", "f32"),
-          },
-        );
-        return store === undefined ? {} : { final: store };
-      };
-      return [
-        { ...state, ...final("local") },
-        {
-          name: product_,
-          inner: state.inner,
-          initial: this.e.f32(one),
-          next: `${product_}_next`,
-          ...final("decay"),
-        },
-      ];
-    });
+    const { zero } = this.semiring;
+    const states = this.solved(at, () => this.filled(zero), false).flatMap(
+      ({ state, inner, parts, decay }) => {
+        const last = this.filled("last");
+        const chunked = (what: string): readonly (Store | undefined)[] =>
+          this.scope.store(this.chunkTensor(state, what, cut), this.chunkPlace(state, at, chunk), last);
+        const locals = chunked("local");
+        const decays = chunked("decay");
+        return [
+          ...parts.map((part, k) => withFinal(part, locals[k])),
+          ...this.products(parts, decay, inner).map((part, k) => withFinal(part, decays[k])),
+        ];
+      },
+    );
     return this.finish(at, states, { ...this.chunkRange(cut, at), suffix: "_local", noResults: true });
+  }
+
+  /** The product of the decays so far, as states beside those whose decays they are. */
+  private products(
+    parts: readonly KernelState[],
+    decay: Value | undefined,
+    inner: boolean,
+  ): readonly KernelState[] {
+    if (decay === undefined) throw new InternalError("lower", "a chunk without decay");
+    const { one, times } = this.semiring;
+    const names = parts.map((part) => `${part.name}_decay`);
+    const [re, im] = names.map((each) => this.e.variable(`prev_${each}`, "f32"));
+    if (re === undefined) throw new InternalError("lower", "a state without parts");
+    const product_ = times(decay, im === undefined ? { re } : { re, im }, this.e);
+    return names.map((each, k) => {
+      const next = `${each}_next`;
+      this.steps.push({ name: next, inner, value: partOf(product_, k, this.e) });
+      return { name: each, inner, initial: this.e.f32(k === 0 ? one : 0), next };
+    });
   }
 
   /** A scan over chunks: the state before each chunk, and after the last. */
@@ -144,33 +167,38 @@ class ScanLowering {
     this.spread(at, layout.lead, lead);
     this.spread(at, [...layout.channel, ...layout.inner], flat);
     const stores: Store[] = [];
-    const states = layout.states.map((state) => {
-      const name = this.fresh(identifier(state.name));
-      const previous = e.variable(`prev_${name}`, "f32");
-      const read = (what: string): Expr => {
-        const staged = this.fresh(`${name}_${what}`);
-        const value = scope.load(this.chunkTensor(state, what, cut), this.chunkPlace(state, at, chunk)).re;
-        this.staged.push({ name: staged, per: "channel", value });
-        return e.variable(staged, "f32");
+    const states = layout.states.flatMap((state) => {
+      const base = this.fresh(identifier(state.name));
+      const names = this.parts().map((part) => this.part(base, part));
+      const previous = this.valueOf(names.map((each) => e.variable(`prev_${each}`, "f32")));
+      const read = (what: string): Value => {
+        const loaded = scope.load(this.chunkTensor(state, what, cut), this.chunkPlace(state, at, chunk));
+        return this.valueOf(
+          names.map((each, k) => {
+            const staged = this.fresh(`${each}_${what}`);
+            this.staged.push({ name: staged, per: "channel", value: partOf(loaded, k, e) });
+            return e.variable(staged, "f32");
+          }),
+        );
       };
-      const next = this.fresh(`${name}_next`);
-      this.steps.push({
-        name: next,
-        inner: true,
-        value: semiring.plus(semiring.times(read("decay"), previous, e), read("local"), e),
-      });
-      const before = this.fresh(`${name}_before_chunk`);
-      this.reductions.push({ name: before, fn: "sum", value: previous });
-      stores.push(
-        ...scope.store(this.chunkTensor(state, "carry", cut), this.chunkPlace(state, at, chunk), {
-          re: e.variable(before, "f32"),
+      const next = semiring.plus(semiring.times(read("decay"), previous, e), read("local"), e);
+      const before = this.valueOf(
+        names.map((each, k) => {
+          const reduction = this.fresh(`${each}_before_chunk`);
+          this.reductions.push({ name: reduction, fn: "sum", value: partOf(previous, k, e) });
+          return e.variable(reduction, "f32");
         }),
       );
-      const [final] = scope.store(this.tensor(state, "next"), this.place(state, at), {
-        re: e.variable("last", "f32"),
+      stores.push(
+        ...scope.store(this.chunkTensor(state, "carry", cut), this.chunkPlace(state, at, chunk), before),
+      );
+      const finals = scope.store(this.tensor(state, "next"), this.place(state, at), this.filled("last"));
+      const initial = scope.load(this.tensor(state, "state"), this.place(state, at));
+      return names.map((each, k) => {
+        const step = this.fresh(`${each}_next`);
+        this.steps.push({ name: step, inner: true, value: partOf(next, k, e) });
+        return withFinal({ name: each, inner: true, initial: partOf(initial, k, e), next: step }, finals[k]);
       });
-      const initial = scope.load(this.tensor(state, "state"), this.place(state, at)).re;
-      return { name, inner: true, initial, next, ...(final === undefined ? {} : { final }) };
     });
     const { name, notes } = describe(this.context, this.group);
     const kernel = {
@@ -302,7 +330,7 @@ class ScanLowering {
       },
       name: `${identifier(state.name)}_${what}`,
       layout: [...this.layout.lead.map(extent), { size: cut.chunks }, ...rest.map(extent)],
-      complex: false,
+      complex: this.layout.complex,
       element: "f32",
     };
   }
@@ -338,67 +366,69 @@ class ScanLowering {
     return name;
   }
 
-  /** The states with their equations as step values. */
-  private states(
-    at: Coordinates,
-    initial: (state: State) => Value,
-    keep: boolean,
-  ): (ScanKernel["states"][number] & { readonly decay?: Expr })[] {
+  /** The states with their equations as step values, each with what the equation multiplies it by, if that is one thing. */
+  private solved(at: Coordinates, initial: (state: State) => Value, keep: boolean): readonly Solved[] {
     const inStep = this.stepContext(at);
     const names = new Map(this.layout.states.map((state) => [state.id, this.fresh(identifier(state.name))]));
-    for (const node of this.context.graph.nodes) {
-      if (node.kind !== "prev" || !this.cycle.has(node.id)) continue;
-      const name = names.get(node.state) ?? "state";
-      const re = this.e.variable(this.part(`prev_${name}`, "re"), "f32");
-      this.held.set(
-        String(node.id),
-        this.layout.complex ? { re, im: this.e.variable(`prev_${name}_im`, "f32") } : { re },
+    const previousOf = (state: StateId): Value => {
+      const name = names.get(state) ?? "state";
+      return this.valueOf(
+        this.parts().map((part) => this.e.variable(`prev_${this.part(name, part)}`, "f32")),
       );
-    }
-    const solved = [...this.layout.states].sort((p, q) => p.equation.value - q.equation.value);
-    const found = new Map<StateId, (ScanKernel["states"][number] & { readonly decay?: Expr })[]>();
-    for (const state of solved) {
+    };
+    for (const node of this.context.graph.nodes)
+      if (node.kind === "prev" && this.cycle.has(node.id))
+        this.held.set(String(node.id), previousOf(node.state));
+    const inOrder = [...this.layout.states].sort((p, q) => p.equation.value - q.equation.value);
+    const found = new Map<StateId, Solved>();
+    for (const state of inOrder) {
       const base = names.get(state.id) ?? "state";
       const next = scalarize(state.equation.value, at, inStep);
       const inner = state.axes.some((axis) => this.layout.inner.includes(axis));
       const start = initial(state);
-      const last = { re: this.e.variable("last", "f32"), im: this.e.variable("last", "f32") };
-      const finals =
+      const finals: readonly Store[] =
         keep && state.kind !== "local"
-          ? this.scope.store(
-              this.tensor(state, "next"),
-              this.place(state, at),
-              this.layout.complex ? last : { re: last.re },
-            )
+          ? this.scope.store(this.tensor(state, "next"), this.place(state, at), this.filled("last"))
           : [];
-      const parts = this.layout.complex ? (["re", "im"] as const) : (["re"] as const);
-      const value: { re?: Expr; im?: Expr } = {};
-      const kernelStates = parts.map((part, k) => {
+      const parts = this.parts().map((part, k) => {
         const name = this.part(base, part);
-        const stepName = this.fresh(`${name}_next`);
-        const expr = part === "re" ? next.re : (next.im ?? this.e.f32(0));
-        this.steps.push({ name: stepName, inner, value: expr });
-        value[part] = this.e.variable(stepName, "f32");
-        const decay = this.semiring.factorOf(expr, `prev_${name}`, this.e);
-        const final = finals[k];
-        return {
-          name,
-          inner,
-          initial: part === "re" ? start.re : (start.im ?? this.e.f32(0)),
-          next: stepName,
-          ...(decay === undefined ? {} : { decay }),
-          ...(final === undefined ? {} : { final }),
-        };
+        const step = this.fresh(`${name}_next`);
+        this.steps.push({ name: step, inner, value: partOf(next, k, this.e) });
+        return withFinal({ name, inner, initial: partOf(start, k, this.e), next: step }, finals[k]);
       });
-      found.set(state.id, kernelStates);
-      const re = value.re ?? this.e.f32(0);
-      this.held.set(String(state.equation.value), value.im === undefined ? { re } : { re, im: value.im });
+      const value = this.valueOf(parts.map(({ next: step }) => this.e.variable(step, "f32")));
+      const decay = this.semiring.factorOf(next, previousOf(state.id), this.e);
+      found.set(state.id, { state, inner, parts, ...(decay && { decay }) });
+      this.held.set(String(state.equation.value), value);
     }
     return this.layout.states.flatMap((state) => found.get(state.id) ?? []);
   }
 
+  private states(at: Coordinates, initial: (state: State) => Value, keep: boolean): readonly KernelState[] {
+    const solved = this.solved(at, initial, keep);
+    this.isAffine = solved.every(({ decay }) => decay !== undefined);
+    return solved.flatMap(({ parts }) => parts);
+  }
+
+  private parts(): readonly ("re" | "im")[] {
+    return this.layout.complex ? ["re", "im"] : ["re"];
+  }
+
   private part(name: string, part: "re" | "im"): string {
     return this.layout.complex ? `${name}_${part}` : name;
+  }
+
+  private valueOf([re, im]: readonly Expr[]): Value {
+    if (re === undefined) throw new InternalError("lower", "a value without parts");
+    return im === undefined ? { re } : { re, im };
+  }
+
+  /** A number and no imaginary part, or a var for each part. */
+  private filled(of: number | string): Value {
+    const { e } = this;
+    return this.valueOf(
+      this.parts().map((_, k) => (typeof of === "string" ? e.variable(of, "f32") : e.f32(k === 0 ? of : 0))),
+    );
   }
 
   private stepContext(at: Coordinates): ScalarizeContext {
@@ -486,7 +516,7 @@ class ScanLowering {
 
   private finish(
     at: Coordinates,
-    states: readonly (ScanKernel["states"][number] & { readonly decay?: Expr })[],
+    states: readonly KernelState[],
     range: {
       readonly begin: Expr;
       readonly end: Expr;

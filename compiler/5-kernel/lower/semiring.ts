@@ -4,33 +4,51 @@ import type { Graph } from "../../3-graph/types.js";
 import type { ExprBuilder } from "../expr.js";
 import { freeVars } from "../traverse.js";
 import type { Expr } from "../types.js";
+import { InternalError } from "../../diagnostics/internal-error.js";
 import { affineIn } from "./affine.js";
+import { applyMap } from "./complex.js";
+import type { Value } from "./scope.js";
 
 export interface Semiring {
   /** What adds nothing: a chunk's local state begins with it. */
   readonly zero: number;
   /** What multiplies by nothing: a chunk's decay does. */
   readonly one: number;
-  readonly plus: (x: Expr, y: Expr, e: ExprBuilder) => Expr;
-  readonly times: (x: Expr, y: Expr, e: ExprBuilder) => Expr;
-  /** What multiplies the var in an expression that is affine in it. */
-  readonly factorOf: (expr: Expr, name: string, e: ExprBuilder) => Expr | undefined;
+  readonly plus: (x: Value, y: Value, e: ExprBuilder) => Value;
+  readonly times: (x: Value, y: Value, e: ExprBuilder) => Value;
+  /** What multiplies a value of vars in one that is affine in it. */
+  readonly factorOf: (value: Value, previous: Value, e: ExprBuilder) => Value | undefined;
 }
 
 const ORDINARY: Semiring = {
   zero: 0,
   one: 1,
-  plus: (x, y, e) => e.add(x, y),
-  times: (x, y, e) => e.mul(x, y),
-  factorOf: (expr, name, e) => affineIn(expr, name, e)?.a,
+  plus: (x, y, e) => applyMap(e, "add", [x, y]),
+  times: (x, y, e) => applyMap(e, "mul", [x, y]),
+  factorOf(value, previous, e) {
+    // Of a complex equation that is linear in the state, the real part of the state is multiplied by the factor itself.
+    const name = nameOf(previous.re);
+    const re = affineIn(value.re, name, e)?.a;
+    if (re === undefined || value.im === undefined) return re && { re };
+    const im = affineIn(value.im, name, e)?.a;
+    return im && { re, im };
+  },
 };
+
+function nameOf(expr: Expr): string {
+  if (expr.kind !== "var") throw new InternalError("lower", "a state is a var");
+  return expr.name;
+}
 
 const tropical = (fn: "max" | "min"): Semiring => ({
   zero: fn === "max" ? -Infinity : Infinity,
   one: 0,
-  plus: (x, y, e) => e.op(fn, x, y),
-  times: (x, y, e) => e.add(x, y),
-  factorOf: (expr, name, e) => shiftOf(expr, name, fn, e),
+  plus: (x, y, e) => ({ re: e.op(fn, x.re, y.re) }),
+  times: (x, y, e) => ({ re: e.add(x.re, y.re) }),
+  factorOf(value, previous, e) {
+    const re = shiftOf(value.re, nameOf(previous.re), fn, e);
+    return re && { re };
+  },
 });
 
 /** s in fn(var + s, …); undefined where the expression is not of that form. */
