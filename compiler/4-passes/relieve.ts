@@ -97,7 +97,7 @@ function jointStores(graph: Graph, group: Group): readonly (readonly [NodeId, re
 
 /**
  * Values that a scan reads, that depend on time but on none of the channels' axes, and that it would compute itself:
- * those with the axes that most of them have.
+ * those with the type and the axes that most of them have.
  */
 function smallInputs(graph: Graph, fusion: Fusion, group: Group): readonly NodeId[] {
   const state = group.recurrence?.states[0];
@@ -112,14 +112,14 @@ function smallInputs(graph: Graph, fusion: Fusion, group: Group): readonly NodeI
     const node = graph.nodes[id];
     if (node === undefined || seen.has(id) || fusion.home.has(id)) return;
     seen.add(id);
-    const { axes } = node.type;
+    const { axes, scalar } = node.type;
     if (time === undefined || !axes.includes(time)) return;
     if (node.kind === "dot" || (node.kind === "map" && axes.some(isChannel))) {
       operands(node).forEach(visit);
       return;
     }
     if (node.kind !== "map") return;
-    const key = axes.join();
+    const key = `${scalar} ${axes.join()}`;
     found.set(key, [...(found.get(key) ?? []), id]);
   };
   for (const id of group.members) operands(graph.nodes[id] ?? { kind: "scalar", value: 0 }).forEach(visit);

@@ -4,7 +4,7 @@ import { InternalError } from "../../diagnostics/internal-error.js";
 import { ExprBuilder } from "../expr.js";
 import type { Binding, Expr, Store } from "../types.js";
 import type { Banks } from "./banks.js";
-import { bankOf, bufferKey, elements, type BufferRef, type Tensor } from "./buffers.js";
+import { bankOf, bufferKey, elements, product, type BufferRef, type Tensor } from "./buffers.js";
 
 /** A binding of a finished kernel: one tensor, or several small constants side by side. */
 export type BoundBuffer =
@@ -233,8 +233,10 @@ export class KernelScope {
     const flat = this.expr.flatten(
       tensor.layout.map((extent, k) => ({ value: coordinates[k] ?? this.expr.u32(0), extent: extent.size })),
     );
-    if (tensor.joint !== undefined)
-      return this.expr.add(flat, this.expr.mul(this.expr.dim(elements(tensor)), tensor.joint.index));
+    if (tensor.joint !== undefined) {
+      const each = product(tensor.layout.map(({ size }) => size));
+      return this.expr.add(flat, this.expr.mul(this.expr.dim(each), tensor.joint.index));
+    }
     const offset = this.offsets.get(bufferKey(tensor)) ?? 0;
     if (offset === 0) return flat;
     // Offsets count parts, the index of a complex element counts pairs.
