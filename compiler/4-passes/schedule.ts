@@ -93,6 +93,8 @@ export interface ScheduleOptions {
   readonly matrixWhen?: Dim;
   /** Bindings of less than the target's. */
   readonly bindingBytes?: number;
+  /** Fewer storage bindings a kernel than the target's, at least 6. */
+  readonly bindings?: number;
 }
 
 const CHANNELS_IN_FLIGHT = 12_000;
@@ -107,12 +109,11 @@ const MOST_INVOCATIONS = 128;
 export const LONGEST_STAGED = 256;
 
 export function schedulesFor(target: Target, options: ScheduleOptions = {}): Schedules {
-  const { maxComputeWorkgroupStorageSize: onChip, maxStorageBuffersPerShaderStage: maxBindings } =
-    target.limits;
+  const { maxComputeWorkgroupStorageSize: onChip, maxStorageBuffersPerShaderStage } = target.limits;
   const chunkBelow = options.chunkBelow ?? CHANNELS_IN_FLIGHT;
   const chunkFrom = options.chunkFrom ?? LONGEST_UNCUT;
   return {
-    maxBindings,
+    maxBindings: options.bindings ?? maxStorageBuffersPerShaderStage,
     bindingBytes: options.bindingBytes ?? target.limits.maxStorageBufferBindingSize,
     map: () => ({ workgroup: 64 }),
     reduce: (depth) => ({ workgroup: typeof depth === "number" && depth <= 64 ? 32 : 128 }),

@@ -51,11 +51,12 @@ export class ConstantPlan {
   private pack(buffer: BoundBuffer & { kind: "pack" }): BufferRange {
     const names = buffer.tensors.map(({ tensor }) => nameOf(tensor));
     const key = JSON.stringify(names);
-    const size = buffer.size * 4;
+    const width = Math.max(...buffer.tensors.map(({ tensor }) => widthOf(tensor)));
+    const size = buffer.size * width;
     let entry = this.buffers.get(key);
     if (entry === undefined) {
       const id = `constants.${this.packs++}`;
-      const places = buffer.tensors.map(({ tensor, offset }) => ({ tensor, offset: offset * 4 }));
+      const places = buffer.tensors.map(({ tensor, offset }) => ({ tensor, offset: offset * width }));
       entry = { id, bytes: size, params: this.fill(places, id) };
       this.buffers.set(key, entry);
     }

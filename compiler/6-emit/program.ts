@@ -208,8 +208,7 @@ export function emitLoad(
   );
   const scratch = planScratch(livesOf(placed));
   const range = (buffer: BoundBuffer, copy: number): BufferRange => {
-    if (buffer.kind === "pack")
-      throw new InternalError("emit", "the load program reads parameters one by one");
+    if (buffer.kind === "pack") return constants.range(buffer);
     const { tensor } = buffer;
     if (tensor.ref.kind === "param") return constants.single(tensor);
     if (tensor.ref.kind !== "output") return tensorRange(tensor, NO_STATES, scratch.slotOf);

@@ -50,7 +50,7 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     const { storage } = options;
     const tensors = new Tensors(graph, { storage, bindingBytes: schedules.bindingBytes });
     const relief: ReliefOptions = {
-      maxBindings: target.limits.maxStorageBuffersPerShaderStage,
+      maxBindings: schedules.maxBindings,
       packs: (param) => storage(param) === "f32",
       banks: (param) => bufferCount(tensors.param(param)),
     };

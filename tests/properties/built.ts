@@ -14,5 +14,11 @@ export function built({ text, options }: Case): { readonly bundle: Bundle; reado
     [],
   );
   assert.ok(bundle !== undefined);
+  for (const { name, requires, shaders } of bundle.manifest.targets) {
+    const { maxStorageBuffersPerShaderStage: most = 8 } = requires.limits;
+    assert.ok(most <= (name === "baseline" ? 8 : 12), `${name} requires ${String(most)} storage buffers`);
+    const bindings = options.schedule?.bindings ?? most;
+    for (const shader of shaders) assert.ok(shader.bindings.length <= bindings, shader.label);
+  }
   return { bundle, stages: stages as Compilation };
 }

@@ -17,7 +17,7 @@ export interface Case extends Drawn {
 }
 
 const STEPS = [3, 1, 2, 5, 7, 16, 17, 23, 33, 40];
-/** As costs say; never cut in time; always; recurrences as products of matrices; buffers cut small. */
+/** As costs say; never cut in time; always; recurrences as products of matrices; buffers cut small; few of them. */
 const SCHEDULES = [
   {},
   { chunkBelow: 0 },
@@ -27,6 +27,7 @@ const SCHEDULES = [
   { matrixChunk: 4 },
   { matrixChunk: 16 },
   { bindingBytes: 20_000 },
+  { bindings: 6 },
 ] as const;
 
 const genes = (minLength: number, maxLength: number): fc.Arbitrary<number[]> =>

@@ -5,11 +5,12 @@
 import assert from "node:assert/strict";
 import type { Graph } from "../../compiler/3-graph/types.js";
 import { interpret, type Interpretation, type Values } from "../../compiler/interpret/index.js";
-import { open, tensorCheckpoint, type Model, type Outputs, type Session } from "../../runtime/index.js";
+import { open, type Model, type Outputs, type Session } from "../../runtime/index.js";
 import { baselineDevice, testDevice } from "../support/adapter.js";
 import { expectClose } from "../support/expect-close.js";
 import { f32 } from "../support/model.js";
 import { seeded, type Random } from "../support/random.js";
+import { storedCheckpoint } from "../support/stored-weights.js";
 import { drawNumbers, drawPieces, type Case, type Numbers } from "./cases.js";
 import { built } from "./built.js";
 import { isWellConditioned } from "./conditioning.js";
@@ -167,7 +168,10 @@ export async function holdsOnDevice(drawn: Case, report: Report): Promise<void> 
   const weights = Object.entries(numbers.params).map(
     ([name, { shape, data }]) => [name, { shape, data: f32(data) }] as const,
   );
-  const model = await open(bundle, { device, weights: tensorCheckpoint(Object.fromEntries(weights)) });
+  const model = await open(bundle, {
+    device,
+    weights: storedCheckpoint(bundle.manifest, Object.fromEntries(weights)),
+  });
   try {
     const trial = new Trial(drawn, graph, model, numbers, expected, report);
     await whole(trial);

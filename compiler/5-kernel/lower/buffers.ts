@@ -31,6 +31,8 @@ export interface Tensor {
   readonly layout: readonly Extent[];
   readonly complex: boolean;
   readonly element: Storage | "u32";
+  /** Whether nothing but the kernel that writes it reads it. */
+  readonly inside?: true;
   /** Where it shares its buffer with others of its shape: which of how many it is. */
   readonly joint?: { readonly index: number; readonly count: number };
   /** How it lies in several buffers, where it is larger than one binding may be. */

@@ -33,17 +33,22 @@ export function byBanks(
   const whole = attempt((scope) => build(scope, WHOLE));
   if (whole.scope.banked().length === 0) return [fewerBindings(context, whole)];
   const parts = partsOf(whole.kernel, whole.scope);
-  return parts.flatMap((part) =>
+  return parts.flatMap((part, k) =>
     byWindows(
       context,
       attempt((scope) => build(scope, part)),
+      parts.length === 1 ? undefined : String(k),
     ),
   );
 }
 
 /** Kernels that bind as many banks as there is room for, one after the other; each stores what lies in its banks. */
-function byWindows(context: LowerContext, first: Attempted): readonly LoweredKernel[] {
-  const all = fewerBindings(context, first);
+function byWindows(
+  context: LowerContext,
+  first: Attempted,
+  part: string | undefined,
+): readonly LoweredKernel[] {
+  const all = fewerBindings(context, first, { ...(part !== undefined && { part }) });
   const excess = all.buffers.length - context.schedules.maxBindings;
   const access = excess > 0 ? onlyAccess(first) : undefined;
   const bound = access === undefined ? [] : banksBound(first, access);
@@ -54,7 +59,8 @@ function byWindows(context: LowerContext, first: Attempted): readonly LoweredKer
     const start = begin + k * room;
     const last = Math.min(start + room, begin + bound.length) - 1;
     const window: Window = { tensor: access.tensor, first: start, last };
-    return fewerBindings(context, attempt(first.build, { window }), { window });
+    const which = [part ?? "", start].join(".");
+    return fewerBindings(context, attempt(first.build, { window }), { window, part: which });
   });
 }
 

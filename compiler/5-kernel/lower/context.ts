@@ -36,6 +36,8 @@ export interface LoweredKernel {
   readonly buffers: readonly BoundBuffer[];
   /** Kernels that must run before this one, whenever it runs. */
   readonly before?: readonly LoweredKernel[];
+  /** Kernels that must run after it. */
+  readonly after?: readonly LoweredKernel[];
   /** Left out at run time when this is 0. */
   readonly when?: Dim;
   /** Run-time numbers that the kernel's dispatch and expressions need besides the program's own. */

@@ -56,15 +56,24 @@ export function lower(graph: Graph, fusion: Fusion, options: LowerOptions): read
     if (same !== undefined)
       return { group, kernels: moved(same.kernels, same.signature, signature, same.group, g) };
     const kernels = kernelsOf({ ...context, group: g }, group).flatMap(inOrder);
+    for (const lowered of kernels) checkBindings(lowered, schedules);
     known.set(signature.key, { kernels, signature, group: g });
     return { group, kernels };
   });
 }
 
-/** A kernel behind those that it needs. */
-function inOrder({ before = [], ...kernel }: LoweredKernel): readonly LoweredKernel[] {
+/** Only constants over the binding limit may take more bindings than there are (SPEC.md § Banks). */
+function checkBindings({ kernel, buffers }: LoweredKernel, { maxBindings }: Schedules): void {
+  const inBanks = buffers.some((buffer) => buffer.kind === "tensor" && buffer.tensor.bank !== undefined);
+  if (buffers.length > maxBindings && !inBanks)
+    throw new InternalError("lower", `${kernel.name} binds ${buffers.length} buffers of ${maxBindings}`);
+}
+
+/** A kernel between those that it needs. */
+function inOrder({ before = [], after = [], ...kernel }: LoweredKernel): readonly LoweredKernel[] {
   const { when } = kernel;
-  return [...before.map((each) => ({ ...each, ...(when !== undefined && { when }) })), kernel];
+  const alike = (each: LoweredKernel): LoweredKernel => ({ ...each, ...(when !== undefined && { when }) });
+  return [...before.map(alike), kernel, ...after.map(alike)];
 }
 
 /** The kernels of one group over the buffers of another with the same signature. */

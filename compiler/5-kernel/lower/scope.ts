@@ -38,10 +38,12 @@ export function packedPlaces(
   });
 }
 
-/** Tensors side by side in one, each from its offset in elements. */
-export interface Copies {
-  readonly tensor: Tensor;
-  readonly sources: readonly { readonly tensor: Tensor; readonly offset: Dim }[];
+/** Tensors of one element type side by side in one binding, each from its offset in elements. */
+export interface Joined {
+  readonly name: string;
+  readonly element: Binding["element"];
+  readonly members: readonly { readonly tensor: Tensor; readonly offset: Dim }[];
+  readonly buffer: BoundBuffer;
 }
 
 /** Some of a tensor's banks, first to last: what a kernel binds of one that has too many. */
@@ -52,10 +54,8 @@ export interface Window {
 }
 
 export interface ScopeOptions {
-  /** Constants that share one binding, in this order. */
-  readonly packed?: readonly Tensor[];
-  /** Tensors that are read from one that holds them all. */
-  readonly copies?: Copies;
+  /** Tensors that share bindings. */
+  readonly joined?: readonly Joined[];
   /** Reads outside of it give 0, and nothing is stored for them: another kernel has the other banks. */
   readonly window?: Window;
 }
@@ -77,35 +77,26 @@ export class KernelScope {
   /** Whether what has been read lies in the window. */
   private inWindow: Expr | undefined;
 
-  constructor({ packed = [], copies, window }: ScopeOptions = {}) {
+  constructor({ joined = [], window }: ScopeOptions = {}) {
     this.window = window;
-    if (copies !== undefined) this.bindCopies(copies);
-    if (packed.length === 0) return;
-    const tensors = packedPlaces(packed);
-    for (const { tensor, offset } of tensors) {
-      this.byTensor.set(bufferKey(tensor), "constants");
-      this.offsets.set(bufferKey(tensor), offset);
-    }
-    const size = tensors.at(-1)?.end ?? 0;
-    this.bindings.set("constants", {
-      name: "constants",
-      access: "read",
-      element: "f32",
-      buffer: { kind: "pack", tensors, size },
+    joined.forEach((each) => {
+      this.bindJoined(each);
     });
   }
 
-  private bindCopies({ tensor, sources }: Copies): void {
-    for (const source of sources) {
-      this.byTensor.set(bufferKey(source.tensor), tensor.name);
-      this.offsets.set(bufferKey(source.tensor), source.offset);
+  private bindJoined({ name: wanted, element, members, buffer }: Joined): void {
+    const name = this.fresh(wanted);
+    for (const { tensor, offset } of members) {
+      this.byTensor.set(bufferKey(tensor), name);
+      this.offsets.set(bufferKey(tensor), offset);
     }
-    this.bindings.set(tensor.name, {
-      name: tensor.name,
-      access: "read",
-      element: tensor.element,
-      buffer: { kind: "tensor", tensor },
-    });
+    this.bindings.set(name, { name, access: "read", element, buffer });
+  }
+
+  private fresh(wanted: string): string {
+    let name = wanted;
+    for (let k = 2; this.bindings.has(name); k++) name = `${wanted}_${k}`;
+    return name;
   }
 
   private bind(tensor: Tensor, access: Binding["access"]): string {
@@ -116,8 +107,7 @@ export class KernelScope {
       if (access === "read_write" && bound.access === "read") this.bindings.set(known, { ...bound, access });
       return known;
     }
-    let name = tensor.name;
-    for (let k = 2; this.bindings.has(name); k++) name = `${tensor.name}_${k}`;
+    const name = this.fresh(tensor.name);
     this.bindings.set(name, { name, access, element: tensor.element, buffer: { kind: "tensor", tensor } });
     this.byTensor.set(key, name);
     return name;
@@ -233,14 +223,15 @@ export class KernelScope {
     const flat = this.expr.flatten(
       tensor.layout.map((extent, k) => ({ value: coordinates[k] ?? this.expr.u32(0), extent: extent.size })),
     );
-    if (tensor.joint !== undefined) {
-      const each = product(tensor.layout.map(({ size }) => size));
-      return this.expr.add(flat, this.expr.mul(this.expr.dim(each), tensor.joint.index));
-    }
+    const each = product(tensor.layout.map(({ size }) => size));
+    const within =
+      tensor.joint === undefined
+        ? flat
+        : this.expr.add(flat, this.expr.mul(this.expr.dim(each), tensor.joint.index));
     const offset = this.offsets.get(bufferKey(tensor)) ?? 0;
-    if (offset === 0) return flat;
+    if (offset === 0) return within;
     // Offsets count parts, the index of a complex element counts pairs.
-    return this.expr.add(flat, this.expr.dim(tensor.complex ? ["/", offset, 2] : offset));
+    return this.expr.add(within, this.expr.dim(tensor.complex ? ["/", offset, 2] : offset));
   }
 
   finish(): { readonly bindings: readonly Binding[]; readonly buffers: readonly BoundBuffer[] } {

@@ -166,6 +166,7 @@ class StepValues {
       layout: [...lead.map((axis) => ({ axis, size: axisSize(graph, axis) })), { size }],
       complex: false,
       element: "f32",
+      inside: true,
     };
   }
 

@@ -1,12 +1,14 @@
 /**
- * Kernels within the target's bindings: where a kernel needs more of them than there are, its small constants lie side by
- * side in one buffer (docs/decisions/0005), and small inputs are copied into one by kernels before it.
+ * Kernels within the target's bindings (docs/decisions/0005, 0011). Where a kernel needs more of them than there are, tensors
+ * of one element type lie side by side in one binding: constants from when weights are loaded; then what it reads,
+ * copied there by kernels before it; then what it writes, copied from there by kernels after it. Five bindings are enough for
+ * any kernel whose constants fit in as many as are left.
  */
 import type { Dim } from "../../../runtime/bundle-format.js";
 import type { Kernel } from "../types.js";
 import { elements, type Tensor } from "./buffers.js";
 import type { LowerContext, LoweredKernel } from "./context.js";
-import { KernelScope, packedPlaces, type BoundBuffer, type ScopeOptions } from "./scope.js";
+import { KernelScope, packedPlaces, type BoundBuffer, type Joined, type ScopeOptions } from "./scope.js";
 
 /** The lowering of one group in a scope: its kernel, whose expressions and bindings the scope has. */
 export type Attempt = (scope: KernelScope) => Kernel;
@@ -29,101 +31,237 @@ export function withinBindings(context: LowerContext, build: Attempt): LoweredKe
   return fewerBindings(context, attempt(build));
 }
 
-/**
- * What was built, if it keeps to the target's storage bindings; else its small constants are packed side by side into one,
- * smallest first, and it is built again. What is still too much is copied side by side by kernels before it.
- */
+/** Where a kernel is one of several that compute parts of the same results. */
+export interface PartOptions extends Pick<ScopeOptions, "window"> {
+  /** Which one. What it does not write of a tensor stays as it is. */
+  readonly part?: string;
+}
+
+/** What was built, if it keeps to the target's storage bindings; else it is built again with tensors side by side, as few as it takes. */
 export function fewerBindings(
   context: LowerContext,
   first: Attempted,
-  options: ScopeOptions = {},
+  options: PartOptions = {},
 ): LoweredKernel {
-  const { build } = first;
-  const { maxBindings, bindingBytes } = context.schedules;
-  const lowered = ({ kernel, buffers }: Attempted): LoweredKernel => ({ kernel, buffers });
-  const excess = first.buffers.length - maxBindings;
-  if (excess <= 0) return lowered(first);
-  const constants = first.scope
-    .bound()
-    .filter(isPacked)
-    .map(({ tensor }) => tensor)
-    .sort((p, q) => fixedSize(p) - fixedSize(q));
-  const together = fitting(constants.slice(0, excess + 1), bindingBytes);
-  const packed = together.length < 2 ? [] : together;
-  const made = packed.length === 0 ? first : attempt(build, { ...options, packed });
-  const more = made.buffers.length - maxBindings;
-  if (more <= 0) return lowered(made);
-  const copied = made.scope
-    .bound()
-    .filter(isCopied)
-    .sort((p, q) => fixedSize(p.tensor) - fixedSize(q.tensor));
-  if (copied.length < 2) return lowered(made);
-  return withCopies(context, build, made.kernel.name, { ...options, packed }, copied.slice(0, more + 1));
+  const { part, ...scoped } = options;
+  let made = first;
+  let joined: readonly Joined[] = [];
+  const before: LoweredKernel[] = [];
+  const after: LoweredKernel[] = [];
+  for (const relief of RELIEFS) {
+    const excess = made.buffers.length - context.schedules.maxBindings;
+    if (excess <= 0) break;
+    const found = relief(context, made, excess, part);
+    if (found.joined.length === 0) continue;
+    joined = [...joined, ...found.joined];
+    before.push(...found.before);
+    after.push(...found.after);
+    made = attempt(first.build, { ...scoped, joined });
+  }
+  const { kernel, buffers } = made;
+  return { kernel, buffers, ...(before.length > 0 && { before }), ...(after.length > 0 && { after }) };
 }
+
+/** Tensors that take one binding from now on, and the kernels that bring them there and back. */
+interface Relief {
+  readonly joined: readonly Joined[];
+  readonly before: readonly LoweredKernel[];
+  readonly after: readonly LoweredKernel[];
+}
+
+type Relieve = (context: LowerContext, made: Attempted, excess: number, part: string | undefined) => Relief;
+
+/** In the order of what they cost. */
+const RELIEFS: readonly Relieve[] = [constantsBeside, inputsBeside, resultsBeside];
 
 type Bound = ReturnType<KernelScope["bound"]>[number];
 
-const isPacked = ({ tensor, access }: Bound): boolean =>
-  tensor.ref.kind === "param" && tensor.element === "f32" && tensor.bank === undefined && access === "read";
-
-/** The first of the tensors that lie in one binding together. */
-function fitting(tensors: readonly Tensor[], bindingBytes: number): readonly Tensor[] {
-  const places = packedPlaces(tensors);
-  const end = places.findIndex(({ end }) => 4 * end > bindingBytes);
-  return end < 0 ? tensors : tensors.slice(0, end);
+/** Small constants first: one that two kernels pack differently is stored twice. */
+function constantsBeside({ schedules }: LowerContext, { scope }: Attempted, excess: number): Relief {
+  const joined: Joined[] = [];
+  let left = excess;
+  for (const constants of byElement(scope.bound().filter(isWholeConstant), fixedSize)) {
+    let rest = constants;
+    while (left > 0) {
+      const together = fitting(rest.slice(0, left + 1), schedules.bindingBytes);
+      if (together.length < 2) break;
+      joined.push(packed(together));
+      rest = rest.slice(together.length);
+      left -= together.length - 1;
+    }
+  }
+  return { joined, before: [], after: [] };
 }
 
-const isCopied = ({ tensor, access }: Bound): boolean =>
-  (tensor.ref.kind === "input" || tensor.ref.kind === "value") &&
-  tensor.element === "f32" &&
-  tensor.joint === undefined &&
-  tensor.bank === undefined &&
-  !tensor.complex &&
-  access === "read";
+function inputsBeside(
+  context: LowerContext,
+  { scope, kernel }: Attempted,
+  excess: number,
+  part: string | undefined,
+): Relief {
+  const read = scope
+    .bound()
+    .filter(({ tensor, access }) => access === "read" && tensor.ref.kind !== "param" && isWhole(tensor));
+  const found = besides(context, read, excess, `inputs.${idOf(kernel, part)}`);
+  const before = found.flatMap(({ members, together }) =>
+    members.map(({ tensor, offset }) => copy(context, tensor, { tensor: together, offset }, "beside")),
+  );
+  return { joined: found.map(({ joined }) => joined), before, after: [] };
+}
+
+function resultsBeside(
+  context: LowerContext,
+  { scope, kernel }: Attempted,
+  excess: number,
+  part: string | undefined,
+): Relief {
+  const written = scope.bound().filter(({ tensor, access }) => access === "read_write" && isWhole(tensor));
+  const found = besides(context, written, excess, `results.${idOf(kernel, part)}`);
+  const places = found.flatMap(({ members, together }) =>
+    members
+      .filter(({ tensor }) => tensor.inside !== true)
+      .map(({ tensor, offset }) => ({ tensor, place: { tensor: together, offset } })),
+  );
+  return {
+    joined: found.map(({ joined }) => joined),
+    before:
+      part === undefined ? [] : places.map(({ tensor, place }) => copy(context, tensor, place, "beside")),
+    after: places.map(({ tensor, place }) => copy(context, place, tensor, "apart")),
+  };
+}
+
+const idOf = ({ name }: Kernel, part: string | undefined): string =>
+  part === undefined ? name : `${name}.${part}`;
+
+/** Whether a tensor lies in one buffer that could be part of another. */
+const isWhole = ({ bank, banks }: Tensor): boolean => bank === undefined && banks === undefined;
+
+const isWholeConstant = ({ tensor, access }: Bound): boolean =>
+  tensor.ref.kind === "param" && isWhole(tensor) && access === "read";
+
+/** Bound tensors by how their elements lie in memory, the least first. */
+function byElement(
+  bound: readonly Bound[],
+  ...measures: ((tensor: Tensor) => number)[]
+): readonly (readonly Tensor[])[] {
+  const found = new Map<Tensor["element"], Tensor[]>();
+  for (const { tensor } of bound) {
+    const same = found.get(tensor.element);
+    if (same === undefined) found.set(tensor.element, [tensor]);
+    else same.push(tensor);
+  }
+  const compare = (p: Tensor, q: Tensor): number =>
+    measures.map((measure) => measure(p) - measure(q)).find((difference) => difference !== 0) ?? 0;
+  return [...found.values()].map((tensors) => tensors.sort(compare));
+}
 
 const fixedSize = (tensor: Tensor): number =>
   tensor.layout.reduce((p, extent) => p * (typeof extent.size === "number" ? extent.size : 1), 1);
 
-/** The kernel built anew, reading some tensors from copies that lie in one buffer, and the kernels that copy. */
-function withCopies(
+const runtimeExtents = (tensor: Tensor): number =>
+  tensor.layout.filter(({ size }) => typeof size !== "number").length;
+
+/** The first of the tensors that lie in one binding together. */
+function fitting(tensors: readonly Tensor[], bindingBytes: number): readonly Tensor[] {
+  const places = packedPlaces(tensors);
+  const end = places.findIndex(({ tensor, end }) => end * widthOf(tensor) > bindingBytes);
+  return end < 0 ? tensors : tensors.slice(0, end);
+}
+
+const widthOf = ({ element }: Tensor): number => (element === "f16" || element === "bf16" ? 2 : 4);
+
+function packed(constants: readonly Tensor[]): Joined {
+  const members = packedPlaces(constants);
+  const element = constants[0]?.element ?? "f32";
+  return {
+    name: "constants",
+    element,
+    members,
+    buffer: { kind: "pack", tensors: members, size: members.at(-1)?.end ?? 0 },
+  };
+}
+
+interface Beside {
+  readonly together: Tensor;
+  readonly members: Joined["members"];
+  readonly joined: Joined;
+}
+
+/** As many of the tensors in one each for every element type as it takes to save `excess` bindings, those first that are soonest copied. */
+function besides(
   context: LowerContext,
-  build: Attempt,
-  name: string,
-  options: ScopeOptions,
-  copied: readonly Bound[],
-): LoweredKernel {
+  bound: readonly Bound[],
+  excess: number,
+  id: string,
+): readonly Beside[] {
+  const found: Beside[] = [];
+  let left = excess;
+  for (const tensors of byElement(bound, isCopied, runtimeExtents, fixedSize)) {
+    const some = tensors.slice(0, left + 1);
+    if (left <= 0 || some.length < 2) continue;
+    found.push(beside(context, some, id));
+    left -= some.length - 1;
+  }
+  return found;
+}
+
+const isCopied = ({ inside }: Tensor): number => (inside === true ? 0 : 1);
+
+function beside(context: LowerContext, tensors: readonly Tensor[], id: string): Beside {
+  const element = tensors[0]?.element ?? "f32";
   let size: Dim = 0;
-  const sources = copied.map(({ tensor }) => {
-    const offset = size;
-    size = size === 0 ? elements(tensor) : ["+", size, elements(tensor)];
-    return { tensor, offset };
-  });
+  // The index of a complex element counts pairs: these begin at even places.
+  const members = [...tensors]
+    .sort((p, q) => Number(q.complex) - Number(p.complex))
+    .map((tensor) => {
+      const offset = size;
+      const count = wholeOf(tensor);
+      size = size === 0 ? count : ["+", size, count];
+      return { tensor, offset };
+    });
+  const name = id.startsWith("inputs") ? "inputs" : "results";
   const together: Tensor = {
-    ref: { kind: "own", group: context.group ?? -1, id: `inputs.${name}` },
-    name: "inputs",
+    ref: { kind: "own", group: context.group ?? -1, id: `${id}.${element}` },
+    name,
     layout: [{ size }],
     complex: false,
-    element: "f32",
+    element,
   };
-  const before = sources.map(({ tensor, offset }): LoweredKernel => {
-    const scope = new KernelScope();
-    const e = scope.expr;
-    const extent = elements(tensor);
-    const at = e.variable("i", "u32", extent);
-    const flat: Tensor = { ...tensor, layout: [{ size: extent }], complex: false };
-    const stores = scope.store(together, [e.add(at, e.dim(offset))], scope.load(flat, [at]));
-    const kernel: Kernel = {
-      name: `${tensor.name}_beside`,
-      notes: [],
-      skeleton: "map",
-      bindings: scope.finish().bindings,
-      domain: [{ var: "i", extent }],
-      stores: [...stores],
-      schedule: context.schedules.map(),
-    };
-    return { kernel, buffers: scope.finish().buffers };
-  });
-  const copies = { tensor: together, sources };
-  const { kernel, buffers } = attempt(build, { ...options, copies });
-  return { kernel, buffers, before };
+  const joined: Joined = { name, element, members, buffer: { kind: "tensor", tensor: together } };
+  return { together, members, joined };
+}
+
+/** Elements of a tensor's buffer, with those that share it. */
+const wholeOf = (tensor: Tensor): Dim => {
+  const { count = 1 } = tensor.joint ?? {};
+  const size = elements(tensor);
+  return count === 1 ? size : typeof size === "number" ? size * count : ["*", size, count];
+};
+
+type Place = { readonly tensor: Tensor; readonly offset: Dim } | Tensor;
+
+/** A kernel that copies a tensor to, or from, where it lies beside others. */
+function copy(context: LowerContext, from: Place, to: Place, how: "beside" | "apart"): LoweredKernel {
+  const own = "ref" in from ? from : "ref" in to ? to : from.tensor;
+  const extent = wholeOf(own);
+  const scope = new KernelScope();
+  const e = scope.expr;
+  const at = e.variable("i", "u32", extent);
+  const flat = (place: Place): Tensor => {
+    if (!("ref" in place)) return place.tensor;
+    const { joint: _, ...tensor } = place;
+    return { ...tensor, layout: [{ size: extent }], complex: false };
+  };
+  const index = (place: Place): typeof at => ("ref" in place ? at : e.add(at, e.dim(place.offset)));
+  const stores = scope.store(flat(to), [index(to)], scope.load(flat(from), [index(from)]));
+  const kernel: Kernel = {
+    name: `${own.name}_${how}`,
+    notes: [],
+    skeleton: "map",
+    bindings: scope.finish().bindings,
+    domain: [{ var: "i", extent }],
+    stores: [...stores],
+    schedule: context.schedules.map(),
+  };
+  return { kernel, buffers: scope.finish().buffers };
 }
