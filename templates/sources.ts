@@ -351,4 +351,223 @@ fn act(x) {
   if activation == "relu" { return relu(x) }
 }
 `,
+  recurrent_gemma: `# RecurrentGemma (Botev et al. 2024): Griffin's RG-LRU (De et al. 2024) in most layers, attention over a window in the others.
+
+const vocab = 256000                   from "vocab_size"
+const width = 2560                     from "hidden_size"
+const layers = 26                      from "num_hidden_layers"
+const inner = width                    from "lru_width"
+const taps = 4                         from "conv1d_width"
+const ff_inner = 3 * width             from "intermediate_size"
+const heads = 10                       from "num_attention_heads"
+const key_heads = heads                from "num_key_value_heads"
+const head_dim = width / heads         from "head_dim"
+const window = 2048                    from "attention_window_size"
+const attention_bias = false           from "attention_bias"
+const activation = "gelu_pytorch_tanh" from "hidden_activation"
+const eps = 1e-6                       from "rms_norm_eps"
+const cap = 30                         from "logits_soft_cap"
+const tie_embeddings = true            from "tie_word_embeddings"
+
+# The kinds of layers, over and over.
+const blocks = ["recurrent", "recurrent", "attention"] from "block_types"
+
+# Rotary positions: the base of their angles, and the part of a head that turns.
+const base = 10000 from "rope_parameters.rope_theta" | "rope_theta"
+const rotary = 0.5 from "rope_parameters.partial_rotary_factor" | "partial_rotary_factor"
+
+# Embeddings are scaled by the square root of the width, to the 8 bits that bfloat16 has for it.
+const root = sqrt(width), ulp = 2^(floor(log(root)/log(2)) - 7)
+const scale = round(root / ulp) * ulp
+
+axis b: batch, t: time    # known when it runs
+axis v = vocab, m = width, k = taps, f = floor(ff_inner / 2)
+axis g = key_heads, rep = heads / key_heads, head = [g, rep], lane = inner / heads, d = [head, lane]
+axis two = 2, i = head_dim * rotary / 2, rot = [two, i], rest = head_dim * (1 - rotary)
+axis p = rot | rest
+
+model recurrent_gemma {
+  ## Token ids.
+  input token: index(v)[b, t]
+  param embedding[v, m] from "model.embed_tokens.weight"
+
+  x = scale * embedding[v: token]    # gather
+  repeat layer in 0..layers at "model.layers.{layer}" {
+    param temporal[m] from "temporal_pre_norm.weight", channel[m] from "channel_pre_norm.weight"
+    u = norm(x, temporal)
+    if blocks[layer % len(blocks)] == "attention" {
+      x += attention(u) at "temporal_block"
+    } else {
+      x += recurrent(u) at "temporal_block"
+    }
+    x += mlp(norm(x, channel)) at "mlp_block"
+  }
+  param last[m] from "model.final_norm.weight"
+  y = norm(x, last)
+
+  if tie_embeddings {
+    out = embedding
+  } else {
+    param out[v, m] from "lm_head.weight"
+  }
+  ## Scores of the next token, before softmax.
+  output logits[b, t, v] = cap * tanh(dot(y, out, over m) / cap)
+}
+
+# A convolution and the RG-LRU, gated.
+block recurrent(u[t, m]) -> [t, m] {
+  param w_x[d, m]       from "linear_x.weight", b_x[d] from "linear_x.bias"
+  param w_y[d, m]       from "linear_y.weight", b_y[d] from "linear_y.bias"
+  param conv_w[d, 1, k] from "conv_1d.weight", conv_b[d] from "conv_1d.bias"
+  param w_out[m, d]     from "linear_out.weight", b_out[m] from "linear_out.bias"
+
+  x = causal_conv(dot(w_x, u, over m) + b_x, conv_w, along t, over k) + conv_b
+  y = act(dot(w_y, u, over m) + b_y)
+  h = rg_lru(x) at "rg_lru"
+  return dot(w_out, h * y, over d) + b_out
+}
+
+# The real-gated linear recurrent unit; its gates mix the channels of a head.
+block rg_lru(x[t, d]) -> [t, d] {
+  param w_r[head, lane, lane'] from "recurrent_gate_weight"
+  param w_i[head, lane, lane'] from "input_gate_weight"
+  param b_r[head, lane']       from "recurrent_gate_bias", b_i[head, lane'] from "input_gate_bias"
+  param rate[d]                from "recurrent_param"
+
+  r = sigmoid(dot(w_r, x, over lane) + b_r)
+  i = sigmoid(dot(w_i, x, over lane) + b_i)
+  log_a = -8 * softplus(rate) * r[lane' -> lane]
+
+  state h[d]
+  # sqrt(1 - a^2) keeps the state's size; a document's first input is its state.
+  h = exp(log_a)*prev(h) + select(pos(t) == 0, 1, sqrt(-expm1(2*log_a)))*i[lane' -> lane]*x
+  return h
+}
+
+# Grouped queries, rotary positions in a part of each head, a sliding window.
+block attention(u[t, m]) -> [t, m] {
+  param w_q[[head, p], m] from "q_proj.weight"
+  param w_k[[g, p], m]    from "k_proj.weight", w_v[[g, p], m] from "v_proj.weight"
+  param w_o[m, [head, p]] from "o_proj.weight", b_o[m] from "o_proj.bias"
+
+  q = dot(w_q, u, over m)
+  k = dot(w_k, u, over m)
+  v = dot(w_v, u, over m)
+  if attention_bias {
+    param b_q[[head, p]] from "q_proj.bias"
+    param b_k[[g, p]]    from "k_proj.bias", b_v[[g, p]] from "v_proj.bias"
+    q += b_q
+    k += b_k
+    v += b_v
+  }
+
+  s = dot(turned(q), turned(k)[t -> t'], over p) * head_dim^-0.5
+  w = softmax(s, over t', where pos(t') <= pos(t) and pos(t) - pos(t') < window)
+  return dot(w_o, dot(w, v[t -> t'], over t'), over [head, p]) + b_o
+}
+
+block mlp(u[m]) -> [m] {
+  param w_g[f, m] from "gate_proj.weight", b_g[f] from "gate_proj.bias"
+  param w_u[f, m] from "up_proj.weight", b_u[f] from "up_proj.bias"
+  param w_d[m, f] from "down_proj.weight", b_d[m] from "down_proj.bias"
+  return dot(w_d, act(dot(w_g, u, over m) + b_g) * (dot(w_u, u, over m) + b_u), over f) + b_d
+}
+
+fn norm(x, w) = rms_norm(x, over m, eps) * (1 + w)
+
+# The rotary part of each head, turned by its position.
+fn turned(x) {
+  z = complex(x[p -> rot][two: 0], x[p -> rot][two: 1]) * cis(pos(t) * base^(-pos(i)/size(i)))
+  return concat(stack(re(z), im(z), as two), x[p -> rest], as p)
+}
+
+fn act(x) {
+  if activation in ["gelu_pytorch_tanh", "gelu_new", "gelu_fast"] { return gelu_tanh(x) }
+  if activation == "gelu" { return gelu(x) }
+  if activation in ["silu", "swish"] { return silu(x) }
+  if activation == "relu" { return relu(x) }
+}
+`,
+  rwkv: `# RWKV-4 (Peng et al. 2023): an exponentially decaying average in the place of attention, each channel with a decay of its own; Hugging Face's \`rwkv\`.
+
+const vocab = 50277          from "vocab_size"
+const width = 4096           from "hidden_size"
+const layers = 32            from "num_hidden_layers"
+const inner = width          from "attention_hidden_size"
+const ff_inner = 4 * width   from "intermediate_size"
+const eps = 1e-5             from "layer_norm_epsilon"
+const rescale_every = 6      from "rescale_every"
+const tie_embeddings = false from "tie_word_embeddings"
+
+axis b: batch, t: time    # known when it runs
+axis v = vocab, m = width, d = inner, f = ff_inner
+
+model rwkv {
+  ## Token ids.
+  input token: index(v)[b, t]
+  param embedding[v, m] from "rwkv.embeddings.weight"
+  param pre_w[m] from "rwkv.blocks.0.pre_ln.weight", pre_b[m] from "rwkv.blocks.0.pre_ln.bias"
+
+  x = norm(embedding[v: token], pre_w, pre_b, eps)    # gather
+  repeat layer in 0..layers at "rwkv.blocks.{layer}" {
+    param w_1[m] from "ln1.weight", b_1[m] from "ln1.bias"
+    param w_2[m] from "ln2.weight", b_2[m] from "ln2.bias"
+    # What the layers add is halved every so often, and what they add to with it: for the range of f16, and seen in eps.
+    const every = max(rescale_every, 1), rescaled = rescale_every > 0
+    const scale = select(rescaled, 2^-floor(layer/every), 1)
+    x += scale * attention(norm(x, w_1, b_1, eps)) at "attention"
+    x += scale * feed_forward(norm(x, w_2, b_2, eps)) at "feed_forward"
+    if rescaled and (layer + 1) % every == 0 { x := x / 2 }
+  }
+  param w_out[m] from "rwkv.ln_out.weight", b_out[m] from "rwkv.ln_out.bias"
+  y = norm(x, w_out, b_out, 1e-5)    # whatever the others' eps
+
+  if tie_embeddings {
+    head = embedding
+  } else {
+    param head[v, m] from "head.weight"
+  }
+  ## Scores of the next token, before softmax.
+  output logits[b, t, v] = dot(y, head, over m)
+}
+
+# Time mixing: values weighed by e^key, older ones less by e^w each step, the step's own by e^bonus.
+block attention(u[t, m]) -> [t, m] {
+  param mix_k[1, 1, m] from "time_mix_key", mix_v[1, 1, m] from "time_mix_value"
+  param mix_r[1, 1, m] from "time_mix_receptance"
+  param w_k[d, m]      from "key.weight", w_v[d, m] from "value.weight"
+  param w_r[d, m]      from "receptance.weight", w_o[m, d] from "output.weight"
+  param decay[d]       from "time_decay", bonus[d] from "time_first"
+
+  k = dot(w_k, lerp(prev(u), u, mix_k), over m)
+  v = dot(w_v, lerp(prev(u), u, mix_v), over m)
+  r = sigmoid(dot(w_r, lerp(prev(u), u, mix_r), over m))
+  w = -exp(decay)
+
+  # Numerator and denominator over e^top, the largest weight so far: none overflows.
+  state top[d] init -inf, num[d], den[d]
+  own = max(prev(top), bonus + k)
+  past = exp(prev(top) - own)
+  now = exp(bonus + k - own)
+  y = (past*prev(num) + now*v) / (past*prev(den) + now)
+
+  top = max(prev(top) + w, k)
+  num = exp(prev(top) + w - top)*prev(num) + exp(k - top)*v
+  den = exp(prev(top) + w - top)*prev(den) + exp(k - top)
+  return dot(w_o, r * y, over d)
+}
+
+# Channel mixing.
+block feed_forward(u[t, m]) -> [t, m] {
+  param mix_k[1, 1, m] from "time_mix_key", mix_r[1, 1, m] from "time_mix_receptance"
+  param w_k[f, m]      from "key.weight", w_r[m', m] from "receptance.weight"
+  param w_v[m, f]      from "value.weight"
+
+  k = relu(dot(w_k, lerp(prev(u), u, mix_k), over m))^2
+  r = sigmoid(dot(w_r, lerp(prev(u), u, mix_r), over m))
+  return r[m' -> m] * dot(w_v, k, over f)
+}
+
+fn norm(x, w, bias, eps) = layer_norm(x, over m, eps)*w + bias
+`,
 };

@@ -9,12 +9,14 @@ describe("krait import", () => {
   const manifestOf = (bundle: string): Manifest =>
     JSON.parse(readFileSync(at(`${bundle}/model.json`), "utf8")) as Manifest;
 
-  for (const [checkpoint, storage] of [
-    ["mamba", "f32"],
-    ["falcon-mamba", "f32"],
-    ["mamba-bf16-sharded", "bf16"],
-    ["mamba2", "f32"],
-    ["mamba2-f16", "f16"],
+  for (const [checkpoint, storage, width] of [
+    ["mamba", "f32", 64],
+    ["falcon-mamba", "f32", 64],
+    ["mamba-bf16-sharded", "bf16", 64],
+    ["mamba2", "f32", 64],
+    ["mamba2-f16", "f16", 64],
+    ["rwkv4", "f32", 64],
+    ["recurrent-gemma", "f32", 48],
   ] as const) {
     it(`compiles the model of ${checkpoint}, weights kept as stored`, async () => {
       const { out } = await kraitOk("import", fixturePath(checkpoint), "-o", at(checkpoint));
@@ -23,7 +25,7 @@ describe("krait import", () => {
       const { options, constants } = manifestOf(checkpoint);
       assert.equal(options.weights, storage);
       assert.equal(options.storage, undefined);
-      assert.equal(constants["width"], 64);
+      assert.equal(constants["width"], width);
     });
   }
 

@@ -12,28 +12,42 @@ function template(name: string, options: SourceOptions): Graph {
 }
 
 const MAMBA = [
-  ["conv", "history", "b d taps"],
-  ["h", "state", "b d n"],
+  ["mixer.conv", "history", "b d taps"],
+  ["mixer.h", "state", "b d n"],
 ] as const;
 const MAMBA2 = [
-  ["conv", "history", "b part rest rep p taps"],
-  ["conv_2", "history", "b part rest n taps"],
-  ["conv_3", "history", "b part rest n taps"],
-  ["h", "state", "b part rest rep p n"],
+  ["mixer.conv", "history", "b part rest rep p taps"],
+  ["mixer.conv_2", "history", "b part rest n taps"],
+  ["mixer.conv_3", "history", "b part rest n taps"],
+  ["mixer.h", "state", "b part rest rep p n"],
+] as const;
+const RWKV = [
+  ["attention.prev_u", "delay", "b m"],
+  ["attention.top", "state", "b d"],
+  ["attention.num", "state", "b d"],
+  ["attention.den", "state", "b d"],
+  ["feed_forward.prev_u", "delay", "b m"],
+] as const;
+const RECURRENT = [
+  ["temporal_block.conv", "history", "b g rep lane taps"],
+  ["temporal_block.rg_lru.h", "state", "b g rep lane"],
 ] as const;
 
-/** The fixture, its template, its layers, and what each carries. */
+/** The fixture, its template, where its layers are, how many of them carry something, and what each of these does. */
 const CHECKPOINTS = [
-  ["mamba", "mamba", 3, MAMBA],
-  ["mamba-bf16-sharded", "mamba", 3, MAMBA],
-  ["falcon-mamba", "falcon_mamba", 2, MAMBA],
-  ["mamba2", "mamba2", 3, MAMBA2],
-  ["mamba2-groups", "mamba2", 3, MAMBA2],
-  ["mamba2-f16", "mamba2", 3, MAMBA2],
+  ["mamba", "mamba", "backbone.layers", 3, MAMBA],
+  ["mamba-bf16-sharded", "mamba", "backbone.layers", 3, MAMBA],
+  ["falcon-mamba", "falcon_mamba", "backbone.layers", 2, MAMBA],
+  ["mamba2", "mamba2", "backbone.layers", 3, MAMBA2],
+  ["mamba2-groups", "mamba2", "backbone.layers", 3, MAMBA2],
+  ["mamba2-f16", "mamba2", "backbone.layers", 3, MAMBA2],
+  ["rwkv4", "rwkv", "rwkv.blocks", 3, RWKV],
+  // Its third layer is attention.
+  ["recurrent-gemma", "recurrent_gemma", "model.layers", 2, RECURRENT],
 ] as const;
 
 describe("model templates", () => {
-  for (const [fixture, name, layers, carriedEach] of CHECKPOINTS) {
+  for (const [fixture, name, path, layers, carriedEach] of CHECKPOINTS) {
     describe(fixture, () => {
       const checkpoint = checkpointFixture(fixture);
       const graph = template(name, { config: checkpoint.config });
@@ -54,7 +68,7 @@ describe("model templates", () => {
       it("carries its states and histories, named by call path", () => {
         const carried = graph.states.map((state) => [state.name, state.kind, state.axes.join(" ")]);
         const expected = Array.from({ length: layers }, (_, layer) =>
-          carriedEach.map(([value, ...rest]) => [`backbone.layers.${layer}.mixer.${value}`, ...rest]),
+          carriedEach.map(([value, ...rest]) => [`${path}.${layer}.${value}`, ...rest]),
         ).flat();
         assert.deepEqual(carried, expected);
       });

@@ -29,6 +29,9 @@ const template = (family: string): string => readFileSync(`templates/models/${fa
 const TINY = { vocab: 11, width: 8, layers: 1, state_size: 4, taps: 3, inner: 16, dt_rank: 2 };
 const TINY_2 = { vocab: 11, width: 8, layers: 1, state_size: 4, taps: 3, head_dim: 4, heads: 4, groups: 2 };
 
+const TINY_RWKV = { vocab: 11, width: 8, inner: 8, layers: 1, rescale_every: 1 };
+const TINY_GRIFFIN = { vocab: 11, width: 8, layers: 2, blocks: ["recurrent", "attention"], heads: 2, key_heads: 1, ff_inner: 16, window: 4 };
+
 const MODELS: readonly Golden[] = [
   ...RECURRENCES.map(({ name, text }) => ({ name: name.replace(/[^a-z0-9]+/g, "-"), text })),
   { name: "mamba", text: template("mamba"), options: { set: TINY } },
@@ -39,6 +42,8 @@ const MODELS: readonly Golden[] = [
   { name: "falcon-mamba", text: template("falcon_mamba"), options: { set: TINY } },
   { name: "mamba2", text: template("mamba2"), options: { set: TINY_2 } },
   { name: "mamba2-by-products", text: template("mamba2"), options: { set: TINY_2, schedule: { matrixChunk: 8, matrixWhen: ["<=", 16, "t"] } } },
+  { name: "rwkv", text: template("rwkv"), options: { set: TINY_RWKV } },
+  { name: "recurrent-gemma", text: template("recurrent_gemma"), options: { set: TINY_GRIFFIN } },
   { name: "scan", text: SCAN, options: { set: { channels: 8, states: 4 } } },
   { name: "scan-grouped", text: SCAN, options: { set: { channels: 8, states: 4, groups: 2 } } },
   { name: "scan-plain", text: SCAN, options: { set: { channels: 8, states: 4, has_bias: false, has_skip: false, has_gate: false } } },

@@ -7,7 +7,17 @@ import { templateGraph } from "../support/elaborated.js";
 import { expectClose } from "../support/expect-close.js";
 import { checkpointFixture, tensorOf, type Checkpoint } from "../support/fixtures.js";
 
-const CHECKPOINTS = ["mamba", "falcon-mamba", "mamba-bf16-sharded", "mamba2", "mamba2-groups", "mamba2-f16"];
+const CHECKPOINTS = [
+  "mamba",
+  "falcon-mamba",
+  "mamba-bf16-sharded",
+  "mamba2",
+  "mamba2-groups",
+  "mamba2-f16",
+  "rwkv4",
+];
+/** Their sequences are not cut. */
+const LOOKING_AHEAD = ["recurrent-gemma"];
 
 function logitsOf(result: Interpretation): Tensor {
   const logits = result.outputs["logits"];
@@ -44,7 +54,7 @@ function best({ shape, data }: Tensor): number {
 }
 
 describe("the interpreter agrees with PyTorch on whole models", () => {
-  for (const name of CHECKPOINTS)
+  for (const name of [...CHECKPOINTS, ...LOOKING_AHEAD])
     describe(name, () => {
       let checkpoint: Checkpoint;
       let graph: Graph;
@@ -65,6 +75,8 @@ describe("the interpreter agrees with PyTorch on whole models", () => {
         const expected = tensorOf(checkpoint.expected, "logits");
         expectClose(logitsOf(whole), expected, { tolerance: "f32", what: `${name}: logits` });
       });
+
+      if (LOOKING_AHEAD.includes(name)) return;
 
       it("gives the same in pieces that carry their states", () => {
         const { params, expected } = checkpoint;

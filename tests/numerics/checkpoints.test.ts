@@ -11,13 +11,27 @@ import { expectClose } from "../support/expect-close.js";
 import { checkpointFixture, fixturePath, tensorOf, type Checkpoint } from "../support/fixtures.js";
 import { checkpointBundle, u32 } from "../support/model.js";
 
-const CHECKPOINTS = ["mamba", "falcon-mamba", "mamba-bf16-sharded", "mamba2", "mamba2-groups", "mamba2-f16"];
-const RUNS: readonly (readonly [name: string, how: string, options: CompileOptions])[] = [
-  ...CHECKPOINTS.map((name) => [name, "", {}] as const),
-  ["mamba2-groups", " by products of matrices", { schedule: { matrixChunk: 8 } }],
+interface Run {
+  readonly checkpoint: string;
+  readonly how?: string;
+  readonly options?: CompileOptions;
+  /** It has no `step`, and its sequences are not cut. */
+  readonly looksAhead?: true;
+}
+
+const RUNS: readonly Run[] = [
+  ...["mamba", "falcon-mamba", "mamba-bf16-sharded", "mamba2", "mamba2-groups", "mamba2-f16", "rwkv4"].map(
+    (checkpoint) => ({ checkpoint }),
+  ),
+  {
+    checkpoint: "mamba2-groups",
+    how: " by products of matrices",
+    options: { schedule: { matrixChunk: 8 } },
+  },
+  { checkpoint: "recurrent-gemma", looksAhead: true },
 ];
 
-for (const [name, how, options] of RUNS) {
+for (const { checkpoint: name, how = "", options, looksAhead = false } of RUNS) {
   describe(`the checkpoint ${name}${how}`, () => {
     let checkpoint: Checkpoint;
     let model: Model;
@@ -67,6 +81,26 @@ for (const [name, how, options] of RUNS) {
       session.destroy();
     });
 
+    it("chooses the same tokens greedily", async () => {
+      const greedy = [...tensorOf(checkpoint.expected, "greedy_ids").data];
+      const session = await model.session({ batch: 1 });
+      const chosen = greedy.slice(0, 8);
+      let outputs = await session.prefill({ token: u32(chosen) });
+      while (chosen.length < greedy.length) {
+        const logits = outputs["logits"];
+        assert.ok(logits);
+        chosen.push(logits.data.indexOf(Math.max(...logits.data)));
+        if (looksAhead) await session.reset();
+        outputs = looksAhead
+          ? await session.prefill({ token: u32(chosen) })
+          : await session.step({ token: u32(chosen.slice(-1)) });
+      }
+      assert.deepEqual(chosen, greedy);
+      session.destroy();
+    });
+
+    if (looksAhead) return;
+
     it("step by step gives the same", async () => {
       const session = await model.session({ batch });
       const got = new Float32Array(batch * steps * vocab);
@@ -107,21 +141,6 @@ for (const [name, how, options] of RUNS) {
         );
         session.destroy();
       }
-    });
-
-    it("chooses the same tokens greedily", async () => {
-      const greedy = [...tensorOf(checkpoint.expected, "greedy_ids").data];
-      const session = await model.session({ batch: 1 });
-      const chosen = greedy.slice(0, 8);
-      let outputs = await session.prefill({ token: u32(chosen) });
-      while (chosen.length < greedy.length) {
-        const logits = outputs["logits"];
-        assert.ok(logits);
-        chosen.push(logits.data.indexOf(Math.max(...logits.data)));
-        outputs = await session.step({ token: u32(chosen.slice(-1)) });
-      }
-      assert.deepEqual(chosen, greedy);
-      session.destroy();
     });
   });
 }
