@@ -10,36 +10,86 @@ import type { Expr, Extent, Kernel } from "../types.js";
 import { bufferKey } from "./buffers.js";
 import type { LowerContext, LoweredKernel } from "./context.js";
 import type { KernelScope, RowAccess, Window } from "./scope.js";
+import type { Turn } from "./turns.js";
 import { attempt, fewerBindings, type Attempted } from "./within-bindings.js";
 
-/** The coordinates of some vars of a kernel's domain: start ≤ i < start + size. The others have all of theirs. */
-export type Part = ReadonlyMap<string, { readonly start: number; readonly size: number }>;
+/** What of a group's work a kernel does. */
+export interface Part {
+  /** The coordinates of some of the kernel's vars: start ≤ i < start + size. The others have all of theirs. */
+  readonly ranges: ReadonlyMap<string, { readonly start: number; readonly size: number }>;
+  /** Where a range is of what is contracted: which. */
+  readonly turn?: Turn;
+}
 
-const WHOLE: Part = new Map();
+const WHOLE: Part = { ranges: new Map() };
 
 /** The coordinate that a var of a kernel's domain stands for: what begins at 0 in the kernel begins where its part does. */
 export function coordinateOf(e: ExprBuilder, { var: name, extent }: Extent, part?: Part): Expr {
-  const start = part?.get(name)?.start ?? 0;
+  const start = part?.ranges.get(name)?.start ?? 0;
   if (extent === 1) return e.u32(start);
   const own = e.variable(name, "u32", extent);
   return start === 0 ? own : e.add(own, start);
 }
 
 /** One kernel, or one for each part of its domain and window of banks that the target's limits make it take. */
-export function byBanks(
-  context: LowerContext,
-  build: (scope: KernelScope, part: Part) => Kernel,
-): readonly LoweredKernel[] {
+export function byBanks(context: LowerContext, build: Build): readonly LoweredKernel[] {
   const whole = attempt((scope) => build(scope, WHOLE));
   if (whole.scope.banked().length === 0) return [fewerBindings(context, whole)];
   const parts = partsOf(whole.kernel, whole.scope);
-  return parts.flatMap((part, k) =>
-    byWindows(
-      context,
-      attempt((scope) => build(scope, part)),
-      parts.length === 1 ? undefined : String(k),
-    ),
-  );
+  return parts.flatMap((part, k) => ofPart(context, build, part, parts.length === 1 ? undefined : String(k)));
+}
+
+type Build = (scope: KernelScope, part: Part) => Kernel;
+
+/** The kernel of a part of the domain: whole, by windows of banks, or by turns. */
+function ofPart(
+  context: LowerContext,
+  build: Build,
+  part: Part,
+  name: string | undefined,
+): readonly LoweredKernel[] {
+  const first = attempt((scope) => build(scope, part));
+  const windows = byWindows(context, first, name);
+  return windows.every((lowered) => isWithin(context, lowered))
+    ? windows
+    : (byTurns(context, build, part, first, name) ?? windows);
+}
+
+const isWithin = ({ schedules }: LowerContext, { buffers }: LoweredKernel): boolean =>
+  buffers.length <= schedules.maxBindings;
+
+/** Kernels over ranges of what is contracted, as few as keep to the target's bindings; undefined where no number of them does. */
+function byTurns(
+  context: LowerContext,
+  build: Build,
+  part: Part,
+  { kernel, scope }: Attempted,
+  name: string | undefined,
+): readonly LoweredKernel[] | undefined {
+  const contracted = contractedBy(kernel);
+  if (contracted === undefined || typeof contracted.extent !== "number") return undefined;
+  const cuts = cutsAlong(scope, contracted.var, contracted.extent);
+  for (let turns = 2; turns < cuts.length; turns++) {
+    const ends = Array.from(
+      { length: turns + 1 },
+      (_, k) => cuts[Math.round((k * (cuts.length - 1)) / turns)] ?? 0,
+    );
+    const lowered = ends.slice(0, -1).map((start, k) => {
+      const range = { start, size: (ends[k + 1] ?? start) - start };
+      const turn = { of: [kernel.name, name ?? ""].join("."), isFirst: k === 0, isLast: k === turns - 1 };
+      const ranges = new Map(part.ranges).set(contracted.var, range);
+      const made = attempt((inner) => build(inner, { ranges, turn }));
+      return fewerBindings(context, made, { part: [name ?? "", "turn", k].join(".") });
+    });
+    if (lowered.every((each) => isWithin(context, each))) return lowered;
+  }
+  return undefined;
+}
+
+/** What a kernel contracts, one var for all of it. */
+function contractedBy(kernel: Kernel): Extent | undefined {
+  if (kernel.skeleton === "contract") return { var: "k", extent: kernel.depth };
+  return kernel.skeleton === "reduce" ? kernel.over : undefined;
 }
 
 /** Kernels that bind as many banks as there is room for, one after the other; each stores what lies in its banks. */
@@ -110,14 +160,21 @@ function partsOf(kernel: Kernel, scope: KernelScope): readonly Part[] {
   return domainOf(kernel).reduce<readonly Part[]>(
     (parts, { var: name, extent: size }) => {
       if (typeof size !== "number") return parts;
-      const starts = new Set(scope.banked().flatMap((access) => stepsAlong(scope.expr, access, name)));
-      const cuts = [0, ...[...starts].filter((at) => at > 0 && at < size).sort((p, q) => p - q), size];
+      const cuts = cutsAlong(scope, name, size);
       if (cuts.length === 2) return parts;
       const ranges = cuts.slice(0, -1).map((start, k) => ({ start, size: (cuts[k + 1] ?? size) - start }));
-      return parts.flatMap((part) => ranges.map((range) => new Map(part).set(name, range)));
+      return parts.flatMap((part) =>
+        ranges.map((range) => ({ ranges: new Map(part.ranges).set(name, range) })),
+      );
     },
     [WHOLE],
   );
+}
+
+/** Where a var passes from one bank to the next, with where it begins and ends. */
+function cutsAlong(scope: KernelScope, name: string, size: number): readonly number[] {
+  const starts = new Set(scope.banked().flatMap((access) => stepsAlong(scope.expr, access, name)));
+  return [0, ...[...starts].filter((at) => at > 0 && at < size).sort((p, q) => p - q), size];
 }
 
 /** Where a var reaches the next bank, if the row is a multiple of it and something smaller than its stride. */

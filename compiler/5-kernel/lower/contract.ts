@@ -16,6 +16,7 @@ import {
 import { byBanks, coordinateOf, type Part } from "./by-banks.js";
 import { scalarize } from "./scalarize.js";
 import type { KernelScope, Value } from "./scope.js";
+import { takeTurn } from "./turns.js";
 
 interface Roles {
   readonly a: NodeId;
@@ -83,7 +84,7 @@ function contractKernel(
     axes.map((axis) => axisSize(context.graph, axis));
   const at = new Map<AxisId, Expr>();
   const spread = (name: string, axes: readonly AxisId[]): Dim => {
-    const extent = part.get(name)?.size ?? product(sizes(axes));
+    const extent = part.ranges.get(name)?.size ?? product(sizes(axes));
     const flat = coordinateOf(e, { var: name, extent }, part);
     e.unflatten(flat, sizes(axes)).forEach((coordinate, k) => {
       const axis = axes[k];
@@ -107,15 +108,32 @@ function contractKernel(
     if (node?.kind !== "reduce") throw new InternalError("lower", `%${id} is no reduction`);
     return { id, name: `along_${k}`, body: real(scalarize(node.arg, at, plain)) };
   });
-  const acc: Value = { re: e.variable("acc", "f32") };
+  const sums = [
+    { id: group.root, value: e.variable("acc", "f32") },
+    ...along.map(({ id, name }) => ({ id, value: e.variable(name, "f32") })),
+  ];
+  const turn =
+    part.turn &&
+    takeTurn(
+      context,
+      scope,
+      part.turn,
+      sums.map(({ value }) => ({ fn: "sum", value })),
+      [
+        { var: "batch", extent: batch },
+        { var: "row", extent: rows },
+        { var: "col", extent: cols },
+      ],
+    );
   const inner = scalarizeContext(context, group, scope, (id) => {
-    if (id === group.root) return acc;
-    const found = along.find((reduction) => reduction.id === id);
-    return found && { re: e.variable(found.name, "f32") };
+    const k = sums.findIndex((sum) => sum.id === id);
+    const re = turn?.values[k] ?? sums[k]?.value;
+    return re && { re };
   });
   const a = real(scalarize(roles.a, at, plain));
   const b = real(scalarize(roles.b, at, plain));
-  const stores = resultStores(context, group, result, inner);
+  const stores =
+    part.turn?.isLast === false ? (turn?.stores ?? []) : resultStores(context, group, result, inner);
   const { name, notes } = describe(context, group);
   return {
     name: `${name}_${kind}`.replace("_contract_", "_"),

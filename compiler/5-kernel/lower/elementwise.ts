@@ -10,6 +10,7 @@ import { documentsOf, type DocumentSteps } from "./documents.js";
 import { describe, resultStores, scalarizeContext, type LowerContext } from "./context.js";
 import { scalarize, type Coordinates, type ScalarizeContext } from "./scalarize.js";
 import type { KernelScope } from "./scope.js";
+import { takeTurn } from "./turns.js";
 
 /** A var for every axis, and the coordinates that they are in a part of the domain. */
 export function domainOf(
@@ -23,7 +24,7 @@ export function domainOf(
     let name = `i_${axis.replace(/[^A-Za-z0-9]/g, "_")}`;
     while (names.has(name)) name += "_";
     names.add(name);
-    return { var: name, extent: part?.get(name)?.size ?? axisSize(context.graph, axis) };
+    return { var: name, extent: part?.ranges.get(name)?.size ?? axisSize(context.graph, axis) };
   });
   const at = new Map<AxisId, Expr>();
   axes.forEach((axis, k) => {
@@ -157,8 +158,8 @@ export function lowerReduce(
   const e = scope.expr;
   const { domain, at } = domainOf(context, group.domain, scope, part);
   const sizes = root.over.map((axis) => axisSize(context.graph, axis));
-  const depth = product(sizes);
-  const flat = e.variable("along", "u32", depth);
+  const depth = part.ranges.get("along")?.size ?? product(sizes);
+  const flat = coordinateOf(e, { var: "along", extent: depth }, part);
   const inside = new Map(at);
   e.unflatten(flat, sizes).forEach((coordinate, k) => {
     const axis = root.over[k];
@@ -174,11 +175,13 @@ export function lowerReduce(
           arg,
           e.f32(root.fn === "sum" ? 0 : root.fn === "max" ? -Infinity : Infinity),
         );
-  const result = e.variable("reduced", "f32");
+  const reduced = [{ fn: root.fn, value: e.variable("reduced", "f32") }];
+  const turn = part.turn && takeTurn(context, scope, part.turn, reduced, domain);
+  const result = turn?.values[0] ?? e.variable("reduced", "f32");
   const inner = scalarizeContext(context, group, scope, (id) =>
     id === root.id ? { re: result } : undefined,
   );
-  const stores = resultStores(context, group, at, inner);
+  const stores = part.turn?.isLast === false ? (turn?.stores ?? []) : resultStores(context, group, at, inner);
   return {
     ...describe(context, group),
     skeleton: "reduce",
