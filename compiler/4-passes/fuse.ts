@@ -266,14 +266,14 @@ class Fuser {
         draft.outputs.push(output.name);
         continue;
       }
-      const node = this.node(output.value);
       const copy: Draft = {
         kind: "map",
-        root: node.id,
+        root: output.value,
         start: { kind: "output", name: output.name },
         inner: [],
         members: new Set(),
-        domain: node.type.axes,
+        // Along a run-time axis that the value lacks it is the same everywhere.
+        domain: output.axes,
         outputs: [output.name],
         carries: [],
         alongside: [],
