@@ -35,7 +35,21 @@ const MAP_FUNCTIONS: Readonly<Record<TensorOp, MapFn>> = {
 
 /** Functions of two whole numbers that give a whole number: what stays `index`. */
 const WHOLE = new Set<MapFn>(["add", "mul", "mod", "min", "max", "eq", "ne", "lt", "le", "gt", "ge"]);
-const ORDER = new Set<MapFn>(["lt", "le", "gt", "ge", "min", "max", "mod"]);
+/** Complex numbers have no order, so that they are neither compared nor rounded; no formula of `erf` for them is here. */
+const OF_REALS = new Set<MapFn>([
+  "lt",
+  "le",
+  "gt",
+  "ge",
+  "min",
+  "max",
+  "mod",
+  "sign",
+  "floor",
+  "ceil",
+  "round",
+  "erf",
+]);
 
 export function unary(env: Env, op: UnaryOp, operand: Operand, span: Span): Value {
   const { value } = operand;
@@ -73,13 +87,16 @@ export function binary(env: Env, op: BinaryOp, left: Operand, right: Operand, sp
 export function arithmetic(env: Env, fn: MapFn, operands: readonly Operand[], span: Span): Value {
   const nodes = numbers(env, fn, operands);
   if (nodes === undefined) return POISON;
-  const complex = nodes.findIndex((node) => scalarOf(env, node) === "c64");
-  const offender = operands[complex];
-  if (offender !== undefined && ORDER.has(fn)) {
-    report(env, scalarType(offender.span, "this operand", describe(env, offender.value), "a real number"));
-    return POISON;
-  }
+  if (OF_REALS.has(fn) && operands.some((operand) => !isReal(env, operand))) return POISON;
   return tensor(map(env, fn, nodes, span));
+}
+
+/** False, reported, for a complex number. */
+export function isReal(env: Env, { value, span }: Operand): boolean {
+  if (value.kind !== "tensor" || scalarOf(env, value.node) !== "c64") return true;
+  const hint = "`re(z)`, `im(z)` and `abs(z)` are real";
+  report(env, scalarType(span, "this operand", describe(env, value), "a real number", hint));
+  return false;
 }
 
 function numbers(env: Env, fn: MapFn, operands: readonly Operand[]): readonly NodeId[] | undefined {

@@ -2,15 +2,14 @@
 import { callConstant } from "../../2-analyze/constant-operations.js";
 import { constantOperation, notConstant } from "../../diagnostics/codes/constants.js";
 import { wrongArguments } from "../../diagnostics/codes/names.js";
-import { scalarType } from "../../diagnostics/codes/shapes.js";
 import type { Span } from "../../diagnostics/types.js";
 import type { MapFn } from "../types.js";
 import { readArguments, type Arguments, type Call, type Signature } from "./arguments.js";
-import { arithmetic, choose, type Operand } from "./arithmetic.js";
+import { arithmetic, choose, isReal, type Operand } from "./arithmetic.js";
 import { position, size } from "./coordinates.js";
 import { report, type Env } from "./env.js";
 import { concat, flip, stack } from "./joins.js";
-import { describe, map, scalarOf, toNumber } from "./nodes.js";
+import { map, toNumber } from "./nodes.js";
 import { causalConv, previous } from "./recurrences.js";
 import { dot, reduction } from "./reductions.js";
 import { constant, POISON, tensor, type Value } from "./values.js";
@@ -52,17 +51,11 @@ const elementwise =
     arithmetic(env, fn, values, span);
 
 const complex: Apply = (env, { values }, span) => {
-  const nodes = values.map(({ value, span: at }) => realPart(env, value, at));
+  const nodes = values.map(({ value, span: at }) => toNumber(env, value, at));
   const defined = nodes.filter((node) => node !== undefined);
-  return defined.length < nodes.length ? POISON : tensor(map(env, "complex", defined, span));
+  if (defined.length < nodes.length || values.some((part) => !isReal(env, part))) return POISON;
+  return tensor(map(env, "complex", defined, span));
 };
-
-function realPart(env: Env, value: Value, span: Span): ReturnType<typeof toNumber> {
-  const node = toNumber(env, value, span);
-  if (node === undefined || scalarOf(env, node) !== "c64") return node;
-  report(env, scalarType(span, "this operand", describe(env, value), "a real number"));
-  return undefined;
-}
 
 /** `max(a, b, …)` is elementwise, `max(x, over A)` a reduction. */
 const extremum =

@@ -4,7 +4,7 @@ import { closest } from "../../diagnostics/suggest.js";
 import type { RelatedSpan, Span } from "../../diagnostics/types.js";
 import type { NodeId, ReduceFn } from "../types.js";
 import type { Arguments, AxisArgument } from "./arguments.js";
-import type { Operand } from "./arithmetic.js";
+import { isReal, type Operand } from "./arithmetic.js";
 import { report, type Env } from "./env.js";
 import { add, axesOf, describe, scalarOf, toNode, toNumber } from "./nodes.js";
 import { POISON, tensor, type Value } from "./values.js";
@@ -20,10 +20,7 @@ export function reduction(
   const whole = x.value.kind === "tensor" && scalarOf(env, x.value.node) === "index";
   const arg = whole ? toNode(env, x.value, x.span) : toNumber(env, x.value, x.span);
   if (arg === undefined || !hasAxes(env, fn, arg, x, over)) return POISON;
-  if (fn !== "sum" && scalarOf(env, arg) === "c64") {
-    report(env, scalarType(x.span, "this operand", describe(env, x.value), "a real number"));
-    return POISON;
-  }
+  if (fn !== "sum" && !isReal(env, x)) return POISON;
   if (where === undefined) return tensor(add(env, { kind: "reduce", fn, arg, over: over.primes }, span));
   if (where.value.kind === "constant" && where.value.value === true)
     return tensor(add(env, { kind: "reduce", fn, arg, over: over.primes }, span));
