@@ -46,7 +46,7 @@ export function assign(env: Env, statement: Assignment): undefined {
 }
 
 /** Whether `x = …` reads x at this step, which only a rebinding or a recurrence can mean. A state has its own message. */
-function readsItself(env: Env, { name }: Ident, value: Expression): boolean {
+export function readsItself(env: Env, { name }: Ident, value: Expression): boolean {
   if (env.scope.owner(name)?.values.get(name)?.kind === "state") return false;
   return mentions(value, name);
 }

@@ -30,7 +30,7 @@ const DEEPEST_CALL = 64;
 
 /** The results of a call, at least one. */
 export function call(env: Env, expression: Call): readonly Value[] {
-  const { name, span } = expression.callee;
+  const { name } = expression.callee;
   if (env.frame.calls.length > DEEPEST_CALL) {
     report(env, endlessRecursion(expression.span, name));
     stopCalls(env);
@@ -48,8 +48,12 @@ export function call(env: Env, expression: Call): readonly Value[] {
   if (builtin !== undefined) return [builtin];
   const fromPrelude = home.prelude?.callables.get(name);
   if (fromPrelude !== undefined) return callCallable(env, expression, fromPrelude);
-  report(env, unknownFunction(span, name, closest(name, functionNames(env)), calledValue(env, name)));
+  reportUnknownFunction(env, expression.callee);
   return [POISON];
+}
+
+export function reportUnknownFunction(env: Env, { name, span }: Ident): void {
+  report(env, unknownFunction(span, name, closest(name, functionNames(env)), calledValue(env, name)));
 }
 
 /** What to say of a value that is called: `x(0)` is how other languages index. */

@@ -1,5 +1,5 @@
 /** `der(h) = … by rule(step)`: the continuous equation, and the rule's discrete form. */
-import type { Expression, RuleDeclaration, Statement } from "../../1-parse/ast.js";
+import type { Expression, Ident, RuleDeclaration, Statement } from "../../1-parse/ast.js";
 import type { Callable } from "../../2-analyze/types.js";
 import { unknownName, wrongArguments } from "../../diagnostics/codes/names.js";
 import {
@@ -24,16 +24,9 @@ import { POISON, tensor, type Value } from "./values.js";
 type Derivative = Extract<Statement, { kind: "der" }>;
 
 export function solveDerivative(env: Env, statement: Derivative): void {
-  const { name, span } = statement.state;
+  const { name } = statement.state;
   const binding = env.scope.find(name);
-  if (binding?.kind !== "state") {
-    const near = closest(name, env.scope.valueNames());
-    report(
-      env,
-      binding === undefined && near !== undefined ? unknownName(span, name, near) : notState(span, name),
-    );
-    return;
-  }
+  if (binding?.kind !== "state") return reportNoState(env, statement.state);
   if (binding.solved !== undefined) {
     if (binding.solved.value.kind !== "poison")
       report(env, stateSolvedTwice(statement.span, name, binding.solved.span));
@@ -47,6 +40,12 @@ export function solveDerivative(env: Env, statement: Derivative): void {
   const { builder } = env.elaboration;
   builder.define(binding.state, { kind: "continuous", rhs, rule: statement.rule.name, value });
   binding.solved = { value: tensor(value), span: statement.span };
+}
+
+/** Says of a name after `der` that it is no state. */
+export function reportNoState(env: Env, { name, span }: Ident): void {
+  const near = env.scope.find(name) === undefined ? closest(name, env.scope.valueNames()) : undefined;
+  report(env, near === undefined ? notState(span, name) : unknownName(span, name, near));
 }
 
 /** The node of the continuous variable: the same one however often it is asked for. */
@@ -67,10 +66,7 @@ function discreteForm(env: Env, binding: StateBinding, statement: Derivative): N
   const args = statement.args.map((arg) => evaluate(env, arg));
   const rule = findRule(env, statement.rule.name);
   if (rule === undefined) {
-    report(
-      env,
-      unknownRule(statement.rule.span, statement.rule.name, closest(statement.rule.name, ruleNames(env))),
-    );
+    reportNoRule(env, statement.rule);
     return undefined;
   }
   const { declaration } = rule;
@@ -136,7 +132,12 @@ function findRule(
     : undefined;
 }
 
-function ruleNames(env: Env): string[] {
+export function reportNoRule(env: Env, { name, span }: Ident): void {
+  report(env, unknownRule(span, name, closest(name, ruleNames(env))));
+}
+
+/** The rules that may stand after `by`. */
+export function ruleNames(env: Env): string[] {
   const { home } = env.scope;
   return [...home.callables.values(), ...(home.prelude?.callables.values() ?? [])].flatMap(
     ({ declaration }) => (declaration.kind === "rule" ? [declaration.name.name] : []),
@@ -144,7 +145,10 @@ function ruleNames(env: Env): string[] {
 }
 
 /** What the rule calls a and b in `der(h) = a*h + b`. */
-function coefficientNames({ continuous, state }: RuleDeclaration): { a: string; b: string } | undefined {
+export function coefficientNames({
+  continuous,
+  state,
+}: RuleDeclaration): { a: string; b: string } | undefined {
   const name = (expression: Expression): string | undefined =>
     expression.kind === "name" ? expression.name : undefined;
   if (continuous.kind !== "binary" || continuous.op !== "+") return undefined;

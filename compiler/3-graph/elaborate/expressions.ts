@@ -71,6 +71,12 @@ function readName(env: Env, name: string, span: Span): Value {
   if (fromFile !== undefined) return fromFile.value === undefined ? POISON : constant(fromFile.value);
   const builtin = BUILTIN_CONSTANTS.get(name);
   if (builtin !== undefined) return constant(builtin);
+  reportNoValue(env, name, span);
+  return POISON;
+}
+
+/** Says what a name is that stands for no value here. */
+export function reportNoValue(env: Env, name: string, span: Span): void {
   if (lookupAxis(env, name, span) !== undefined)
     report(
       env,
@@ -84,7 +90,6 @@ function readName(env: Env, name: string, span: Span): Value {
   else if (env.scope.home.callables.has(name))
     report(env, wrongKind(span, name, "a function, not a value", `call it: \`${name}(…)\``));
   else reportUnknown(env, name, span);
-  return POISON;
 }
 
 function reportUnknown(env: Env, name: string, span: Span): void {

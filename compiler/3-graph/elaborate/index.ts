@@ -16,6 +16,7 @@ import { AxisTable } from "./axis-table.js";
 import { MOST_EXPRESSIONS, report, Scope, type Elaboration, type Env } from "./env.js";
 import { expressionValues } from "./expressions.js";
 import { body } from "./statements.js";
+import { checkNames } from "./unreached/index.js";
 
 /** The graph of the module's model; `undefined` if the sink has errors then, reported here or before. */
 export function elaborate(module: Module, sink: DiagnosticSink): Graph | undefined {
@@ -42,6 +43,7 @@ export function elaborate(module: Module, sink: DiagnosticSink): Graph | undefin
   body(env, model.body);
   for (const state of env.frame.states)
     if (state.solved === undefined) report(env, stateWithoutEquation(state.span, state.name));
+  checkNames(module, elaboration);
   if (elaboration.outputs.size === 0) sink.report(noOutput(model.name.span, model.name.name));
   if (sink.hasErrors) return undefined;
   const graph = builder.finish();

@@ -1,5 +1,5 @@
 /** What carries a value from one step to the next: `state`, `prev`, causal convolutions. */
-import type { StateDefinition } from "../../1-parse/ast.js";
+import type { Ident, StateDefinition } from "../../1-parse/ast.js";
 import { unknownName, wrongArguments } from "../../diagnostics/codes/names.js";
 import {
   noTimeAxis,
@@ -24,6 +24,15 @@ import { joinPath } from "./paths.js";
 import { constant, POISON, tensor, type Value } from "./values.js";
 
 const NO_STATE = -1 as StateId;
+
+/** A state in name alone: what reads it is poison. */
+export const unknownState = (name: string, span: Span): StateBinding => ({
+  kind: "state",
+  name,
+  state: NO_STATE,
+  span,
+  solved: { value: POISON, span },
+});
 
 /** Declares a state: the ambient axes, then its own. Its equation comes later. */
 export function declareState(env: Env, definition: StateDefinition): StateBinding {
@@ -119,11 +128,7 @@ export function previous(env: Env, call: Call): Value {
   const named = arg?.kind === "value" && arg.value.kind === "name" ? arg.value : undefined;
   const binding = named === undefined ? undefined : env.scope.find(named.name);
   if (named !== undefined && binding === undefined && !env.scope.home.constants.has(named.name)) {
-    const near = closest(named.name, env.scope.valueNames());
-    report(
-      env,
-      near === undefined ? notState(named.span, named.name) : unknownName(named.span, named.name, near),
-    );
+    reportNoPrevious(env, named);
     return POISON;
   }
   if (binding?.kind === "state") {
@@ -141,6 +146,12 @@ export function previous(env: Env, call: Call): Value {
     clauses: ["init"],
   });
   return args === undefined ? POISON : delay(env, args, named?.name, call.span);
+}
+
+/** Says of a name after `prev` that it is nothing. */
+export function reportNoPrevious(env: Env, { name, span }: Ident): void {
+  const near = closest(name, env.scope.valueNames());
+  report(env, near === undefined ? notState(span, name) : unknownName(span, name, near));
 }
 
 function delay(

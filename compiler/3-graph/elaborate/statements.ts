@@ -194,7 +194,7 @@ function repeat(env: Env, statement: StatementOf<"repeat">): readonly Value[] | 
 }
 
 /** Leaves with the scope around it what a message may say of its names. */
-function end(scope: Scope, within: string): void {
+export function end(scope: Scope, within: string): void {
   for (const [name, { span }] of scope.values) scope.parent?.ended.set(name, { span, within });
 }
 
@@ -217,7 +217,8 @@ function branch(env: Env, statement: StatementOf<"if">): readonly Value[] | unde
   return results;
 }
 
-function definedNames(statements: readonly Statement[]): ReadonlySet<string> {
+/** The names of values that outlive an `if` if its other branch defines them too. */
+export function definedNames(statements: readonly Statement[]): ReadonlySet<string> {
   const names = new Set<string>();
   const enter = (name: string): void => void names.add(name);
   for (const statement of statements) {
