@@ -1,3 +1,5 @@
+import { constants } from "node:os";
+
 /** Where a command writes. Results go to `out`, all else to `err`, so that a program may read the one and a person the other. */
 export interface Io {
   out(text: string): void;
@@ -23,6 +25,17 @@ export function writeJson(io: Io, value: unknown): void {
   io.out(`${JSON.stringify(value, undefined, 2)}\n`);
 }
 
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+/** Ctrl-C and SIGTERM end the process with a line, and the exit code that shells give a process which such a signal ends. */
+export function leaveOnSignals(io: Io): void {
+  for (const signal of SIGNALS)
+    process.on(signal, () => {
+      io.err(signal === "SIGINT" ? "interrupted\n" : "terminated\n");
+      process.exit(128 + constants.signals[signal]);
+    });
+}
+
 /**
  * Runs a short task that must not be cut in half: Ctrl-C and SIGTERM wait for its end. Outside of it they end the process at
  * once, which leaves nothing behind, since nothing is being written.
@@ -30,11 +43,15 @@ export function writeJson(io: Io, value: unknown): void {
 export async function uninterrupted<T>(task: () => Promise<T>): Promise<T> {
   let pending: NodeJS.Signals | undefined;
   const hold = (signal: NodeJS.Signals): void => void (pending = signal);
-  process.on("SIGINT", hold).on("SIGTERM", hold);
+  const others = SIGNALS.map((signal) => [signal, process.listeners(signal)] as const);
+  for (const signal of SIGNALS) process.removeAllListeners(signal).on(signal, hold);
   try {
     return await task();
   } finally {
-    process.off("SIGINT", hold).off("SIGTERM", hold);
-    if (pending !== undefined) process.kill(process.pid, pending);
+    for (const [signal, listeners] of others) {
+      process.off(signal, hold);
+      for (const listener of listeners) process.on(signal, listener);
+    }
+    if (pending !== undefined && !process.emit(pending, pending)) process.kill(process.pid, pending);
   }
 }
