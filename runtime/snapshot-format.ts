@@ -20,13 +20,14 @@ const BLANK = "0".repeat(64);
 
 /** A snapshot as bytes, for a file or a database. The same snapshot gives the same bytes. */
 export async function serializeSnapshot(snapshot: Snapshot): Promise<Uint8Array<ArrayBuffer>> {
-  const { model, pos, states, inputs = {} } = snapshot;
+  const { model, pos, positions, states, inputs = {} } = snapshot;
   const held = Object.entries(inputs).map(([name, tensor]) => [INPUT + name, tensor] as const);
   const tensors = new Map<string, WritableTensor>([...Object.entries(states), ...held]);
   const metadata = {
     format: FORMAT,
     version: VERSION,
     pos: String(pos),
+    ...(positions !== undefined && { positions: positions.join() }),
     ...(model !== undefined && { model }),
   };
   const bytes = joined(safetensorsParts(tensors, { sha256: BLANK, ...metadata }));
@@ -41,7 +42,7 @@ export async function serializeSnapshot(snapshot: Snapshot): Promise<Uint8Array<
  */
 export async function parseSnapshot(bytes: Uint8Array<ArrayBuffer>): Promise<Snapshot> {
   const { tensors, metadata } = await read(bytes);
-  const { format, version, sha256: checksum, model, pos } = metadata;
+  const { format, version, sha256: checksum, model, pos, positions } = metadata;
   if (format !== FORMAT) throw unreadable("they are tensors, but not a saved session");
   if (version !== VERSION) {
     throw new KraitError(
@@ -52,6 +53,7 @@ export async function parseSnapshot(bytes: Uint8Array<ArrayBuffer>): Promise<Sna
   }
   await verify(bytes, checksum);
   if (!/^\d{1,10}$/.test(pos ?? "")) throw unreadable("they have no position");
+  if (!/^\d{1,10}(,\d{1,10})*$/.test(positions ?? "0")) throw unreadable("their positions are no numbers");
   const states: [string, HostTensor][] = [];
   const inputs: [string, HeldTensor][] = [];
   for (const [name, entry] of tensors) {
@@ -61,6 +63,7 @@ export async function parseSnapshot(bytes: Uint8Array<ArrayBuffer>): Promise<Sna
   return {
     ...(model !== undefined && { model }),
     pos: Number(pos),
+    ...(positions !== undefined && { positions: positions.split(",").map(Number) }),
     states: Object.fromEntries(states),
     inputs: Object.fromEntries(inputs),
   };

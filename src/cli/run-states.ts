@@ -53,10 +53,10 @@ export async function readStates(
 
 /** Starts a session in the states given; the others keep their initial values, or those of the state file. */
 export async function startFrom(session: Session, given: GivenStates): Promise<void> {
-  const base = given.snapshot ?? (await session.save());
+  const { pos, positions, ...base } = given.snapshot ?? (await session.save());
   await session.restore({
     ...base,
-    pos: given.pos ?? base.pos,
+    ...(given.pos === undefined ? { pos, ...(positions && { positions }) } : { pos: given.pos }),
     states: { ...base.states, ...given.states },
   });
 }

@@ -1,6 +1,6 @@
 /** Sequences of different lengths in one run, as callers see them: many at once, then steps, forks, snapshots; and what is refused. */
 import assert from "node:assert/strict";
-import type { KraitError, Session } from "../../runtime/index.js";
+import { parseSnapshot, serializeSnapshot, type KraitError, type Session } from "../../runtime/index.js";
 import { oneByOne, packedInputs } from "../support/documents.js";
 import { graphOf } from "../support/elaborated.js";
 import { expectClose } from "../support/expect-close.js";
@@ -130,8 +130,11 @@ describe("sequences of different lengths in one run", () => {
       const saved = await session.save();
       await session.reorder([1, 1, 0]);
       assert.deepEqual(session.positions, [0, 0, 3]);
-      await session.restore(saved);
-      assert.deepEqual([...((await session.step(zeros))["y"]?.data ?? [])], [3, 3, 0, 0, 1, 1]);
+      for (const snapshot of [saved, await parseSnapshot(await serializeSnapshot(saved))]) {
+        await session.restore(snapshot);
+        assert.deepEqual(session.positions, [3, 0, 1]);
+        assert.deepEqual([...((await session.step(zeros))["y"]?.data ?? [])], [3, 3, 0, 0, 1, 1]);
+      }
       await session.reset();
       assert.deepEqual(session.positions, [0, 0, 0]);
     });
