@@ -1,5 +1,5 @@
 /** Calls whose inputs hold documents of different lengths: what is checked, and what comes back. */
-import type { Manifest, OutputEntry } from "./bundle-format.js";
+import type { InputEntry, Manifest, OutputEntry } from "./bundle-format.js";
 import { evaluateDim } from "./dim.js";
 import { KraitError } from "./errors.js";
 import type { CheckedInputs, InputData } from "./inputs.js";
@@ -77,8 +77,8 @@ function swapped(data: InputData, [p, q]: readonly [number, number], inner: read
   return out;
 }
 
-/** An output as a packed program gives it: what has time has no batch. */
-export function packedEntry(entry: OutputEntry, names: AxisNames): OutputEntry {
+/** An input or output as a packed program has it: what has time has no batch. */
+export function packedEntry<E extends InputEntry | OutputEntry>(entry: E, names: AxisNames): E {
   if (timeIndex(entry) < 0) return entry;
   return { ...entry, axes: entry.axes.filter(({ size }) => size !== names.batch) };
 }

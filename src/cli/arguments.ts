@@ -71,6 +71,15 @@ export function parseTokens(text: string): readonly number[] {
   return parts.map(Number);
 }
 
+/** `--lengths 5,3,8`: whole numbers from 0. */
+export function parseLengths(text: string): readonly number[] {
+  const parts = text.split(",").map((part) => part.trim());
+  if (!parts.every((part) => /^\d+$/.test(part) && Number.isSafeInteger(Number(part)))) {
+    throw new InvalidArgumentError("expected numbers of steps with commas between, for example 5,3,8.");
+  }
+  return parts.map(Number);
+}
+
 export function parseCount(text: string): number {
   if (!/^\d+$/.test(text) || Number(text) < 1)
     throw new InvalidArgumentError("expected a whole number from 1.");

@@ -1,11 +1,10 @@
 import { Command } from "commander";
-import type { Bundle } from "../../runtime/bundle-format.js";
 import { collect, collectSetting, type Settings } from "./arguments.js";
 import { compileModel } from "./compile-model.js";
 import { type Io, writeJson } from "./io.js";
 import { readSource } from "./model-file.js";
 import { describeModel, describeSignature, describeTarget } from "./summary.js";
-import { saveBundle } from "./save-bundle.js";
+import { saveBundle, TYPES } from "./save-bundle.js";
 
 interface BuildOptions {
   readonly set?: Settings;
@@ -41,7 +40,7 @@ export function buildCommand(io: Io): Command {
       collect,
     )
     .option("--packed", "add the program for sequences of different lengths in one run")
-    .option("--types", "add model.ts, a TypeScript module that knows the model's inputs and outputs")
+    .option(...TYPES)
     .option("--json", "print what was built as JSON on standard output")
     .addHelpText("after", HELP)
     .action((path: string, options: BuildOptions) => build(path, options, io));
@@ -54,7 +53,7 @@ async function build(path: string, options: BuildOptions, io: Io): Promise<void>
     packed: options.packed ?? false,
   };
   const { bundle } = await compileModel(readSource(path), compileOptions, io);
-  await saveBundle(options.types === true ? await withTypes(bundle) : bundle, options.output);
+  await saveBundle(bundle, options.output, options.types);
   const { manifest } = bundle;
   if (options.json) {
     writeJson(io, { ok: true, bundle: options.output, model: manifest.model });
@@ -66,10 +65,4 @@ async function build(path: string, options: BuildOptions, io: Io): Promise<void>
     ...manifest.targets.map((target) => `  ${describeTarget(manifest, target)}`),
   ];
   io.out(`${lines.join("\n")}\n`);
-}
-
-/** The typed module is no file of the manifest: it may be moved, or left out. */
-async function withTypes(bundle: Bundle): Promise<Bundle> {
-  const { TYPED_MODULE, typedModule } = await import("../../compiler/6-emit/typed-module.js");
-  return { ...bundle, files: new Map([...bundle.files, [TYPED_MODULE, await typedModule(bundle.manifest)]]) };
 }

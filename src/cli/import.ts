@@ -9,13 +9,14 @@ import { chooseStorage, type Config, readConfig } from "./checkpoint.js";
 import { compileModel } from "./compile-model.js";
 import { InputError } from "./errors.js";
 import { type Io, writeJson } from "./io.js";
-import { saveBundle } from "./save-bundle.js";
+import { saveBundle, TYPES } from "./save-bundle.js";
 import { describeModel, describeSignature, describeTarget } from "./summary.js";
 
 interface ImportOptions {
   readonly output: string;
   readonly set?: Settings;
   readonly packed?: boolean;
+  readonly types?: boolean;
   readonly json?: boolean;
 }
 
@@ -24,6 +25,8 @@ Takes the family from "model_type" in config.json and compiles the family's Krai
 (templates/models/<model_type>.krait) with the constants of that config. Weights stay where they
 are: 'run' reads them from the checkpoint. On the GPU they are kept as stored (f32, f16 or bf16),
 small ones in f32.
+
+With --types the bundle has model.ts too, as that of 'krait build --types'.
 
 What a config leaves open the family's source decides, and its choice is printed; --set overrides it.
 
@@ -43,6 +46,7 @@ export function importCommand(io: Io): Command {
     .requiredOption("-o, --output <dir>", "the bundle's folder")
     .option("--set <name=value>", "override a constant of the family's source (repeatable)", collectSetting)
     .option("--packed", "add the program for sequences of different lengths in one run")
+    .option(...TYPES)
     .option("--json", "print what was built as JSON on standard output")
     .addHelpText("after", help)
     .action((folder: string, options: ImportOptions) => importCheckpoint(folder, options, io));
@@ -66,7 +70,7 @@ async function importCheckpoint(folder: string, options: ImportOptions, io: Io):
   } finally {
     await checkpoint.close();
   }
-  await saveBundle(bundle, options.output);
+  await saveBundle(bundle, options.output, options.types);
   const { manifest } = bundle;
   if (options.json) return writeJson(io, { ok: true, bundle: options.output, model: manifest.model, family });
   const lines = [

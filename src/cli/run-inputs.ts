@@ -2,6 +2,8 @@
 import type { AxisEntry, InputEntry, Manifest } from "../../runtime/bundle-format.js";
 import type { InputData } from "../../runtime/inputs.js";
 import { dimNames, evaluateDim } from "../../runtime/dim.js";
+import { axisNames } from "../../runtime/numbers.js";
+import { packedEntry } from "../../runtime/packed.js";
 import { closest } from "../../compiler/diagnostics/suggest.js";
 import type { TensorReference } from "./arguments.js";
 import { InputError } from "./errors.js";
@@ -13,26 +15,37 @@ export interface RunInputs {
   readonly sizes: Readonly<Record<string, number>>;
 }
 
-/** Reads `--input` tensors. With `tokens`, they are the input of whole numbers that a language model has. */
+export interface InputOptions {
+  /** The input of whole numbers that a language model has. */
+  readonly tokens?: readonly number[];
+  /** The steps of several sequences, which inputs with time hold one after the other. */
+  readonly lengths?: readonly number[];
+}
+
+/** Reads `--input` tensors. */
 export async function loadInputs(
   manifest: Manifest,
   references: readonly TensorReference[],
-  tokens: readonly number[] | undefined,
+  { tokens, lengths }: InputOptions,
 ): Promise<RunInputs> {
+  const names = axisNames(manifest);
+  const entries =
+    lengths === undefined ? manifest.inputs : manifest.inputs.map((entry) => packedEntry(entry, names));
   const given = new Map<string, { tensor: InputTensor; from: string }>();
   if (tokens !== undefined) {
-    const { name, axes } = tokenInput(manifest);
+    const { name } = tokenInput(manifest);
+    const axes = entries.find((entry) => entry.name === name)?.axes ?? [];
     const shape = axes.map((_axis, i) => (i === axes.length - 1 ? tokens.length : 1));
     given.set(name, { tensor: { shape, data: Uint32Array.from(tokens) }, from: "--tokens" });
   }
   for (const reference of references) {
-    const entry = manifest.inputs.find(({ name }) => name === reference.name);
-    if (entry === undefined) throw unknownName("input", reference.name, manifest.inputs);
+    const entry = entries.find(({ name }) => name === reference.name);
+    if (entry === undefined) throw unknownName("input", reference.name, entries);
     if (given.has(entry.name)) throw new InputError(`the input '${entry.name}' is given twice`);
     const from = `${reference.file}:${reference.tensor}`;
     given.set(entry.name, { tensor: await readInput(entry, reference), from });
   }
-  const missing = manifest.inputs.filter(({ name }) => !given.has(name));
+  const missing = entries.filter(({ name }) => !given.has(name));
   if (missing.length > 0) {
     const options = missing.map(
       (entry) => `  --input ${entry.name}=FILE.safetensors:TENSOR    ${signature(entry)}`,
@@ -41,14 +54,26 @@ export async function loadInputs(
     throw new InputError(`the model needs ${what} too:`, options.join("\n"));
   }
   const sizes = new Map<string, { value: number; from: string }>();
-  for (const entry of manifest.inputs) {
+  if (lengths !== undefined) sizes.set(names.batch, { value: lengths.length, from: "--lengths" });
+  for (const entry of entries) {
     const { tensor, from } = given.get(entry.name) ?? unreachable(entry.name);
     bindSizes(entry, tensor.shape, from, sizes);
   }
+  if (lengths !== undefined) checkLengths(lengths, sizes.get(names.steps));
   return {
     tensors: new Map([...given].map(([name, { tensor }]) => [name, tensor])),
     sizes: Object.fromEntries([...sizes].map(([name, { value }]) => [name, value])),
   };
+}
+
+function checkLengths(lengths: readonly number[], steps: { value: number; from: string } | undefined): void {
+  if (steps === undefined) throw new InputError("--lengths is for models with an input over time");
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  if (total === steps.value) return;
+  throw new InputError(
+    `the lengths ${lengths.join(",")} add up to ${total} steps, and ${steps.from} has ${steps.value}`,
+    "The inputs hold the sequences one after the other along time, without a batch axis.",
+  );
 }
 
 /** The input that `--tokens` fills: the only one of whole numbers over time. */

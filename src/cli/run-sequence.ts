@@ -13,18 +13,24 @@ export interface SequenceOptions {
   readonly all: boolean;
   /** One `step` a position, in place of a prefill. */
   readonly byStep: boolean;
+  /** Of several sequences, which the inputs hold one after the other. */
+  readonly lengths?: readonly number[];
 }
 
 export async function runSequence(
   session: Session,
   manifest: Manifest,
   { tensors, sizes }: RunInputs,
-  { all, byStep }: SequenceOptions,
+  { all, byStep, lengths }: SequenceOptions,
 ): Promise<Outputs> {
+  const outputs = all ? "all" : "last";
+  if (lengths !== undefined) {
+    const whole = [...tensors].map(([name, { data }]) => [name, data] as const);
+    return session.prefill(Object.fromEntries(whole), { outputs, lengths });
+  }
   // A model whose inputs have no time still has its one step.
   const steps = sizes[axisNames(manifest).steps] ?? 1;
-  if (!byStep)
-    return session.prefill(inputsAt(manifest, tensors, 0, steps), { outputs: all ? "all" : "last" });
+  if (!byStep) return session.prefill(inputsAt(manifest, tensors, 0, steps), { outputs });
   const kept: Outputs[] = [];
   for (let t = 0; t < steps; t++) {
     const outputs = await session.step(inputsAt(manifest, tensors, t, t + 1));

@@ -11,22 +11,25 @@ export interface Choice {
 }
 
 /**
- * Goes on from `outputs`, those of the prompt's last position, and yields each token as it is chosen. The last token is
- * not run through the model, so that the session has seen all tokens but that one.
+ * Goes on from `outputs`, those of each prompt's last position, and yields a token of each sequence as they are chosen. The
+ * last ones are not run through the model, so that the session has seen all tokens but them.
  */
 export async function* generate(
   session: Session,
   { input, output }: Choice,
   outputs: Outputs,
   count: number,
-): AsyncGenerator<number> {
+): AsyncGenerator<readonly number[]> {
   let current = outputs;
   for (let i = 0; i < count; i++) {
     const logits = current[output];
     if (logits === undefined) throw new Error(`the session returned no output '${output}'`);
-    const token = argmax(logits.data);
-    yield token;
-    if (i < count - 1) current = await session.step({ [input]: Uint32Array.of(token) });
+    const words = logits.data.length / session.batch;
+    const tokens = Array.from({ length: session.batch }, (_, member) =>
+      argmax(logits.data.subarray(member * words, (member + 1) * words)),
+    );
+    yield tokens;
+    if (i < count - 1) current = await session.step({ [input]: Uint32Array.from(tokens) });
   }
 }
 

@@ -8,6 +8,7 @@ import {
   collectSetting,
   collectTensor,
   parseCount,
+  parseLengths,
   parseTensorReference,
   parseTokens,
   type Settings,
@@ -28,6 +29,7 @@ interface RunOptions {
   readonly weights?: string;
   readonly input?: readonly TensorReference[];
   readonly tokens?: readonly number[];
+  readonly lengths?: readonly number[];
   readonly maxNew?: number;
   readonly output?: string;
   readonly all?: boolean;
@@ -49,6 +51,10 @@ holds what convolutions and prev remember, the steps seen so far, and which mode
 
 With --tokens, a language model continues the tokens greedily and prints ids, one a line, as they come.
 
+With --lengths, inputs with time (or --tokens) hold several sequences one after the other, and have no batch
+axis; so have outputs of --all. A bundle needs --packed for it when it is built. Continued, they go on side by
+side: a line has an id of each, with tabs between.
+
 Examples:
   $ krait run mamba.bundle --weights ./mamba-130m-hf --tokens 510,5313 --max-new 16
   $ krait run ema.krait --input x=data.safetensors:x --output y.safetensors --all
@@ -56,6 +62,7 @@ Examples:
       --state-in h=d.safetensors:h0 --state-out after.safetensors
   $ krait run scan.krait --weights w.safetensors --input u=more.safetensors:u --output y2.safetensors \\
       --state-in after.safetensors                    go on where that run ended
+  $ krait run ema.krait --input x=all.safetensors:x --lengths 5,3,8 --output last.safetensors
 `;
 
 export function runCommand(io: Io): Command {
@@ -75,6 +82,11 @@ export function runCommand(io: Io): Command {
     )
     .option("--state-out <file>", "write all states after the run")
     .option("--tokens <ids>", "token ids with commas between, in place of --input", parseTokens)
+    .option(
+      "--lengths <counts>",
+      "the steps of each of several sequences, with commas between: the inputs hold one after the other",
+      parseLengths,
+    )
     .option(
       "--max-new <count>",
       "how many tokens to continue with (default: 16 without --output)",
@@ -105,12 +117,13 @@ function collectState(text: string, earlier: readonly StateSource[] = []): reado
 async function run(path: string, options: RunOptions, io: Io): Promise<void> {
   checkOptions(options);
   const file = await openModelFile(path, options);
+  const { lengths } = options;
+  const compileOptions = { set: options.set ?? {}, packed: lengths !== undefined };
   const bundle =
-    file.kind === "bundle"
-      ? file.bundle
-      : (await compileModel(file.source, { set: options.set ?? {} }, io)).bundle;
+    file.kind === "bundle" ? file.bundle : (await compileModel(file.source, compileOptions, io)).bundle;
+  if (lengths !== undefined) checkPacked(bundle, path);
   // Inputs and states are read and checked before the GPU is looked for: their mistakes are the likelier ones.
-  const inputs = await loadInputs(bundle.manifest, options.input ?? [], options.tokens);
+  const inputs = await loadInputs(bundle.manifest, options.input ?? [], options);
   const states = await readGivenStates(bundle, options, inputs);
   const { requestDevice } = await import("../node/index.js");
   const device = await requestDevice({
@@ -137,7 +150,22 @@ async function readGivenStates(
   return file === undefined ? states : { ...states, snapshot: await readStateFile(file.file) };
 }
 
-function checkOptions({ output, stateOut, tokens, maxNew }: RunOptions): void {
+/** Said before a GPU is looked for. */
+function checkPacked({ manifest }: Bundle, path: string): void {
+  if (manifest.targets.some(({ packed }) => packed !== undefined)) return;
+  throw new InputError(
+    `${path} has no program for sequences of different lengths, which --lengths asks for`,
+    "Build it again with --packed.",
+  );
+}
+
+function checkOptions({ output, stateOut, tokens, maxNew, lengths, byStep }: RunOptions): void {
+  if (lengths !== undefined && byStep === true) {
+    throw new UsageError("--lengths runs sequences of different lengths in one prefill, not by steps");
+  }
+  if (lengths?.includes(0) === true && tokens !== undefined && output === undefined) {
+    throw new UsageError("a sequence of no tokens cannot be continued: --lengths has a 0");
+  }
   if (maxNew !== undefined && tokens === undefined) {
     throw new UsageError("--max-new continues the tokens of --tokens, which is missing");
   }
@@ -186,7 +214,11 @@ async function runModel(
   const session = await model.session({ batch });
   if (options.stateIn !== undefined) await startFrom(session, states);
   const continues = options.tokens !== undefined && options.output === undefined;
-  const sequence = { all: !continues && options.all === true, byStep: options.byStep === true };
+  const sequence = {
+    all: !continues && options.all === true,
+    byStep: options.byStep === true,
+    ...(options.lengths !== undefined && { lengths: options.lengths }),
+  };
   const outputs = await runSequence(session, manifest, inputs, sequence);
   if (options.output !== undefined) await saveOutputs(outputs, options.output);
   const generated = continues ? await printTokens(session, bundle, outputs, options, io) : undefined;
@@ -204,17 +236,18 @@ async function printTokens(
   session: Session,
   { manifest }: Bundle,
   outputs: Outputs,
-  { maxNew = 16, json = false }: RunOptions,
+  { maxNew = 16, json = false, lengths }: RunOptions,
   io: Io,
-): Promise<readonly number[]> {
+): Promise<readonly number[] | readonly (readonly number[])[]> {
   const input = tokenInput(manifest);
   const output = logitsOutput(manifest, input);
-  const generated: number[] = [];
-  for await (const token of generate(session, { input: input.name, output }, outputs, maxNew)) {
-    if (!json) io.out(`${token}\n`);
-    generated.push(token);
+  const lines: (readonly number[])[] = [];
+  for await (const tokens of generate(session, { input: input.name, output }, outputs, maxNew)) {
+    if (!json) io.out(`${tokens.join("\t")}\n`);
+    lines.push(tokens);
   }
-  return generated;
+  const sequences = Array.from({ length: session.batch }, (_, i) => lines.map((tokens) => tokens[i] ?? 0));
+  return lengths === undefined ? (sequences[0] ?? []) : sequences;
 }
 
 function summary(outputs: Outputs, { output, stateOut }: RunOptions): object {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { typedModule } from "../../compiler/6-emit/typed-module.js";
 import type { Manifest } from "../../runtime/bundle-format.js";
 import { krait, kraitOk, temporaryFolder } from "../support/cli.js";
 import { fixturePath } from "../support/fixtures.js";
@@ -28,6 +29,14 @@ describe("krait import", () => {
       assert.equal(constants["width"], width);
     });
   }
+
+  it("adds the typed module of a built bundle, where it is asked for", async () => {
+    await kraitOk("import", fixturePath("mamba"), "--types", "-o", at("typed"));
+    const text = readFileSync(at("typed/model.ts"), "utf8");
+    assert.equal(text, await typedModule(manifestOf("typed")));
+    await kraitOk("import", fixturePath("mamba"), "-o", at("typed"));
+    assert.ok(!existsSync(at("typed/model.ts")));
+  });
 
   /** A checkpoint's folder with this config and nothing else, or with the files named. */
   function folder(name: string, config: object, files: readonly string[] = []): string {
