@@ -39,7 +39,7 @@ function checkAxes({ graph, axis, fail }: Validation): void {
   }
 }
 
-/** Chunks are as many as the run says, steps are fixed, and both cut one time axis. */
+/** Steps are fixed, chunks are where what is cut is, and both cut one time axis. */
 function checkCut(
   id: AxisId,
   cut: NonNullable<Axis["cut"]>,
@@ -48,7 +48,8 @@ function checkCut(
 ): void {
   const what = `axis ${id}`;
   if (axis(cut.of, what).role !== "time") fail(what, `cuts ${cut.of}, which is not time`);
-  if (isFixed === (cut.part === "chunks"))
+  const isWhole = typeof axis(cut.of, what).size === "number";
+  if (isFixed !== (cut.part === "steps" || isWhole))
     fail(what, `${cut.part} of ${isFixed ? "fixed" : "run-time"} size`);
   if (cut.part === "steps") return;
   const steps = axis(cut.steps, what).cut;

@@ -198,7 +198,7 @@ export function recurrenceOf(graph: Graph, group: Group, source: SourceText): Re
   const because = {
     diagonal: `${each} = a·prev(${each}) + b, element by element, with a and b free of ${each}: time can be cut in chunks`,
     "scalar decay": `${each} = a·prev(${each}) + b, and one a serves all of ${axesText(group.lacks ?? [])}, axes of an outer product in b: chunks of time can be products of matrices`,
-    "vector decay": `${each} = a·prev(${each}) + b, and one a serves all of ${axesText(group.lacks ?? [])}, an axis of an outer product in b: time can be cut in chunks`,
+    "vector decay": `${each} = a·prev(${each}) + b, and one a serves all of ${axesText(group.lacks ?? [])}, an axis of an outer product in b: chunks of time can be products of matrices`,
     "time-invariant": `${each} = a·prev(${each}) + b, element by element, with an a that does not depend on time: time can be cut in chunks`,
     tropical: `${each} is the greater (less) of prev(${each}) shifted and what is free of it: in chunks of time, maxima stand for sums and sums for products`,
     "low rank": `${what} contracts ${each} of the step before, and its product goes back into ${each}: a diagonal matrix and one of low rank`,

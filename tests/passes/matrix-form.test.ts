@@ -77,6 +77,8 @@ describe("the chunked matrix form computes what the recurrence does", () => {
         [4, 11],
         [16, 5],
         [8, 33],
+        [32, 45],
+        [64, 70],
       ] as const)
         it(`${steps} steps in chunks of ${length}`, () => {
           const random = seeded(100 * length + steps);

@@ -99,4 +99,34 @@ export const DECAYS: readonly DecaySource[] = [
   s = a*prev(s) + exp(i - top)*k
   output y[b, t, head, p] = dot(q, S, over n) / max(abs(dot(q, s, over n)), exp(-top))`),
   },
+  {
+    name: "GLA: a decay for each key",
+    decay: "vector",
+    text: model(`
+  input delta: f32[b, t, head]
+  input w: f32[head, n]
+  state S[head, n, p]
+  S = sigmoid(delta + w)*prev(S) + k*x
+  output y[b, t, head, p] = dot(q, S, over n)`),
+  },
+  {
+    name: "RWKV-6: a decay for each key, and a bonus for the present",
+    decay: "vector",
+    text: model(`
+  input delta: f32[b, t, head]
+  input w: f32[head, n]
+  input bonus: f32[head, n]
+  state S[head, n, p]
+  S = exp(-exp(w + 0.1*delta))*prev(S) + k*x
+  output y[b, t, head, p] = dot(q, prev(S) + bonus*k*x, over n)`),
+  },
+  {
+    name: "keys that decay at a fixed rate, read now and before",
+    decay: "vector",
+    text: model(`
+  input delta: f32[b, t, head]
+  state S[head, n, p] init 0.25
+  S = 2^(-0.3*pos(n))*prev(S) + k*x - delta*q*x
+  output y[b, t, head, p] = dot(q, S - 0.5*prev(S), over n)`),
+  },
 ];

@@ -8,7 +8,24 @@ export interface Cut {
   /** A copy of `steps`: the step that another one looks back at. */
   readonly earlier: AxisId;
   readonly length: number;
+  /** Where chunks are longer than a block: the steps of a chunk, cut once more. */
+  readonly blocks?: Blocks;
 }
+
+/** Blocks of steps within a chunk. */
+export interface Blocks {
+  readonly blocks: AxisId;
+  readonly steps: AxisId;
+  /** A copy of `steps`. */
+  readonly earlier: AxisId;
+  readonly length: number;
+}
+
+/**
+ * Steps a block. Within one, decays between two steps are taken pair by pair; between blocks they are products of what has
+ * decayed since a block began and until then.
+ */
+export const BLOCK = 16;
 
 /** The cut whose chunks and steps are both among the axes, and the axes with what it cuts in their place. */
 export function uncut(
@@ -48,5 +65,29 @@ export function withCut(
     .set(chunks, { id: chunks, size, role: "time", cut: { of, part: "chunks", steps }, spans })
     .set(steps, { id: steps, size: length, role: "time", cut: { of, part: "steps" }, spans })
     .set(earlier, { id: earlier, size: length, role: "plain", spans });
-  return { graph: { ...graph, axes }, cut: { of, chunks, steps, earlier, length } };
+  const cut = { of, chunks, steps, earlier, length };
+  if (length <= BLOCK || length % BLOCK !== 0) return { graph: { ...graph, axes }, cut };
+  const blocks = {
+    blocks: free(`${of}_block`),
+    steps: free(`${of}_block_step`),
+    earlier: free(`${of}_block_step'`),
+    length: BLOCK,
+  };
+  axes
+    .set(blocks.blocks, {
+      id: blocks.blocks,
+      size: length / BLOCK,
+      role: "time",
+      cut: { of: steps, part: "chunks", steps: blocks.steps },
+      spans,
+    })
+    .set(blocks.steps, {
+      id: blocks.steps,
+      size: BLOCK,
+      role: "time",
+      cut: { of: steps, part: "steps" },
+      spans,
+    })
+    .set(blocks.earlier, { id: blocks.earlier, size: BLOCK, role: "plain", spans });
+  return { graph: { ...graph, axes }, cut: { ...cut, blocks } };
 }

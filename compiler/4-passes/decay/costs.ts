@@ -3,6 +3,7 @@
  * a data-center GPU with f32 products, from bench/RESULTS.md. They decide between schedules that compute the same.
  */
 import type { AxisId, Graph } from "../../3-graph/types.js";
+import { BLOCK } from "./chunks.js";
 import type { DecayForm } from "./form.js";
 import { axesOf } from "./terms.js";
 
@@ -16,6 +17,8 @@ const LAUNCH = 3;
 const BYTES = 2.5e6;
 const PRODUCTS = 25e6;
 const SCANNED = 4.2e6;
+/** Pairs of steps whose decays are taken key by key, a microsecond. Not measured: a cautious guess. */
+const PAIRS = 1e6;
 /** Channels that fill the device with a scan, and what is left of its speed with fewer: a power of their share. */
 const CHANNELS = 12_000;
 const STARVED = 0.45;
@@ -41,10 +44,10 @@ function extentsOf(graph: Graph, form: DecayForm): Extents {
       return typeof size === "number" ? count * size : count;
     }, 1);
   const terms = form.reads.flatMap((read) => read.terms.filter(({ of }) => of !== "none"));
-  const inKeys = axesOf(
-    graph,
-    [...form.inputs, ...terms].flatMap(({ key }) => key),
-  );
+  const inKeys = axesOf(graph, [
+    ...[...form.inputs, ...terms].flatMap(({ key }) => key),
+    ...(form.isScalar ? [] : form.decay.factors),
+  ]);
   return {
     key: product(form.key),
     value: product(form.value),
@@ -83,6 +86,8 @@ export function matrixCost(
   length: number,
 ): number {
   const { key, value, lead, keyLead, inputs, reads } = extentsOf(graph, form);
+  // Pairs of steps of a block that decay key by key.
+  const pairs = form.isScalar ? 0 : (reads * inputs * lead * key * length * Math.min(BLOCK, length)) / PAIRS;
   const group = (lead / keyLead) * value;
   const product = (count: number, rows: number, cols: number, depth: number): number =>
     (2 * count * rows * cols * depth) / (fill(rows) * fill(cols));
@@ -95,7 +100,7 @@ export function matrixCost(
   const bytes = 4 * (4 * key * value * lead + length * value * lead * (2 * reads * inputs + 2 * inputs));
   const chunks = batch * Math.ceil(steps / length);
   const launches = 2 + inputs + reads * (2 * inputs + 1);
-  return chunks * (operations / PRODUCTS + bytes / BYTES) + launches * LAUNCH;
+  return chunks * (operations / PRODUCTS + bytes / BYTES + pairs) + launches * LAUNCH;
 }
 
 /** How much of its tiles an extent fills. */

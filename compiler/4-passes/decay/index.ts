@@ -72,7 +72,7 @@ const variants = (graph: Graph, rewritten: Graph, { when, ever }: Condition): re
 export function decayForms(graph: Graph): readonly DecayForm[] {
   return attachAll(graph).flatMap((attached): readonly DecayForm[] => {
     const form = decayForm(graph, attached);
-    return "state" in form && form.isScalar ? [form] : [];
+    return "state" in form ? [form] : [];
   });
 }
 

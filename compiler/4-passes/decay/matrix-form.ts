@@ -5,6 +5,8 @@
  * M[s, s'] = (q[s]·k[s'])·a[s' + 1]·…·a[s] for s' ≤ s; what chunks add to the state is one too; and the state steps from
  * chunk to chunk. All of it is ordinary operations of the graph: fusion and the product kernels do the rest.
  *
+ * Where a decays the keys each by its own, M is Σ_key q·k·a…a, in blocks (within-chunk.ts).
+ *
  * Products of decays are 2 to differences of cumulated logarithms, never quotients. A cumulated logarithm is a whole part
  * and a fraction, held as a complex number: in one f32 a strong decay would cost the weak ones after it their digits.
  */
@@ -13,10 +15,12 @@ import { originOf, rewrite, type RewriteContext } from "../../3-graph/rewrite.js
 import type { Graph, MapFn, Node, NodeId, StateId } from "../../3-graph/types.js";
 import type { Span } from "../../diagnostics/types.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
+import { Arithmetic } from "./arithmetic.js";
 import { withCut, type Cut } from "./chunks.js";
 import type { DecayForm, Outer, Read } from "./form.js";
-import { GREATEST_LOG, LEAST_LOG, logarithmOf } from "./logarithm.js";
+import { logarithmOf } from "./logarithm.js";
 import type { Factor } from "./terms.js";
+import { byPairs, byScores, withoutDecay, type Put } from "./within-chunk.js";
 
 /** What one recurrence's parts share. */
 interface Parts {
@@ -28,7 +32,7 @@ interface Parts {
   readonly after: NodeId;
   /** Cumulated logarithms: up to and with a step, and before it. Absent: nothing decays. */
   readonly decays?: { readonly with: NodeId; readonly until: NodeId };
-  readonly inputs: readonly { readonly key: NodeId; readonly rest: NodeId }[];
+  readonly inputs: readonly Put[];
 }
 
 /** The graph with these recurrences in matrix form, in chunks of `length` steps. */
@@ -70,6 +74,7 @@ export function inMatrixForm(original: Graph, forms: readonly DecayForm[], lengt
 class Builder {
   private readonly builder: GraphBuilder;
   private readonly spans: readonly Span[];
+  private readonly make: Arithmetic;
 
   constructor(
     private readonly form: DecayForm,
@@ -78,26 +83,29 @@ class Builder {
   ) {
     this.builder = context.builder;
     this.spans = form.state.spans;
+    this.make = new Arithmetic(this.builder, this.spans);
   }
 
   /** The decays, the inputs, and the step from chunk to chunk: S = a…a·prev(S) + Σ_s (a…a·x[s]) ⊗ k[s]. */
   parts(): Parts {
-    const { builder, cut, form } = this;
+    const { builder, cut, form, make } = this;
     const decays = this.decays();
     const inside = this.chunk(this.number(1), 0);
     const last =
       decays && this.add({ kind: "slice", arg: decays.with, axis: cut.steps, start: cut.length - 1, to: [] });
-    const left =
-      decays && last !== undefined ? this.map("mul", this.power(last, decays.with), inside) : inside;
+    const power = decays && last !== undefined ? make.power(last, decays.with) : undefined;
+    const left = power === undefined ? inside : this.map("mul", power, inside);
     const inputs = form.inputs.map((input) => ({
       key: this.chunk(this.product(1, input.key)),
       rest: this.chunk(this.product(input.scale, input.rest)),
     }));
     const local = inputs.map(({ key, rest }) =>
-      this.add({ kind: "dot", lhs: this.map("mul", left, rest), rhs: key, over: [cut.steps] }),
+      form.isScalar
+        ? make.dot(this.map("mul", left, rest), key, cut.steps)
+        : make.dot(this.map("mul", inside, rest), this.map("mul", power ?? this.number(1), key), cut.steps),
     );
     const before = this.before();
-    const kept = last === undefined ? before : this.map("mul", this.exponential(last), before);
+    const kept = last === undefined ? before : this.map("mul", make.exponential(last), before);
     const after = [kept, ...local].reduce((x, y) => this.map("add", x, y));
     return { builder, cut, before, after, ...(decays && { decays }), inputs };
   }
@@ -153,44 +161,32 @@ class Builder {
 
   /** One reading of the state: what the chunk itself has put in, and what it came with. */
   private term(term: Outer, of: "now" | "before", { before, decays, inputs }: Parts): readonly NodeId[] {
-    const { cut, form } = this;
+    const { cut, form, make } = this;
     const q = this.chunk(this.product(1, term.key));
-    const cumulated = decays && (of === "now" ? decays.with : decays.until);
-    const came = this.add({ kind: "dot", lhs: q, rhs: before, over: form.key });
-    const come = cumulated === undefined ? came : this.map("mul", this.exponential(cumulated), came);
-    const put = inputs.map((input) => {
-      const scores = this.add({ kind: "dot", lhs: q, rhs: this.earlier(input.key), over: form.key });
-      const matrix = this.masked(scores, of, cumulated, decays?.with);
-      return this.add({ kind: "dot", lhs: matrix, rhs: this.earlier(input.rest), over: [cut.earlier] });
+    const late = decays && (of === "now" ? decays.with : decays.until);
+    const put = inputs.flatMap((input) => {
+      if (decays === undefined || late === undefined)
+        return [withoutDecay(make, cut, input, { q, of }, form.key)];
+      const reading = { q, of, late, since: decays.with, until: decays.until };
+      return form.isScalar
+        ? [byScores(make, cut, input, reading, form.key)]
+        : byPairs(make, cut, input, reading, form.key);
     });
     const outside = term.rest.length === 0 ? undefined : this.chunk(this.product(1, term.rest));
-    return [...put, come].map((value) => {
+    return [...put, this.come(q, before, late)].map((value) => {
       const kept = outside === undefined ? value : this.map("mul", value, outside);
       return term.scale === 1 ? kept : this.map("mul", this.number(term.scale), kept);
     });
   }
 
-  /** Scores times the decays between their two steps, 0 where the earlier one is not yet in the state that is read. */
-  private masked(
-    scores: NodeId,
-    of: "now" | "before",
-    cumulated: NodeId | undefined,
-    since: NodeId | undefined,
-  ): NodeId {
-    const { cut } = this;
-    const [step, earlier] = [cut.steps, cut.earlier].map((axis) => this.add({ kind: "coordinate", axis }));
-    if (step === undefined || earlier === undefined) throw new InternalError("matrix-form", "two axes");
-    const isIn = this.map(of === "now" ? "le" : "lt", earlier, step);
-    if (cumulated === undefined || since === undefined)
-      return this.map("select", isIn, scores, this.number(0));
-    // Masked by a sum, with no load behind a condition; bounded, so that nothing overflows the wrong way round.
-    const exponent = this.map(
-      "min",
-      this.exponent(cumulated, this.earlier(since)),
-      this.number(GREATEST_LOG),
-    );
-    const mask = this.map("select", isIn, this.number(0), this.number(LEAST_LOG - GREATEST_LOG));
-    return this.map("mul", scores, this.map("exp2", this.map("add", exponent, mask)));
+  /** What is left at each step of the state that the chunk came with, read. */
+  private come(q: NodeId, before: NodeId, late: NodeId | undefined): NodeId {
+    const { form, make } = this;
+    if (late === undefined) return make.dot(q, before, ...form.key);
+    const left = make.exponential(late);
+    return form.isScalar
+      ? make.map("mul", left, make.dot(q, before, ...form.key))
+      : make.dot(make.map("mul", q, left), before, ...form.key);
   }
 
   /** What a contraction adds up without the state: the factors without key axes leave the sum. */
@@ -201,22 +197,22 @@ class Builder {
     const inside =
       others.length === 0
         ? this.add({ kind: "reduce", fn: "sum", arg: this.factor(first), over: form.key })
-        : this.add({ kind: "dot", lhs: this.factor(first), rhs: this.product(1, others), over: form.key });
+        : this.make.dot(this.factor(first), this.product(1, others), ...form.key);
     return this.map("mul", inside, this.product(term.scale, term.rest));
   }
 
   // Nodes.
 
   private add(operation: Parameters<GraphBuilder["add"]>[0]): NodeId {
-    return this.builder.add(operation, { spans: this.spans });
+    return this.make.add(operation);
   }
 
   private map(fn: MapFn, ...args: NodeId[]): NodeId {
-    return this.add({ kind: "map", fn, args });
+    return this.make.map(fn, ...args);
   }
 
   private number(value: number): NodeId {
-    return this.add({ kind: "scalar", value });
+    return this.make.number(value);
   }
 
   private ends(): Pick<Cut, "of" | "chunks" | "steps"> {
@@ -226,25 +222,6 @@ class Builder {
 
   private chunk(arg: NodeId, past?: number): NodeId {
     return this.add({ kind: "chunk", arg, ...this.ends(), ...(past === undefined ? {} : { past }) });
-  }
-
-  private earlier(arg: NodeId): NodeId {
-    const { steps, earlier } = this.cut;
-    return this.add({ kind: "rename", arg, axes: [{ from: steps, to: earlier }] });
-  }
-
-  /** The difference of two cumulated logarithms. */
-  private exponent(late: NodeId, early: NodeId): NodeId {
-    const difference = this.map("sub", late, early);
-    return this.map("add", this.map("re", difference), this.map("im", difference));
-  }
-
-  private power(late: NodeId, early: NodeId): NodeId {
-    return this.map("exp2", this.exponent(late, early));
-  }
-
-  private exponential(cumulated: NodeId): NodeId {
-    return this.map("exp2", this.map("add", this.map("re", cumulated), this.map("im", cumulated)));
   }
 
   private factor({ node, as }: Factor): NodeId {

@@ -1,0 +1,58 @@
+/** Making nodes of the matrix form: arithmetic, and powers of two of differences of cumulated logarithms. */
+import type { GraphBuilder } from "../../3-graph/build.js";
+import type { AxisId, MapFn, NodeId } from "../../3-graph/types.js";
+import type { Span } from "../../diagnostics/types.js";
+import { GREATEST_LOG, LEAST_LOG } from "./logarithm.js";
+
+export class Arithmetic {
+  constructor(
+    private readonly builder: GraphBuilder,
+    private readonly spans: readonly Span[],
+  ) {}
+
+  add(operation: Parameters<GraphBuilder["add"]>[0]): NodeId {
+    return this.builder.add(operation, { spans: this.spans });
+  }
+
+  map(fn: MapFn, ...args: NodeId[]): NodeId {
+    return this.add({ kind: "map", fn, args });
+  }
+
+  number(value: number): NodeId {
+    return this.add({ kind: "scalar", value });
+  }
+
+  coordinate(axis: AxisId): NodeId {
+    return this.add({ kind: "coordinate", axis });
+  }
+
+  rename(arg: NodeId, from: AxisId, to: AxisId): NodeId {
+    return this.add({ kind: "rename", arg, axes: [{ from, to }] });
+  }
+
+  dot(lhs: NodeId, rhs: NodeId, ...over: readonly AxisId[]): NodeId {
+    return this.add({ kind: "dot", lhs, rhs, over });
+  }
+
+  /** 2 to a cumulated logarithm. */
+  exponential(cumulated: NodeId): NodeId {
+    return this.map("exp2", this.map("add", this.map("re", cumulated), this.map("im", cumulated)));
+  }
+
+  /** 2 to the difference of two. */
+  power(late: NodeId, early: NodeId): NodeId {
+    return this.map("exp2", this.exponent(late, early));
+  }
+
+  /** The same where a condition holds, else 0; with no load behind the condition, and nothing that overflows where it fails. */
+  powerWhere(isIn: NodeId, late: NodeId, early: NodeId): NodeId {
+    const exponent = this.map("min", this.exponent(late, early), this.number(GREATEST_LOG));
+    const mask = this.map("select", isIn, this.number(0), this.number(LEAST_LOG - GREATEST_LOG));
+    return this.map("exp2", this.map("add", exponent, mask));
+  }
+
+  private exponent(late: NodeId, early: NodeId): NodeId {
+    const difference = this.map("sub", late, early);
+    return this.map("add", this.map("re", difference), this.map("im", difference));
+  }
+}
