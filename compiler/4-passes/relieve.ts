@@ -5,8 +5,8 @@
  */
 import { operands } from "../3-graph/rewrite.js";
 import type { AxisId, Graph, NodeId, ParamId } from "../3-graph/types.js";
-import type { Start } from "./fusion-reasons.js";
 import type { Fusion, Group } from "./fuse.js";
+import { firstReader, storeBefore } from "./store-before.js";
 
 export interface ReliefOptions {
   /** Storage bindings that one kernel may have. */
@@ -23,12 +23,14 @@ export function relieve(graph: Graph, fusion: Fusion, options: ReliefOptions): F
     const group = relieved.groups[g];
     if (group?.kind !== "scan" || bindings(graph, relieved, g, options) <= options.maxBindings) continue;
     const values = smallInputs(graph, relieved, group);
-    if (values.length === 0) {
-      relieved = { ...relieved, joint: new Map([...relieved.joint, ...jointStores(graph, group)]) };
-      continue;
-    }
-    // The scan is now at g + 1, and is looked at again: inputs over other axes may be left.
-    relieved = withInputs(graph, relieved, g, values, { kind: "relief", of: group.root });
+    const own = values.filter((id) => firstReader(graph, relieved, id) === g);
+    const start = { kind: "relief", of: group.root } as const;
+    // The scan is then at g + 1, and is looked at again: inputs over other axes may be left.
+    relieved = storeBefore(graph, relieved, values, start) ??
+      storeBefore(graph, relieved, own, start) ?? {
+        ...relieved,
+        joint: new Map([...relieved.joint, ...jointStores(graph, group)]),
+      };
   }
   return relieved;
 }
@@ -125,40 +127,4 @@ function smallInputs(graph: Graph, fusion: Fusion, group: Group): readonly NodeI
   for (const id of group.members) operands(graph.nodes[id] ?? { kind: "scalar", value: 0 }).forEach(visit);
   const [most = []] = [...found.values()].sort((p, q) => q.length - p.length);
   return most.sort((p, q) => p - q);
-}
-
-/** The fusion with a kernel before group `g` that computes the values into one buffer. */
-export function withInputs(
-  graph: Graph,
-  fusion: Fusion,
-  g: number,
-  values: readonly NodeId[],
-  start: Start,
-): Fusion {
-  const [first] = values;
-  if (first === undefined) return fusion;
-  const before: Group = {
-    kind: "map",
-    root: first,
-    start,
-    inner: [],
-    members: new Set(values),
-    domain: graph.nodes[first]?.type.axes ?? [],
-    stores: values,
-    outputs: [],
-    carries: [],
-    alongside: [],
-  };
-  const home = new Map([...fusion.home].map(([id, at]) => [id, at >= g ? at + 1 : at]));
-  const apart = new Map(fusion.apart);
-  for (const id of values) {
-    home.set(id, g);
-    apart.delete(id);
-  }
-  return {
-    groups: [...fusion.groups.slice(0, g), before, ...fusion.groups.slice(g)],
-    home,
-    apart,
-    joint: new Map([...fusion.joint, ...values.map((id) => [id, values] as const)]),
-  };
 }

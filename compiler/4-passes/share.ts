@@ -6,8 +6,7 @@
 import { operands } from "../3-graph/rewrite.js";
 import type { AxisId, Graph, MapFn, Node, NodeId } from "../3-graph/types.js";
 import type { Fusion } from "./fuse.js";
-import { withInputs } from "./relieve.js";
-import { readsOf } from "./uses.js";
+import { storeBefore } from "./store-before.js";
 
 /** Functions of ten operations and more: polynomials in templates/kernels/math.ts. */
 const DEAR: ReadonlySet<MapFn> = new Set<MapFn>([
@@ -25,9 +24,7 @@ export function share(graph: Graph, fusion: Fusion): Fusion {
     for (const side of [root.lhs, root.rhs]) for (const id of dearIn(graph, fusion, side)) wanted.add(id);
   }
   for (const id of [...wanted].sort((p, q) => p - q)) {
-    const first = shared.groups.findIndex((_, g) => readsVirtually(graph, shared, g, id));
-    const start = { kind: "shared" } as const;
-    if (first > latestLeaf(graph, shared, id)) shared = withInputs(graph, shared, first, [id], start);
+    shared = storeBefore(graph, shared, [id], { kind: "shared" }) ?? shared;
   }
   return shared;
 }
@@ -84,30 +81,4 @@ function isDear(graph: Graph, fusion: Fusion, root: Node): boolean {
     return DEAR.has(node.fn) || node.args.some(visit);
   };
   return visit(root.id);
-}
-
-/** The last group whose results a value is computed from; −1: none. */
-function latestLeaf(graph: Graph, fusion: Fusion, id: NodeId): number {
-  const home = fusion.home.get(id);
-  const node = graph.nodes[id];
-  if (home !== undefined || node === undefined) return home ?? -1;
-  return Math.max(-1, ...readsOf(graph, node).map((arg) => latestLeaf(graph, fusion, arg)));
-}
-
-/** Whether the kernel of a group computes a value that no kernel stores. */
-function readsVirtually(graph: Graph, fusion: Fusion, g: number, wanted: NodeId): boolean {
-  const group = fusion.groups[g];
-  if (group === undefined) return false;
-  const seen = new Set<NodeId>();
-  const visit = (id: NodeId): boolean => {
-    if (id === wanted) return true;
-    if (seen.has(id)) return false;
-    seen.add(id);
-    const home = fusion.home.get(id);
-    const node = graph.nodes[id];
-    return node !== undefined && (home === undefined || home === g) && operands(node).some(visit);
-  };
-  const outputs = graph.outputs.filter(({ name }) => group.outputs.includes(name)).map(({ value }) => value);
-  const carried = group.carries.flatMap((id) => graph.states[id]?.equation.value ?? []);
-  return [...group.members, ...outputs, ...carried].some(visit);
 }

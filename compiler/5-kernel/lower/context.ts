@@ -1,5 +1,6 @@
 /** What lowering one group of a program needs, and what it gives. */
 import type { Dim } from "../../../runtime/bundle-format.js";
+import { InternalError } from "../../diagnostics/internal-error.js";
 import type { Span } from "../../diagnostics/types.js";
 import type { Fusion, Group } from "../../4-passes/fuse.js";
 import { uncut } from "../../4-passes/decay/chunks.js";
@@ -59,6 +60,8 @@ export function scalarizeContext(
     scope,
     inMemory: (id) => {
       const home = context.fusion.home.get(id);
+      if (home !== undefined && home > g)
+        throw new InternalError("lower", `%${id} is stored by group ${home}, and group ${g} reads it`);
       return home !== undefined && home !== g;
     },
     ...(atHand === undefined ? {} : { atHand }),
