@@ -5,8 +5,8 @@
  * a new graph through a new builder (rewrite.ts) and never change an old one.
  */
 import { InternalError } from "../diagnostics/internal-error.js";
-import type { Span } from "../diagnostics/types.js";
-import { operationKey } from "./operation-key.js";
+import { nodeOf, type Origin } from "./operation.js";
+import { OperationTable } from "./operation-table.js";
 import type {
   Axis,
   AxisId,
@@ -25,11 +25,6 @@ import type {
   StateId,
   TensorType,
 } from "./types.js";
-
-export interface Origin {
-  readonly spans: readonly Span[];
-  readonly name?: string;
-}
 
 /** A state whose equation may still be missing: it is declared before it is solved. */
 export type StateDeclaration = Omit<State, "id" | "equation">;
@@ -51,17 +46,10 @@ function ascending(axes: readonly AxisId[], rank: (axis: AxisId) => number): boo
   return true;
 }
 
-/** An operation as a node. An input's name is the operation's own. */
-export function nodeOf(operation: Operation, id: NodeId, type: TensorType, { spans, name }: Origin): Node {
-  return name === undefined || operation.kind === "input"
-    ? { ...operation, id, type, spans }
-    : { ...operation, id, type, spans, name };
-}
-
 export class GraphBuilder {
   private readonly axisTable = new Map<AxisId, Axis>();
   private readonly nodeTable: Node[] = [];
-  private readonly known = new Map<string, NodeId>();
+  private readonly known = new OperationTable();
   private readonly stateTable: (StateDeclaration & { readonly id: StateId; equation?: Equation })[] = [];
   private readonly paramTable: Param[] = [];
   private readonly knownParams = new Map<string, ParamId>();
@@ -102,8 +90,7 @@ export class GraphBuilder {
 
   /** Adds an operation, or finds the node that already computes it. A type that was inferred before is not inferred again. */
   add(operation: Operation, origin: Origin, inferred?: TensorType): NodeId {
-    const key = operationKey(operation);
-    const found = this.known.get(key);
+    const found = this.known.find(operation);
     if (found !== undefined) {
       const old = this.node(found);
       if (old.name === undefined && origin.name !== undefined)
@@ -111,18 +98,18 @@ export class GraphBuilder {
       return found;
     }
     const id = this.nodeTable.length as NodeId;
-    this.nodeTable.push(nodeOf(operation, id, inferred ?? this.infer(operation), origin));
-    this.known.set(key, id);
+    const node = nodeOf(operation, id, inferred ?? this.infer(operation), origin);
+    this.nodeTable.push(node);
+    this.known.enter(node, id);
     return id;
   }
 
   /** Adds a node of another graph as it is: its place, operands, tables and type must be the same here. */
   adopt(node: Node): NodeId {
-    const key = operationKey(node);
-    const found = this.known.get(key);
+    const found = this.known.find(node);
     if (found !== undefined) return found;
     this.nodeTable.push(node);
-    this.known.set(key, node.id);
+    this.known.enter(node, node.id);
     return node.id;
   }
 
@@ -170,12 +157,22 @@ export class GraphBuilder {
 
   /** Adds a parameter, or finds the one that reads the same tensor in the same shape. */
   param(param: Omit<Param, "id">): ParamId {
+    if (this.knownParams.size === 0)
+      for (const adopted of this.paramTable) this.knownParams.set(paramKey(adopted), adopted.id);
     const key = paramKey(param);
     const same = this.knownParams.get(key);
     if (same !== undefined) return same;
     const id = this.paramTable.length as ParamId;
     this.paramTable.push({ ...param, id });
     this.knownParams.set(key, id);
+    return id;
+  }
+
+  /** Adds a parameter of another graph, which has each of its own once. */
+  adoptParam(param: Param): ParamId {
+    if (this.knownParams.size > 0) return this.param(param);
+    const id = this.paramTable.length as ParamId;
+    this.paramTable.push(param.id === id ? param : { ...param, id });
     return id;
   }
 

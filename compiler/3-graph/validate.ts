@@ -2,8 +2,8 @@
  * Every invariant of a graph (SPEC.md § Graph, types.ts), checked anew after every pass, without the builder's help.
  * What fails here is a mistake of the compiler: it throws `InternalError` and names the node or table entry.
  */
-import { operationKey } from "./operation-key.js";
-import { operands } from "./rewrite.js";
+import { operands } from "./operation.js";
+import { OperationTable } from "./operation-table.js";
 import type { Axis, AxisId, Dimension, Graph, Node, NodeId, State, TensorType } from "./types.js";
 import { describe, makeValidation, type Validation } from "./validate-context.js";
 import { checkOperation } from "./validate-operations.js";
@@ -165,7 +165,7 @@ function checkEquation(state: State, { node, fail }: Validation): void {
 
 function checkNodes(validation: Validation): void {
   const { graph, node, fail } = validation;
-  const seen = new Map<string, NodeId>();
+  const seen = new OperationTable();
   graph.nodes.forEach((entry, k) => {
     const what = entry;
     if (entry.id !== k) fail(what, `stands at place ${k}`);
@@ -174,10 +174,9 @@ function checkNodes(validation: Validation): void {
       if (id >= k) fail(what, `reads %${id}, which stands behind it`);
     }
     checkType(entry, checkOperation(entry, validation), validation);
-    const key = operationKey(entry);
-    const twin = seen.get(key);
+    const twin = seen.find(entry);
     if (twin !== undefined) fail(what, `is the same as %${twin}`);
-    seen.set(key, k as NodeId);
+    seen.enter(entry, k as NodeId);
   });
 }
 

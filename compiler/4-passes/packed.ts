@@ -5,7 +5,7 @@
  * or a copy of it counts the positions of that document alone (docs/decisions/0010).
  */
 import { InternalError } from "../diagnostics/internal-error.js";
-import type { Origin } from "../3-graph/build.js";
+import type { Origin } from "../3-graph/operation.js";
 import { live, originOf, rewrite, type RewriteContext } from "../3-graph/rewrite.js";
 import type {
   Axis,

@@ -3,7 +3,8 @@ import type { Expression, FunctionDeclaration, Statement } from "../../1-parse/a
 import type { AxisSymbol, Module } from "../../2-analyze/types.js";
 import { tooLarge } from "../../diagnostics/codes/programs.js";
 import type { Diagnostic, DiagnosticSink, Span } from "../../diagnostics/types.js";
-import type { GraphBuilder, Origin } from "../build.js";
+import type { GraphBuilder } from "../build.js";
+import type { Origin } from "../operation.js";
 import type { AxisId, ParamId, StateId } from "../types.js";
 import type { AxisTable } from "./axis-table.js";
 import type { Value } from "./values.js";
