@@ -59,7 +59,11 @@ function builtinsForCommonJs() {
         return kind === "require-call" ? { path, namespace: "required" } : { path, external: true };
       });
       onLoad({ filter: /.*/, namespace: "required" }, ({ path }) => ({
-        contents: `module.exports = require(${JSON.stringify(`static:${path}`)}).default;`,
+        // Commander starts subcommands that are files of their own, of which Krait has none: start-up need not wait for this.
+        contents:
+          path === "node:child_process"
+            ? "module.exports = {};"
+            : `module.exports = require(${JSON.stringify(`static:${path}`)}).default;`,
       }));
       onLoad({ filter: /.*/, namespace: "static" }, ({ path }) => ({
         contents: `export { default } from ${JSON.stringify(path)};`,

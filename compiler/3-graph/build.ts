@@ -38,6 +38,11 @@ function paramKey({ scalar, sources, layout, derived, name }: Omit<Param, "id">)
   return `${scalar}\n${derived === true ? name : ""}\n${sizes.join()}\n${sources.join("\n")}`;
 }
 
+const SCALAR: TensorType = { scalar: "f32", axes: [] };
+
+const without = (axes: readonly AxisId[], drop: readonly AxisId[]): readonly AxisId[] =>
+  axes.filter((axis) => !drop.includes(axis));
+
 function ascending(axes: readonly AxisId[], rank: (axis: AxisId) => number): boolean {
   for (let k = 1; k < axes.length; k++) {
     const [before, axis] = [axes[k - 1], axes[k]];
@@ -209,81 +214,65 @@ export class GraphBuilder {
   }
 
   private infer(operation: Operation): TensorType {
-    const union = (...ids: NodeId[]): readonly AxisId[] => this.union(ids);
-    const make = (scalar: ScalarType, axes: Iterable<AxisId>): TensorType => ({
-      scalar,
-      axes: this.canonical(axes),
-    });
-    const without = (axes: readonly AxisId[], drop: readonly AxisId[]): AxisId[] =>
-      axes.filter((a) => !drop.includes(a));
-    const need = (id: NodeId, axes: readonly AxisId[], what: string): void => {
-      const missing = axes.filter((a) => !this.typeOf(id).axes.includes(a));
-      if (missing.length > 0)
-        throw new InternalError("graph", `${what}: %${id} has no axis ${missing.join(", ")}`);
-    };
     switch (operation.kind) {
       case "scalar":
-        return make("f32", []);
+        return SCALAR;
       case "input": {
         const input = this.inputTable.find((i) => i.name === operation.name);
         if (input === undefined) throw new InternalError("graph", `no input \`${operation.name}\``);
-        return make(input.scalar, input.axes);
+        return this.make(input.scalar, input.axes);
       }
       case "param": {
         const param = this.paramOf(operation.param);
-        return make(
+        return this.make(
           param.scalar,
           param.layout.flatMap((slot) => (slot.axis === undefined ? [] : [slot.axis])),
         );
       }
       case "coordinate":
-        return make("index", [operation.axis]);
+        return { scalar: "index", axes: [operation.axis] };
       case "map":
-        return make(this.mapScalar(operation.fn, operation.args), union(...operation.args));
-      case "reduce":
-        need(operation.arg, operation.over, "reduce");
-        return make(
-          this.typeOf(operation.arg).scalar,
-          without(
-            operation.where === undefined ? union(operation.arg) : union(operation.arg, operation.where),
-            operation.over,
-          ),
-        );
+        return this.over(this.mapScalar(operation.fn, operation.args), operation.args, []);
+      case "reduce": {
+        this.need(operation.arg, operation.over, "reduce");
+        const args = operation.where === undefined ? [operation.arg] : [operation.arg, operation.where];
+        return this.over(this.typeOf(operation.arg).scalar, args, operation.over);
+      }
       case "dot": {
-        const axes = union(operation.lhs, operation.rhs);
-        if (!operation.over.every((a) => axes.includes(a)))
+        const { lhs, rhs, over } = operation;
+        const [p, q] = [this.typeOf(lhs).axes, this.typeOf(rhs).axes];
+        if (!over.every((axis) => p.includes(axis) || q.includes(axis)))
           throw new InternalError("graph", "dot over an axis of neither side");
-        return make(this.mapScalar("mul", [operation.lhs, operation.rhs]), without(axes, operation.over));
+        return this.over(this.mapScalar("mul", [lhs, rhs]), [lhs, rhs], over);
       }
       case "gather":
-        need(operation.table, [operation.axis], "gather");
-        return make(this.typeOf(operation.table).scalar, [
+        this.need(operation.table, [operation.axis], "gather");
+        return this.make(this.typeOf(operation.table).scalar, [
           ...without(this.typeOf(operation.table).axes, [operation.axis]),
           ...this.typeOf(operation.index).axes,
         ]);
-      case "conv":
-        need(operation.x, [operation.along], "conv");
-        need(operation.w, [operation.over], "conv");
-        return make(
-          this.mapScalar("mul", [operation.x, operation.w]),
-          without(union(operation.x, operation.w), [operation.over]),
-        );
+      case "conv": {
+        const { x, w, along, over } = operation;
+        this.need(x, [along], "conv");
+        this.need(w, [over], "conv");
+        return this.over(this.mapScalar("mul", [x, w]), [x, w], [over]);
+      }
       case "rename": {
-        need(
+        this.need(
           operation.arg,
           operation.axes.map((r) => r.from),
           "rename",
         );
         const to = new Map(operation.axes.map((r) => [r.from, r.to]));
         const type = this.typeOf(operation.arg);
-        return make(
+        return this.make(
           type.scalar,
           type.axes.map((a) => to.get(a) ?? a),
         );
       }
       case "slice":
-        need(operation.arg, [operation.axis], "slice");
-        return make(this.typeOf(operation.arg).scalar, [
+        this.need(operation.arg, [operation.axis], "slice");
+        return this.make(this.typeOf(operation.arg).scalar, [
           ...without(this.typeOf(operation.arg).axes, [operation.axis]),
           ...operation.to,
         ]);
@@ -292,55 +281,76 @@ export class GraphBuilder {
         const axes = operation.parts.flatMap((id, k) =>
           without(this.typeOf(id).axes, parts?.[k]?.axes ?? []),
         );
-        return make(this.mapScalar("add", operation.parts), [...axes, operation.axis]);
+        return this.make(this.mapScalar("add", operation.parts), [...axes, operation.axis]);
       }
       case "flip":
-        need(operation.arg, [operation.axis], "flip");
+        this.need(operation.arg, [operation.axis], "flip");
         return this.typeOf(operation.arg);
       case "window": {
-        need(operation.arg, [operation.from], "window");
+        this.need(operation.arg, [operation.from], "window");
         const type = this.typeOf(operation.arg);
-        return make(
+        return this.make(
           type.scalar,
           type.axes.map((a) => (a === operation.from ? operation.to : a)),
         );
       }
       case "chunk": {
         const type = this.typeOf(operation.arg);
-        return make(type.scalar, [...without(type.axes, [operation.of]), operation.chunks, operation.steps]);
+        return this.make(type.scalar, [
+          ...without(type.axes, [operation.of]),
+          operation.chunks,
+          operation.steps,
+        ]);
       }
       case "unchunk": {
         const parts = [operation.chunks, operation.steps];
-        need(operation.arg, parts, "unchunk");
+        this.need(operation.arg, parts, "unchunk");
         const type = this.typeOf(operation.arg);
-        return make(type.scalar, [...without(type.axes, parts), operation.of]);
+        return this.make(type.scalar, [...without(type.axes, parts), operation.of]);
       }
       case "prev":
       case "continuous":
       case "coefficient": {
         const state = this.stateOf(operation.state);
-        return make(state.scalar, [...state.axes, state.along]);
+        return this.make(state.scalar, [...state.axes, state.along]);
       }
     }
   }
 
-  /** The axes of any of the nodes: those of the one with the most, in the common case that it has all. */
-  private union(ids: readonly NodeId[]): readonly AxisId[] {
-    let most: readonly AxisId[] = [];
+  private make(scalar: ScalarType, axes: Iterable<AxisId>): TensorType {
+    return { scalar, axes: this.canonical(axes) };
+  }
+
+  private need(id: NodeId, axes: readonly AxisId[], what: string): void {
+    const missing = without(axes, this.typeOf(id).axes);
+    if (missing.length > 0)
+      throw new InternalError("graph", `${what}: %${id} has no axis ${missing.join(", ")}`);
+  }
+
+  /** The type with all axes of the nodes but some: the very type of one of them, in the common case that it is. */
+  private over(scalar: ScalarType, ids: readonly NodeId[], less: readonly AxisId[]): TensorType {
+    let widest = SCALAR;
     for (const id of ids) {
-      const { axes } = this.typeOf(id);
-      if (axes.length > most.length) most = axes;
+      const type = this.typeOf(id);
+      if (type.axes.length > widest.axes.length) widest = type;
     }
-    const has = (id: NodeId): boolean => this.typeOf(id).axes.every((axis) => most.includes(axis));
-    return ids.every(has) ? most : ids.flatMap((id) => this.typeOf(id).axes);
+    let axes: readonly AxisId[] = widest.axes;
+    for (const id of ids) {
+      const { axes: own } = this.typeOf(id);
+      if (own === axes || own.every((axis) => widest.axes.includes(axis))) continue;
+      axes = this.canonical(ids.flatMap((each) => this.typeOf(each).axes));
+      break;
+    }
+    if (less.length > 0) axes = without(axes, less);
+    return widest.scalar === scalar && widest.axes === axes ? widest : { scalar, axes };
   }
 
   /** The scalar type of an elementwise function of those arguments. */
   private mapScalar(fn: MapFn, args: readonly NodeId[]): ScalarType {
-    const types = args.map((id) => this.typeOf(id).scalar);
     if (TRUTH.has(fn)) return "bool";
     if (REAL_PART.has(fn)) return "f32";
     if (fn === "complex") return "c64";
+    const types = args.map((id) => this.typeOf(id).scalar);
     const values = fn === "select" ? types.slice(1) : types;
     if (values.includes("c64")) return "c64";
     if (

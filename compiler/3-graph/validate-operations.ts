@@ -7,28 +7,9 @@ export function checkOperation(node: Node, validation: Validation): TensorType {
   const { graph, axis, state, fail } = validation;
   const what = node;
   const typeOf = (id: NodeId): TensorType => validation.node(id, what).type;
-  const need = (ok: boolean, detail: string): void => {
-    if (!ok) fail(what, detail);
-  };
-  const needAxis = (id: NodeId, a: AxisId): void => {
-    axis(a, what);
-    need(typeOf(id).axes.includes(a), `%${id} has no axis ${a}`);
-  };
-  const needFresh = (id: NodeId, gone: readonly AxisId[], come: readonly AxisId[]): void => {
-    const kept = typeOf(id).axes.filter((a) => !gone.includes(a));
-    need(new Set([...kept, ...come]).size === kept.length + come.length, `an axis would be there twice`);
-  };
-  const needSteps = (id: NodeId | undefined, time: AxisId): void => {
-    if (id === undefined) return;
-    const { scalar, axes } = typeOf(id);
-    need(
-      scalar === "index" && axes.length === 2 && axes[0] === time,
-      `%${id} does not say where the steps of ${time} stand`,
-    );
-  };
   switch (node.kind) {
     case "scalar":
-      need(!Number.isNaN(node.value), "is not a number");
+      if (Number.isNaN(node.value)) fail(what, "is not a number");
       return { scalar: "f32", axes: [] };
     case "input": {
       const input = graph.inputs.find((i) => i.name === node.name) ?? fail(what, `no input ${node.name}`);
@@ -52,12 +33,12 @@ export function checkOperation(node: Node, validation: Validation): TensorType {
       };
     case "reduce": {
       const arg = typeOf(node.arg);
-      need(node.over.length > 0, "reduces over nothing");
-      for (const a of node.over) needAxis(node.arg, a);
-      need(arg.scalar !== "bool", "of truths");
-      need(node.fn === "sum" || arg.scalar !== "c64", `${node.fn} of complex numbers`);
+      if (node.over.length === 0) fail(what, "reduces over nothing");
+      for (const a of node.over) needAxis(validation, what, node.arg, a);
+      if (arg.scalar === "bool") fail(what, "of truths");
+      if (node.fn !== "sum" && arg.scalar === "c64") fail(what, `${node.fn} of complex numbers`);
       const where = node.where === undefined ? undefined : typeOf(node.where);
-      need(where === undefined || where.scalar === "bool", "its mask is not a truth");
+      if (where !== undefined && where.scalar !== "bool") fail(what, "its mask is not a truth");
       return {
         scalar: arg.scalar,
         axes: [...arg.axes, ...(where?.axes ?? [])].filter((a) => !node.over.includes(a)),
@@ -66,8 +47,8 @@ export function checkOperation(node: Node, validation: Validation): TensorType {
     case "dot": {
       const [lhs, rhs] = [typeOf(node.lhs), typeOf(node.rhs)];
       const axes = [...lhs.axes, ...rhs.axes];
-      need(node.over.length > 0, "contracts nothing");
-      for (const a of node.over) need(axes.includes(a), `neither side has axis ${a}`);
+      if (node.over.length === 0) fail(what, "contracts nothing");
+      for (const a of node.over) if (!axes.includes(a)) fail(what, `neither side has axis ${a}`);
       return {
         scalar: productScalar(lhs.scalar, rhs.scalar, (detail) => fail(what, detail)),
         axes: axes.filter((a) => !node.over.includes(a)),
@@ -75,8 +56,8 @@ export function checkOperation(node: Node, validation: Validation): TensorType {
     }
     case "gather": {
       const [table, index] = [typeOf(node.table), typeOf(node.index)];
-      needAxis(node.table, node.axis);
-      need(index.scalar === "index", `its index is ${index.scalar}`);
+      needAxis(validation, what, node.table, node.axis);
+      if (index.scalar !== "index") fail(what, `its index is ${index.scalar}`);
       return {
         scalar: table.scalar,
         axes: [...table.axes.filter((a) => a !== node.axis), ...index.axes],
@@ -84,14 +65,15 @@ export function checkOperation(node: Node, validation: Validation): TensorType {
     }
     case "conv": {
       const [x, w] = [typeOf(node.x), typeOf(node.w)];
-      needAxis(node.x, node.along);
-      needAxis(node.w, node.over);
-      need(axis(node.along, what).role === "time", `goes along ${node.along}, which is not time`);
-      need(typeof axis(node.over, what).size === "number", `${node.over} has a run-time size`);
-      need(!x.axes.includes(node.over), `x has the taps ${node.over}`);
+      needAxis(validation, what, node.x, node.along);
+      needAxis(validation, what, node.w, node.over);
+      if (axis(node.along, what).role !== "time") fail(what, `goes along ${node.along}, which is not time`);
+      if (typeof axis(node.over, what).size !== "number") fail(what, `${node.over} has a run-time size`);
+      if (x.axes.includes(node.over)) fail(what, `x has the taps ${node.over}`);
       // In a packed program each document may have weights of its own.
-      need(node.steps !== undefined || !w.axes.includes(node.along), `w has the time axis ${node.along}`);
-      needSteps(node.steps, node.along);
+      if (node.steps === undefined && w.axes.includes(node.along))
+        fail(what, `w has the time axis ${node.along}`);
+      needSteps(validation, what, node.steps, node.along);
       return {
         scalar: productScalar(x.scalar, w.scalar, (detail) => fail(what, detail)),
         axes: [...x.axes, ...w.axes].filter((a) => a !== node.over),
@@ -100,32 +82,30 @@ export function checkOperation(node: Node, validation: Validation): TensorType {
     case "rename": {
       const arg = typeOf(node.arg);
       for (const { from, to } of node.axes) {
-        needAxis(node.arg, from);
+        needAxis(validation, what, node.arg, from);
         axis(to, what);
-        need(validation.sameSize(from, to), `${from} and ${to} differ in size`);
+        if (!validation.sameSize(from, to)) fail(what, `${from} and ${to} differ in size`);
       }
       const to = new Map(node.axes.map((pair) => [pair.from, pair.to]));
-      needFresh(node.arg, [...to.keys()], [...to.values()]);
+      needFresh(validation, what, node.arg, [...to.keys()], [...to.values()]);
       return { scalar: arg.scalar, axes: arg.axes.map((a) => to.get(a) ?? a) };
     }
     case "slice": {
       const arg = typeOf(node.arg);
-      needAxis(node.arg, node.axis);
+      needAxis(validation, what, node.arg, node.axis);
       const size = numeric(axis(node.axis, what));
       const taken = node.to.reduce((product, a) => product * numeric(axis(a, what)), 1);
-      need(
-        Number.isInteger(node.start) && node.start >= 0 && node.start + taken <= size,
-        `takes ${node.start}..${node.start + taken} of ${size}`,
-      );
-      needFresh(node.arg, [node.axis], node.to);
+      if (!(Number.isInteger(node.start) && node.start >= 0 && node.start + taken <= size))
+        fail(what, `takes ${node.start}..${node.start + taken} of ${size}`);
+      needFresh(validation, what, node.arg, [node.axis], node.to);
       return { scalar: arg.scalar, axes: [...arg.axes.filter((a) => a !== node.axis), ...node.to] };
     }
     case "concat": {
       const parts = axis(node.axis, what).parts ?? fail(what, `${node.axis} has no parts`);
-      need(parts.length === node.parts.length, `${node.parts.length} parts of ${parts.length}`);
+      if (parts.length !== node.parts.length) fail(what, `${node.parts.length} parts of ${parts.length}`);
       const types = node.parts.map(typeOf);
       types.forEach(({ axes }) => {
-        need(!axes.includes(node.axis), `a part has the axis ${node.axis} itself`);
+        if (axes.includes(node.axis)) fail(what, `a part has the axis ${node.axis} itself`);
       });
       return {
         scalar: types
@@ -138,44 +118,65 @@ export function checkOperation(node: Node, validation: Validation): TensorType {
       };
     }
     case "flip":
-      needAxis(node.arg, node.axis);
-      needSteps(node.steps, node.axis);
+      needAxis(validation, what, node.arg, node.axis);
+      needSteps(validation, what, node.steps, node.axis);
       return typeOf(node.arg);
     case "window": {
       const arg = typeOf(node.arg);
-      needAxis(node.arg, node.from);
+      needAxis(validation, what, node.arg, node.from);
       for (const a of [node.from, node.to])
-        need(typeof axis(a, what).size === "object", `${a} is no run-time axis`);
-      needFresh(node.arg, [node.from], [node.to]);
+        if (typeof axis(a, what).size !== "object") fail(what, `${a} is no run-time axis`);
+      needFresh(validation, what, node.arg, [node.from], [node.to]);
       return { scalar: arg.scalar, axes: arg.axes.map((a) => (a === node.from ? node.to : a)) };
     }
     case "chunk":
     case "unchunk": {
       const { of, chunks, steps } = node;
       const { cut } = axis(chunks, what);
-      need(
-        cut?.part === "chunks" && cut.of === of && cut.steps === steps,
-        `${chunks} and ${steps} do not cut ${of}`,
-      );
+      if (cut?.part !== "chunks" || cut.of !== of || cut.steps !== steps)
+        fail(what, `${chunks} and ${steps} do not cut ${of}`);
       const arg = typeOf(node.arg);
       const [gone, come] = node.kind === "chunk" ? [[of], [chunks, steps]] : [[chunks, steps], [of]];
-      if (node.kind === "unchunk") for (const a of gone) needAxis(node.arg, a);
-      needFresh(node.arg, gone, come);
-      need(
-        node.kind === "unchunk" || node.past === undefined || arg.scalar === "f32",
-        `${arg.scalar} past the end`,
-      );
+      if (node.kind === "unchunk") for (const a of gone) needAxis(validation, what, node.arg, a);
+      needFresh(validation, what, node.arg, gone, come);
+      if (node.kind === "chunk" && node.past !== undefined && arg.scalar !== "f32")
+        fail(what, `${arg.scalar} past the end`);
       return { scalar: arg.scalar, axes: [...arg.axes.filter((a) => !gone.includes(a)), ...come] };
     }
     case "prev":
     case "continuous":
     case "coefficient": {
       const owner = state(node.state, what);
-      need(owner.kind !== "history" || node.kind !== "prev", "reads a convolution's history");
-      if (node.kind === "prev") needSteps(node.steps, owner.along);
+      if (owner.kind === "history" && node.kind === "prev") fail(what, "reads a convolution's history");
+      if (node.kind === "prev") needSteps(validation, what, node.steps, owner.along);
       return { scalar: owner.scalar, axes: [...owner.axes, owner.along] };
     }
   }
+}
+
+function needAxis(validation: Validation, what: Node, id: NodeId, axis: AxisId): void {
+  validation.axis(axis, what);
+  if (!validation.node(id, what).type.axes.includes(axis))
+    validation.fail(what, `%${id} has no axis ${axis}`);
+}
+
+function needFresh(
+  validation: Validation,
+  what: Node,
+  id: NodeId,
+  gone: readonly AxisId[],
+  come: readonly AxisId[],
+): void {
+  const kept = validation.node(id, what).type.axes.filter((a) => !gone.includes(a));
+  if (new Set([...kept, ...come]).size !== kept.length + come.length)
+    validation.fail(what, `an axis would be there twice`);
+}
+
+function needSteps(validation: Validation, what: Node, id: NodeId | undefined, time: AxisId): void {
+  if (id === undefined) return;
+  const { scalar, axes } = validation.node(id, what).type;
+  if (scalar !== "index" || axes.length !== 2 || axes[0] !== time)
+    validation.fail(what, `%${id} does not say where the steps of ${time} stand`);
 }
 
 function numeric({ size }: Axis): number {

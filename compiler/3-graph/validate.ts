@@ -183,7 +183,9 @@ function checkNodes(validation: Validation): void {
 function checkType(node: Node, expected: TensorType, { fail, isCanonical }: Validation): void {
   const { scalar, axes } = node.type;
   if (scalar !== expected.scalar) fail(node, `is typed ${scalar}, not ${expected.scalar}`);
-  const same = axes.every((a) => expected.axes.includes(a)) && expected.axes.every((a) => axes.includes(a));
+  const same =
+    axes === expected.axes ||
+    (axes.every((a) => expected.axes.includes(a)) && expected.axes.every((a) => axes.includes(a)));
   if (!same) fail(node, `is typed [${axes.join(", ")}], not [${[...new Set(expected.axes)].join(", ")}]`);
   if (!isCanonical(axes)) fail(node, `its axes [${axes.join(", ")}] are not in canonical order`);
 }

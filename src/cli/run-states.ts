@@ -1,5 +1,5 @@
 /** States of a run from files and to a file: those of the model, histories of convolutions and `prev`, and `pos`. */
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import type { Manifest } from "../../runtime/bundle-format.js";
 import type { Session, Snapshot } from "../../runtime/index.js";
 import { evaluateDim } from "../../runtime/dim.js";
@@ -80,5 +80,5 @@ function readPosition(data: ArrayLike<number>, place: string): number {
 /** Reads what `--state-out` wrote. */
 export async function readStateFile(file: string): Promise<Snapshot> {
   const { parseSnapshot } = await import("../../runtime/index.js");
-  return parseSnapshot(new Uint8Array(await readFile(file)));
+  return parseSnapshot(new Uint8Array(readFileSync(file)));
 }
