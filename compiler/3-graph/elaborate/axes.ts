@@ -46,12 +46,10 @@ function otherKind(env: Env, name: string): string | undefined {
 /** Like `resolveAxis`, in silence: whether the name is an axis at all. */
 export function lookupAxis(env: Env, name: string, span: Span): readonly AxisId[] | "poison" | undefined {
   const { axes } = env.elaboration;
-  for (const scope of env.scope.chain()) {
-    const local = scope.axes.get(name);
-    if (local?.kind === "bound") return local.primes;
-    if (local?.kind === "symbol")
-      return local.symbol === undefined ? "poison" : checkHygiene(env, axes.primes(local.symbol), span);
-  }
+  const local = env.scope.findAxis(name);
+  if (local?.kind === "bound") return local.primes;
+  if (local?.kind === "symbol")
+    return local.symbol === undefined ? "poison" : checkHygiene(env, axes.primes(local.symbol), span);
   if (name.endsWith("'")) {
     const of = lookupAxis(env, name.slice(0, -1), span);
     return of === undefined || of === "poison" ? of : axes.copies(of, span);

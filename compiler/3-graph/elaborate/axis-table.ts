@@ -7,11 +7,21 @@ import type { Axis, AxisId } from "../types.js";
 
 export class AxisTable {
   private readonly known = new Map<string, AxisId>();
+  /** Every use of a name asks for the primes of its symbol. */
+  private readonly ofSymbol = new Map<AxisSymbol, readonly AxisId[]>();
 
   constructor(private readonly builder: GraphBuilder) {}
 
   /** The primes of a symbol, major first. Symbols of equal name and structure give the same primes. */
   primes(symbol: AxisSymbol): readonly AxisId[] {
+    const known = this.ofSymbol.get(symbol);
+    if (known !== undefined) return known;
+    const primes = this.primesOf(symbol);
+    this.ofSymbol.set(symbol, primes);
+    return primes;
+  }
+
+  private primesOf(symbol: AxisSymbol): readonly AxisId[] {
     switch (symbol.kind) {
       case "runtime":
         return [

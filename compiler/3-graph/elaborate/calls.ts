@@ -36,11 +36,9 @@ export function call(env: Env, expression: Call): readonly Value[] {
     stopCalls(env);
     return [POISON];
   }
-  for (const scope of env.scope.chain()) {
-    const local = scope.functions.get(name);
-    if (local !== undefined)
-      return callFunction(env, expression, local.declaration, local.scope.home, local.scope);
-  }
+  const local = env.scope.findFunction(name);
+  if (local !== undefined)
+    return callFunction(env, expression, local.declaration, local.scope.home, local.scope);
   const { home } = env.scope;
   const own = home.callables.get(name);
   if (own !== undefined) return callCallable(env, expression, own);
@@ -114,8 +112,11 @@ function callFunction(
 function bindParameters(env: Env, expression: Call, declaration: FunctionDeclaration, scope: Scope): boolean {
   const { name } = declaration.name;
   const open = [...declaration.parameters];
-  const signature = `${name}(${open.map((p) => (p.keyword === undefined ? "" : `${p.keyword} `) + p.name.name).join(", ")})`;
   const refuse = (span: Span, problem: string, suggestion?: string): boolean => {
+    const parameters = declaration.parameters.map(
+      (p) => (p.keyword === undefined ? "" : `${p.keyword} `) + p.name.name,
+    );
+    const signature = `${name}(${parameters.join(", ")})`;
     const declared = { span: declaration.name.span, message: `\`${name}\` is defined here` };
     report(env, wrongArguments(span, name, problem, signature, [declared], suggestion));
     return false;
@@ -280,8 +281,9 @@ function matchFormals(
   declaration: BlockDeclaration,
 ): ReadonlyMap<Formal, Operand | undefined> | undefined {
   const { name } = declaration.name;
-  const signature = `${name}(${declaration.formals.map((f) => (f.kind === "const" ? "const " : "") + f.name.name).join(", ")})`;
   const refuse = (span: Span, problem: string, suggestion?: string): undefined => {
+    const formals = declaration.formals.map((f) => (f.kind === "const" ? "const " : "") + f.name.name);
+    const signature = `${name}(${formals.join(", ")})`;
     const declared = { span: declaration.name.span, message: `\`${name}\` is defined here` };
     report(env, wrongArguments(span, name, problem, signature, [declared], suggestion));
     return undefined;

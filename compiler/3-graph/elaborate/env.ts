@@ -94,20 +94,22 @@ export class Scope {
   }
 
   find(name: string): Binding | undefined {
-    for (const scope of this.chain()) {
-      const binding = scope.values.get(name);
-      if (binding !== undefined) return binding;
-    }
-    return undefined;
+    return this.values.get(name) ?? this.parent?.find(name);
   }
 
   /** The scope of the same body that defines `name`: where `=` would be a second definition and `:=` rebinds. */
   owner(name: string): Scope | undefined {
-    for (const scope of this.chain()) {
-      if (scope.values.has(name)) return scope;
-      if (scope.boundary) return undefined;
-    }
-    return undefined;
+    if (this.values.has(name)) return this;
+    return this.boundary ? undefined : this.parent?.owner(name);
+  }
+
+  /** What an axis's name means in a body, where no file says it. */
+  findAxis(name: string): LocalAxis | undefined {
+    return this.axes.get(name) ?? this.parent?.findAxis(name);
+  }
+
+  findFunction(name: string): LocalFunction | undefined {
+    return this.functions.get(name) ?? this.parent?.findFunction(name);
   }
 
   /** Every value name that could be meant here, for suggestions. */
@@ -142,7 +144,8 @@ export interface Env {
 }
 
 export function origin(env: Env, span: Span, name?: string): Origin {
-  const spans = [span, ...env.frame.calls.map((call) => call.span)];
+  const spans = [span];
+  for (const call of env.frame.calls) spans.push(call.span);
   return name === undefined ? { spans } : { spans, name };
 }
 

@@ -22,18 +22,18 @@ export interface Place {
 export function fits(env: Env, node: NodeId, place: Place, span: Span): boolean {
   const has = axesOf(env, node);
   const { builder } = env.elaboration;
-  const found = describe(env, tensor(node));
-  const expected = listAxes(place.axes);
+  const found = (): string => describe(env, tensor(node));
+  const expected = (): string => listAxes(place.axes);
   const extra = has.filter((axis) => !place.axes.includes(axis) && !place.besides.includes(axis));
   if (extra.length > 0) {
     const sources = extra.flatMap((axis) => sourceOf(env, node, axis, span));
-    report(env, extraAxes(span, place.what, extra.join(", "), found, expected, place.declared, sources));
+    report(env, extraAxes(span, place.what, extra.join(", "), found(), expected(), place.declared, sources));
     return false;
   }
   const missing = place.axes.filter((axis) => !has.includes(axis) && builder.axisOf(axis).role === "plain");
   if (missing.length === 0 || place.required === "none") return true;
   const hint = missing.map((axis) => namesakeHint(env, axis, has)).find((text) => text !== undefined);
-  report(env, missingAxes(span, place.what, missing.join(", "), found, expected, place.declared, hint));
+  report(env, missingAxes(span, place.what, missing.join(", "), found(), expected(), place.declared, hint));
   return false;
 }
 
