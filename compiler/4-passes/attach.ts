@@ -5,6 +5,7 @@
 import { operands } from "../3-graph/rewrite.js";
 import type { AxisId, Graph, Node, NodeId } from "../3-graph/types.js";
 import { classify, MIXING, type RecurrenceClass } from "./classify.js";
+import { MOST_ALONE } from "./schedule.js";
 import { readersInTime, readersOf } from "./uses.js";
 import { recurrences, type Recurrence } from "./recurrences.js";
 
@@ -53,18 +54,23 @@ function attach(graph: Graph, recurrence: Recurrence, units: ReadonlyMap<NodeId,
   const cycle = new Set(recurrence.members);
   const { class: found, because, lacks } = classify(graph, recurrence);
   const decided = { class: found, ...(because && { because }), ...(lacks && { lacks }) };
-  const walk = new OpenReaders(graph, cycle, units);
   const sequential = (): Attached => ({
     recurrence,
     ...decided,
     kind: "sequential",
     inner: [],
-    members: [...cycle, ...readersUpToContraction(walk, time)],
+    members: [...cycle, ...readersUpToContraction(new OpenReaders(graph, cycle, units), time)],
     domain: canonical(graph, domain),
   });
-  if (MIXING.has(found)) return sequential();
+  const alone = found === "low rank" ? innerSums(graph, recurrence, domain) : undefined;
+  if (MIXING.has(found) && alone === undefined) return sequential();
 
+  // What is contracted within a step already can be read as it is.
+  const closed = new Set(recurrence.members.filter((id) => !hasAll(graph, id, alone ?? [])));
+  const walk = new OpenReaders(graph, cycle, units, closed);
   const readers = contractedReaders(graph, walk, cycle, { domain, time });
+  if (alone !== undefined && ("spills" in readers || readers.inner.join() !== alone.join()))
+    return sequential();
   if ("spills" in readers)
     return {
       recurrence,
@@ -138,6 +144,39 @@ function contractedReaders(
   return { inner, members };
 }
 
+/**
+ * The axes that the equations contract, where a scan can: all the same, of fixed sizes, few enough elements for one
+ * invocation's registers, and besides them only what is elementwise. Their readers must contract the same.
+ */
+function innerSums(
+  graph: Graph,
+  { members }: Recurrence,
+  domain: readonly AxisId[],
+): readonly AxisId[] | undefined {
+  let inner: readonly AxisId[] | undefined;
+  for (const id of members) {
+    const node = graph.nodes[id];
+    if (node?.kind === "map" || node?.kind === "prev") {
+      if (!node.type.axes.every((axis) => domain.includes(axis))) return undefined;
+      continue;
+    }
+    const over =
+      node?.kind === "dot" || (node?.kind === "reduce" && node.where === undefined) ? node.over : undefined;
+    if (node === undefined || over === undefined) return undefined;
+    if (inner !== undefined && inner.join() !== over.join()) return undefined;
+    inner = over;
+    const rest = domain.filter((axis) => !over.includes(axis));
+    if (node.type.axes.length !== rest.length || !node.type.axes.every((axis) => rest.includes(axis)))
+      return undefined;
+  }
+  const sizes = (inner ?? []).map((axis) => graph.axes.get(axis)?.size);
+  const elements = sizes.reduce<number>((p, size) => p * (typeof size === "number" ? size : Infinity), 1);
+  return elements <= MOST_ALONE ? inner : undefined;
+}
+
+const hasAll = (graph: Graph, id: NodeId, axes: readonly AxisId[]): boolean =>
+  axes.every((axis) => graph.nodes[id]?.type.axes.includes(axis));
+
 /** For the sequential kernel: everything that reads uncontracted state, up to and with the contraction. */
 function readersUpToContraction(walk: OpenReaders, time: AxisId | undefined): readonly NodeId[] {
   const members: NodeId[] = [];
@@ -160,10 +199,11 @@ class OpenReaders {
     private readonly graph: Graph,
     private readonly cycle: ReadonlySet<NodeId>,
     private readonly units: ReadonlyMap<NodeId, Attached>,
+    closed: ReadonlySet<NodeId> = new Set(),
   ) {
-    this.open = new Set(cycle);
+    this.open = new Set([...cycle].filter((id) => !closed.has(id)));
     this.later = dependents(graph, cycle, units);
-    for (const id of cycle) this.readBy(id);
+    for (const id of this.open) this.readBy(id);
   }
 
   private readBy(id: NodeId): void {
@@ -186,7 +226,10 @@ class OpenReaders {
 
   /** Whether a node belongs to another recurrence, or also reads what has to be computed from the results of this one first. */
   readsResults(node: Node): boolean {
-    return this.units.has(node.id) || operands(node).some((id) => !this.open.has(id) && this.later[id] === 1);
+    return (
+      this.units.has(node.id) ||
+      operands(node).some((id) => !this.open.has(id) && !this.cycle.has(id) && this.later[id] === 1)
+    );
   }
 }
 

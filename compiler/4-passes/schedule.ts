@@ -56,6 +56,8 @@ export interface ScanShape {
   readonly stagedChannel: number;
   readonly stagedInner: number;
   readonly reductions: number;
+  /** Whether one invocation has all of a channel: a step sums over its states. */
+  readonly alone?: boolean;
 }
 
 export interface Chunking {
@@ -107,6 +109,8 @@ const FEWEST_STEPS = 4;
 const MOST_INVOCATIONS = 128;
 /** Inner axes longer than this are not staged: their tiles would leave no room for channels. */
 export const LONGEST_STAGED = 256;
+/** States that one invocation holds in registers, where steps sum over them. */
+export const MOST_ALONE = 128;
 
 export function schedulesFor(target: Target, options: ScheduleOptions = {}): Schedules {
   const { maxComputeWorkgroupStorageSize: onChip, maxStorageBuffersPerShaderStage } = target.limits;
@@ -153,9 +157,9 @@ function tiledSchedule({
 
 /** Lanes a channel grow with what they share; then fewer steps or channels a workgroup until the tiles fit on chip. */
 function scanSchedule(shape: ScanShape, onChip: number): ScanKernel["schedule"] {
-  const { inner } = shape;
+  const { inner, alone } = shape;
   const lanes =
-    inner < 4 ? 1 : inner < 8 ? 2 : inner <= 128 ? 4 : Math.min(32, 2 ** Math.floor(Math.log2(inner / 32)));
+    alone === true || inner < 4 ? 1 : inner < 8 ? 2 : inner <= 128 ? 4 : Math.min(32, 2 ** Math.floor(Math.log2(inner / 32)));
   let channels = Math.min(32, MOST_INVOCATIONS / lanes);
   let steps = STEPS_PER_TILE;
   const byChannel = (): number => (shape.stagedChannel + shape.reductions * lanes) * channels;

@@ -153,6 +153,7 @@ function scanLines(
     ...kernel.states.map(
       ({ name, inner, initial, next }) => `state ${name}${inner ? "[n]" : ""} = ${of(initial)}, then ${next}`,
     ),
+    ...(kernel.contractions ?? []).map(({ name, value }) => `${name} = sum over n of ${of(value)}`),
     ...kernel.steps.map(({ name, inner, value }) => `${name}${inner ? "[n]" : ""} = ${of(value)}`),
     ...kernel.reductions.map(({ name, fn, value }) => `${name} = ${fn} over n of ${of(value)}`),
     ...kernel.stores.map(store),

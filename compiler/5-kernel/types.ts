@@ -161,7 +161,7 @@ export interface RowsSchedule {
 }
 
 /**
- * A diagonal recurrence with everything around it. Channels are all axes of the state that are not contracted
+ * A recurrence, diagonal or with sums over `inner` of its own past, with everything around it. Channels are all axes of the state that are not contracted
  * (flattened: var `channel`, 0 ≤ channel < channels, includes batch and chunk through `lead`); `inner` is the axis
  * that the outputs contract (var `n`; extent 1 if there is none).
  *
@@ -170,7 +170,8 @@ export interface RowsSchedule {
  *   invariants:      lead, channel, n               → bound as vars of their name, in registers for the whole scan
  *   staged "channel": lead, channel, t              → a tile of workgroup memory [step, channel]
  *   staged "inner":  lead, n, t                     → a tile of workgroup memory [step, n]; shared by all channels of a lead
- *   step values:     all of the above, `prev_S` for every state S, earlier step values; evaluated for every (channel, n, t)
+ *   contractions:    all of the above and `prev_S` for every state S; summed over n, bound as vars in step values and reductions
+ *   step values:     the same, the contractions' vars and earlier step values; evaluated for every (channel, n, t)
  *   reductions:      as step values; summed over n, bound as vars in `stores`
  *   stores:          lead, channel, t, the reductions' vars; staged values may be read, state values not
  */
@@ -202,6 +203,8 @@ export interface ScanKernel extends KernelBase {
     /** Where the last value goes, with var `last` for it. Absent if it is not kept. */
     readonly final?: Store;
   }[];
+  /** What a step reads of the whole of a channel's states: with these a channel has one lane. Absent: nothing. */
+  readonly contractions?: readonly { readonly name: string; readonly value: Expr }[];
   readonly steps: readonly { readonly name: string; readonly inner: boolean; readonly value: Expr }[];
   readonly reductions: readonly { readonly name: string; readonly fn: ReduceFn; readonly value: Expr }[];
   readonly stores: readonly Store[];

@@ -134,6 +134,10 @@ class Validation {
       inner.push(`prev_${state.name}`);
       if (!state.inner) scalar.push(`prev_${state.name}`);
     }
+    const contractions = kernel.contractions ?? [];
+    if (contractions.length > 0 && lanes !== 1) this.fail(`a step sums over ${lanes} lanes`);
+    for (const each of contractions) this.value(each.name, each.value, "f32", inner);
+    for (const { name } of contractions) [inner, scalar].forEach((names) => names.push(name));
     for (const each of kernel.steps) {
       this.value(each.name, each.value, undefined, each.inner ? inner : scalar);
       inner.push(each.name);

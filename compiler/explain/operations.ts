@@ -57,7 +57,7 @@ function coordinatesOf(kernel: ScanKernel): ReadonlyMap<string, readonly string[
     ),
     ...kernel.states.map((state) => [`prev_${state.name}`, step(state.inner)] as const),
     ...kernel.steps.map((value) => [value.name, step(value.inner)] as const),
-    ...kernel.reductions.map(({ name }) => [name, step(false)] as const),
+    ...[...(kernel.contractions ?? []), ...kernel.reductions].map(({ name }) => [name, step(false)] as const),
     ["last", [...channel, ...inner]],
   ]);
 }

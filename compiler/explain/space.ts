@@ -164,7 +164,11 @@ function scanSpace(kernel: ScanKernel): Space {
       at([lead, t, channel], values(kernel.steps.filter(({ inner }) => !inner)), [], schedule.lanes),
       at(
         [lead, t, channel, n],
-        [...values(kernel.steps.filter(({ inner }) => inner)), ...values(kernel.reductions)],
+        [
+          ...values(kernel.contractions ?? []),
+          ...values(kernel.steps.filter(({ inner }) => inner)),
+          ...values(kernel.reductions),
+        ],
       ),
       at([lead, t, channel], [], kernel.stores),
       at([lead, channel, n], [], finals),

@@ -130,7 +130,7 @@ export const RECURRENCES: readonly RecurrenceSource[] = [
   },
   {
     name: "the delta rule",
-    kernel: "sequential",
+    kernel: "scan",
     text: model(`
   state S[n, d]
   old = dot(key, prev(S), over n)
@@ -154,6 +154,34 @@ export const RECURRENCES: readonly RecurrenceSource[] = [
   h = g * prev(h) + x
   s = 0.5 * prev(s) + tanh(h)
   output y[b, t, d] = s`),
+  },
+  {
+    name: "a decay for each key, and a product that goes back under another",
+    kernel: "scan",
+    text: model(`
+  state S[d, n] init 0.25
+  S = sigmoid(key) * prev(S) - 0.1 * g * tanh(q) * dot(key, prev(S), over n) + x * key
+  output y[b, t, d] = dot(q, S, over n) + w * dot(key, prev(S), over n)
+  output wrong[b, t, d] = x - dot(key, prev(S), over n)`),
+  },
+  {
+    name: "a delta rule of more keys than an invocation holds",
+    kernel: "sequential",
+    text: model(
+      `
+  state S[d, m]
+  S = g * prev(S) + 0.01 * pos(m) / 130 * (x - dot(cos(pos(m)), prev(S), over m))
+  output y[b, t, d] = sum(S, over m)`,
+      "axis m = 130\n",
+    ),
+  },
+  {
+    name: "a recurrent network of its own for each head",
+    kernel: "sequential",
+    text: model(`
+  state h[d, k]
+  h = tanh(0.5 * dot(cos(pos(k') + 2 * pos(k)), prev(h)[k -> k'], over k') + g * x)
+  output y[b, t, d, k] = h`),
   },
   {
     name: "complex states that turn as they decay",

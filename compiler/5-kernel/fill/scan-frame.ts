@@ -84,6 +84,7 @@ function rebuild(kernel: ScanKernel, { builder }: ModuleContext): ScanKernel {
     end: expr(kernel.end),
     invariants: kernel.invariants.map(valued),
     staged: kernel.staged.map(valued),
+    ...(kernel.contractions && { contractions: kernel.contractions.map(valued) }),
     steps: kernel.steps.map(valued),
     reductions: kernel.reductions.map(valued),
     stores: kernel.stores.map((store) => mapStore(store, expr)),
@@ -96,7 +97,7 @@ function rebuild(kernel: ScanKernel, { builder }: ModuleContext): ScanKernel {
 }
 
 export const stepExprs = (kernel: ScanKernel): readonly Expr[] =>
-  [...kernel.steps, ...kernel.reductions].map((each) => each.value);
+  [...(kernel.contractions ?? []), ...kernel.steps, ...kernel.reductions].map((each) => each.value);
 
 const rootsOf = (kernel: ScanKernel): readonly Expr[] => [
   kernel.begin,

@@ -10,6 +10,7 @@ import {
   component,
   join,
   literal,
+  nothing,
   variable,
   wgsl,
   type AnyWgsl,
@@ -17,7 +18,15 @@ import {
   type Wgsl,
 } from "../../../templates/wgsl.js";
 import { identityValue } from "../expr.js";
-import { clampToFinite, combine, scalarValue, widen, type BlockPrinter, type Value } from "../print-block.js";
+import {
+  clampToFinite,
+  combine,
+  scalarValue,
+  widen,
+  type BlockPrinter,
+  type Environment,
+  type Value,
+} from "../print-block.js";
 import { freeVars } from "../traverse.js";
 import type { ScanKernel } from "../types.js";
 import { stepExprs, valueOf, type ScanFrame } from "./scan-frame.js";
@@ -58,10 +67,12 @@ export function printStep(
     const value = scalar.value(each.value).wgsl;
     scalarCode.push(scalar.flush(), code`let ${frame.wgslOf(scalarEnvironment, each.name)} = ${value};`);
   }
+  const scopes = blocks.map((block, i) => openBlock(frame, block, blocks.length === 1 ? "" : `_${i}`, read));
+  const contracted = printContractions(frame, scopes, scalar);
+  // What the contractions make known is bound after them.
+  const after = contracted === undefined ? scalar : scalar.nested(contracted.environment);
   const parts = kernel.reductions.map(() => [] as Value[]);
-  const blockCode = blocks.map((block, i) =>
-    printBlock(frame, block, blocks.length === 1 ? "" : `_${i}`, scalar, read, parts),
-  );
+  const blockCode = scopes.map((scope) => printBlock(frame, scope, after, parts));
   const reductions = kernel.reductions.map((each, i) => ({
     name: frame.reductionName(each.name),
     fn: each.fn,
@@ -73,26 +84,72 @@ export function printStep(
       (state) =>
         code`${frame.wgslOf(scalars, `prev_${state.name}`)} = ${frame.wgslOf(scalarEnvironment, state.next)};`,
     );
-  return { code: join([...scalarCode, scalar.flush(), ...blockCode, ...updates]), tiles, reductions };
+  const [early, late] =
+    contracted === undefined
+      ? [[], scopes.map(({ loads }, i) => join([loads, blockCode[i] ?? nothing]))]
+      : [[...scopes.map(({ loads }) => loads), contracted.code, after.flush()], blockCode];
+  return { code: join([...scalarCode, scalar.flush(), ...early, ...late, ...updates]), tiles, reductions };
+}
+
+/** A block with its staged values read. */
+interface OpenBlock {
+  readonly block: Block;
+  readonly suffix: string;
+  readonly environment: Environment;
+  readonly loads: Code;
+}
+
+function openBlock(frame: ScanFrame, block: Block, suffix: string, read: ReadonlySet<string>): OpenBlock {
+  const environment = new Map(block.environment);
+  const loads: Code[] = [];
+  for (const each of frame.kernel.staged) {
+    if (each.per !== "inner" || !read.has(each.name)) continue;
+    const to = variable<"f32">(frame.context.names.take(`${each.name}${suffix}`));
+    loads.push(code`let ${to} = ${readTile(frame, each.name, block)};`);
+    environment.set(each.name, { wgsl: to, width: block.width });
+  }
+  return { block, suffix, environment, loads: join(loads) };
+}
+
+/** The sums that the step reads of the states before it: block after block, in one invocation. */
+function printContractions(
+  frame: ScanFrame,
+  scopes: readonly OpenBlock[],
+  scalar: BlockPrinter,
+): { readonly code: Code; readonly environment: Environment } | undefined {
+  const { kernel, context } = frame;
+  if (kernel.contractions === undefined) return undefined;
+  const environment = new Map<string, Value>();
+  const printers = scopes.map((scope) => scalar.nested(scope.environment));
+  const sums = kernel.contractions.map(({ name: wanted, value }) => {
+    const parts = scopes.map(({ block, suffix }, i) => {
+      const printer = printers[i] ?? scalar;
+      const part = reductionPart({ name: wanted, fn: "sum", value }, block, printer);
+      const to = variable<"f32">(context.names.take(`${wanted}_part${suffix}`));
+      return {
+        to: { wgsl: to, width: part.width },
+        lines: join([printer.flush(), code`let ${to} = ${part.wgsl};`]),
+      };
+    });
+    const to = variable<"f32">(context.names.take(wanted));
+    environment.set(wanted, scalarValue(to));
+    const sum = joinParts(
+      "sum",
+      parts.map((part) => part.to),
+    );
+    return join([...parts.map(({ lines }) => lines), code`let ${to} = ${sum};`]);
+  });
+  return { code: join(sums), environment };
 }
 
 function printBlock(
   frame: ScanFrame,
-  block: Block,
-  suffix: string,
+  { block, suffix, environment: known }: OpenBlock,
   scalar: BlockPrinter,
-  read: ReadonlySet<string>,
   parts: Value[][],
 ): Code {
   const { kernel, context } = frame;
-  const environment = new Map(block.environment);
-  const loads: Code[] = [];
-  for (const each of kernel.staged) {
-    if (each.per !== "inner" || !read.has(each.name)) continue;
-    const to = variable<"f32">(context.names.take(`${each.name}${suffix}`));
-    loads.push(code`let ${to} = ${readTile(frame, each.name, block)};`);
-    environment.set(each.name, { wgsl: to, width: block.width });
-  }
+  const environment = new Map(known);
   const steps = kernel.steps.filter((each) => each.inner);
   for (const each of steps)
     environment.set(each.name, {
@@ -117,7 +174,7 @@ function printBlock(
       code`${frame.wgslOf(environment, `prev_${state.name}`)} = ${frame.wgslOf(environment, state.next)};`,
     );
   }
-  return join([...loads, ...lines]);
+  return join(lines);
 }
 
 /** What a block adds to a reduction: a product is summed by `dot`; coordinates that do not exist count for nothing. */

@@ -1,6 +1,6 @@
 /**
- * Recurrences whose state elements depend on their own past alone, as scan kernels: one dispatch, or three when time is
- * cut into chunks (chunk-local states and decays; carry over chunks; rescan from the carried states).
+ * Recurrences whose state elements depend on their own past alone, or on sums over an inner axis that one invocation can
+ * hold, as scan kernels: one dispatch, or three when time is cut into chunks (chunk-local states and decays; carry over chunks; rescan from the carried states).
  *
  * Every value inside is sorted by what it depends on: not on time (invariant, in registers), on time and one of channel
  * and inner axis (staged in workgroup memory by tiles), on the state (computed each step), or on what the reductions
@@ -78,6 +78,7 @@ class ScanLowering {
   private readonly names = new Set(["prev", "last"]);
   private readonly invariants: ScanKernel["invariants"][number][] = [];
   private readonly staged: ScanKernel["staged"][number][] = [];
+  private readonly contractions: NonNullable<ScanKernel["contractions"]>[number][] = [];
   private readonly steps: ScanKernel["steps"][number][] = [];
   private readonly reductions: ScanKernel["reductions"][number][] = [];
   private readonly held = new Map<string, Value>();
@@ -379,6 +380,7 @@ class ScanLowering {
     for (const node of this.context.graph.nodes)
       if (node.kind === "prev" && this.cycle.has(node.id))
         this.held.set(String(node.id), previousOf(node.state));
+    this.contract(at, inStep);
     const inOrder = [...this.layout.states].sort((p, q) => p.equation.value - q.equation.value);
     const found = new Map<StateId, Solved>();
     for (const state of inOrder) {
@@ -402,6 +404,23 @@ class ScanLowering {
       this.held.set(String(state.equation.value), value);
     }
     return this.layout.states.flatMap((state) => found.get(state.id) ?? []);
+  }
+
+  /** The sums over the inner axis that the equations read. */
+  private contract(at: Coordinates, inStep: ScalarizeContext): void {
+    for (const id of this.cycle) {
+      const node = this.node(id);
+      if (node.kind !== "dot" && node.kind !== "reduce") continue;
+      const { re, im } = this.contracted(node, at, inStep);
+      const parts = im === undefined ? [re] : [re, im];
+      const vars = parts.map((value, k) => {
+        const suffix = im === undefined ? "" : k === 0 ? "_re" : "_im";
+        const name = this.fresh(`${valueName(this.context.graph, id)}${suffix}`);
+        this.contractions.push({ name, value });
+        return this.e.variable(name, "f32");
+      });
+      this.held.set(String(id), this.valueOf(vars));
+    }
   }
 
   private states(at: Coordinates, initial: (state: State) => Value, keep: boolean): readonly KernelState[] {
@@ -488,7 +507,9 @@ class ScanLowering {
     if ((!contraction && !direct) || !this.group.members.has(id)) return undefined;
     const inStep = this.stepContext(at);
     const value = contraction ? this.contracted(node, at, inStep) : scalarize(id, at, inStep);
-    const fn = node.kind === "reduce" ? node.fn : direct && this.innerSize() > 1 ? "max" : "sum";
+    // A value of the cycle without the inner axis is the same for all of it.
+    const same = direct && !contraction && this.innerSize() > 1;
+    const fn = node.kind === "reduce" ? node.fn : same ? "max" : "sum";
     const bind = (expr: Expr, suffix: string): Expr => {
       const name = this.fresh(`${valueName(this.context.graph, node.id)}${suffix}_result`);
       this.reductions.push({ name, fn, value: expr });
@@ -541,6 +562,7 @@ class ScanLowering {
       invariants: this.invariants,
       staged: this.staged,
       states,
+      ...(this.contractions.length > 0 && { contractions: this.contractions }),
       steps: this.steps,
       reductions: this.reductions,
       stores,

@@ -1,11 +1,11 @@
 /**
- * Recurrences whose elements read each other (dot(k, prev(S)), permutations, …): one workgroup a sequence, each value of
- * the cycle a statement over its elements, a barrier between statements. Right for every shape; no more than that.
+ * Recurrences whose elements read each other (dot(k, prev(S)), permutations, …): one workgroup a sequence, and for each
+ * coordinate of axes along which nothing meets; each value of the cycle a statement over its elements, a barrier between statements. Right for every shape; no more than that.
  */
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { Group } from "../../4-passes/fuse.js";
 import { operands } from "../../3-graph/rewrite.js";
-import type { AxisId, Node, NodeId } from "../../3-graph/types.js";
+import type { AxisId, Node, NodeId, State } from "../../3-graph/types.js";
 import type { Expr, SequentialKernel, SequentialStatement } from "../types.js";
 import { axisSize, constantSize, product, type Tensor } from "./buffers.js";
 import { stepsOf } from "./document-steps.js";
@@ -25,7 +25,13 @@ export function lowerSequential(context: LowerContext, group: Group, scope: Kern
   });
   const [first] = states;
   if (first === undefined) throw new InternalError("lower", "a recurrence without states");
-  const lead = carriedAxes(first).filter((axis) => typeof axisSize(graph, axis) !== "number");
+  const inside = [...group.members]
+    .map((id) => graph.nodes[id])
+    .filter((node): node is Node => node !== undefined)
+    .sort((p, q) => p.id - q.id);
+  const lead = carriedAxes(first).filter(
+    (axis) => typeof axisSize(graph, axis) !== "number" || isApart(axis, states, inside),
+  );
   const sizes = lead.map((axis) => axisSize(graph, axis));
   const leads = product(sizes);
   const steps = axisSize(graph, first.along);
@@ -56,10 +62,6 @@ export function lowerSequential(context: LowerContext, group: Group, scope: Kern
   const place = (tensor: Tensor, at: Coordinates): readonly Expr[] =>
     tensor.layout.map((extent) => (extent.axis && at.get(extent.axis)) ?? e.u32(0));
 
-  const inside = [...group.members]
-    .map((id) => graph.nodes[id])
-    .filter((node): node is Node => node !== undefined)
-    .sort((p, q) => p.id - q.id);
   const stepValues = new StepValues(context, group, lead, first.along, outer, scope);
   const compute = (node: Node, at: Coordinates): Value => {
     const known = (id: NodeId, here: Coordinates): Value | undefined => {
@@ -124,6 +126,28 @@ export function lowerSequential(context: LowerContext, group: Group, scope: Kern
     each: [...kept, ...values, ...updates],
     schedule: context.schedules.sequential(),
   };
+}
+
+/** Whether coordinates of an axis never meet: everything has it, and nothing goes along it. Each then has a workgroup. */
+function isApart(axis: AxisId, states: readonly State[], inside: readonly Node[]): boolean {
+  const keeps = (node: Node): boolean => {
+    switch (node.kind) {
+      case "map":
+      case "prev":
+        return true;
+      case "dot":
+      case "reduce":
+        return !node.over.includes(axis);
+      case "rename":
+        return !node.axes.some(({ from, to }) => from === axis || to === axis);
+      default:
+        return false;
+    }
+  };
+  return (
+    states.every((state) => state.axes.includes(axis)) &&
+    inside.every((node) => node.type.axes.includes(axis) && keeps(node))
+  );
 }
 
 /** Whether a value leaves the kernel: for another group, or as an output. */
