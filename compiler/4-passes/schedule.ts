@@ -159,7 +159,13 @@ function tiledSchedule({
 function scanSchedule(shape: ScanShape, onChip: number): ScanKernel["schedule"] {
   const { inner, alone } = shape;
   const lanes =
-    alone === true || inner < 4 ? 1 : inner < 8 ? 2 : inner <= 128 ? 4 : Math.min(32, 2 ** Math.floor(Math.log2(inner / 32)));
+    alone === true || inner < 4
+      ? 1
+      : inner < 8
+        ? 2
+        : inner <= 128
+          ? 4
+          : Math.min(32, 2 ** Math.floor(Math.log2(inner / 32)));
   let channels = Math.min(32, MOST_INVOCATIONS / lanes);
   let steps = STEPS_PER_TILE;
   const byChannel = (): number => (shape.stagedChannel + shape.reductions * lanes) * channels;
