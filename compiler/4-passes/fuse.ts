@@ -105,6 +105,9 @@ const CHEAP: ReadonlySet<MapFn> = new Set<MapFn>([
   "float",
 ]);
 
+/** A delay computes what it delays anew, one step earlier: of n delays of one another, each adding what it delays, 2ⁿ times. */
+const MOST_DELAYS = 3;
+
 const sameAxes = (p: readonly AxisId[], q: readonly AxisId[]): boolean =>
   p.length === q.length && p.every((axis) => q.includes(axis));
 
@@ -116,6 +119,8 @@ class Fuser {
   private readonly cyclic = new Set<StateId>();
   private readonly onCycle = new Set<NodeId>();
   private readonly apart = new Map<NodeId, Apart>();
+  /** Of what no kernel stores: how many delays of one another its readers compute. */
+  private readonly delays = new Map<NodeId, number>();
 
   constructor(
     private readonly graph: Graph,
@@ -173,8 +178,15 @@ class Fuser {
       this.start({ kind: anchor, root: node.id, start, inner: [], domain: node.type.axes }, [node.id]);
       return;
     }
+    const delays = this.delaysIn(node);
+    if (delays >= MOST_DELAYS && this.isDelayed(node.id)) {
+      const start: Start = { kind: "delay" };
+      this.start({ kind: "map", root: node.id, start, inner: [], domain: node.type.axes }, [node.id]);
+      return;
+    }
     const latest = Math.max(-1, ...readsOf(this.graph, node).map((id) => this.readyAt(id)));
     this.ready.set(node.id, latest);
+    this.delays.set(node.id, delays);
     const apart = this.keptApart(node, latest);
     if (apart !== undefined) {
       this.apart.set(node.id, apart);
@@ -182,6 +194,21 @@ class Fuser {
     }
     this.drafts[latest]?.members.add(node.id);
     this.home.set(node.id, latest);
+  }
+
+  /** Delays of one another that a value's readers would compute with it. */
+  private delaysIn(node: Node): number {
+    const inside = readsOf(this.graph, node)
+      .filter((id) => !this.home.has(id))
+      .map((id) => this.delays.get(id) ?? 0);
+    return Math.max(0, ...inside) + (node.kind === "prev" ? 1 : 0);
+  }
+
+  /** Whether a delay carries the value from step to step. */
+  private isDelayed(id: NodeId): boolean {
+    return this.graph.states.some(
+      ({ id: state, equation }) => equation.value === id && !this.cyclic.has(state),
+    );
   }
 
   /** An elementwise node is computed by group `g`, right after the values that it reads there, unless something stands against it. */

@@ -8,6 +8,8 @@ export type Start =
   | { readonly kind: "reduction"; readonly alone: "rows" | "function" | "readers" }
   /** It reads other steps than its own. */
   | { readonly kind: "convolution" }
+  /** It is made of delays of delays, and read at earlier steps by another. */
+  | { readonly kind: "delay" }
   /** It reads where data says. */
   | { readonly kind: "gather" }
   /** `spills`: the reader of the state for which every step's state is stored, if it is. */

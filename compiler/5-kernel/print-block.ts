@@ -1,7 +1,7 @@
 /**
  * Expressions as WGSL: statements that bind what is shared, and a value. A shared subexpression is bound once, in the outermost
  * scope that knows its vars; what only one side of a `select` reads stays behind its condition, since a load there may be
- * out of bounds when the condition is false.
+ * out of bounds when the condition is false. What is evaluated whichever way it goes (needed.ts) is bound before it.
  */
 import { InternalError, TooInvolved } from "../diagnostics/internal-error.js";
 import { loadComponents, loadElement, loadFour } from "../../templates/accessors.js";
@@ -24,6 +24,7 @@ import {
 import { MATH_FUNCTIONS, mathName, type MathFunction } from "../../templates/kernels/math.js";
 import { identityValue } from "./expr.js";
 import type { ModuleContext } from "./module-context.js";
+import { addNeeded } from "./needed.js";
 import { children, dependsOn, freeVars } from "./traverse.js";
 import type { Expr, ExprType } from "./types.js";
 
@@ -43,16 +44,15 @@ interface Scope {
   readonly indexes: ReadonlySet<string> | undefined;
   readonly environment: Environment;
   readonly bound: Map<Expr, Value>;
+  /** What is evaluated here whichever way conditions go: a branch need not do it again. */
+  readonly needed: Set<Expr>;
   readonly statements: Code[];
 }
 
 export const scalarValue = (wgsl: AnyWgsl): Value => ({ wgsl, width: 1 });
 export const vectorValue = (wgsl: AnyWgsl): Value => ({ wgsl, width: 4 });
 
-/**
- * Of one shader. What is shared between branches is written in each of them, and branches may nest: a delay of a delay of
- * a delay, and so on, asks for twice as much with each.
- */
+/** Of one shader. What several branches share and no path outside needs is written in each of them. */
 const MOST_NAMES = 4_000;
 
 /** One straight piece of a shader: expressions are added in order, and share what they have in common. */
@@ -75,7 +75,7 @@ export class BlockPrinter {
     roots: Iterable<Expr>,
     hints: ReadonlyMap<Expr, string> = new Map(),
   ): BlockPrinter {
-    const scope = { parent: undefined, indexes: undefined, environment, bound: new Map(), statements: [] };
+    const scope = scopeIn(undefined, { environment });
     return new BlockPrinter(context, countUses(roots), hints, scope);
   }
 
@@ -83,30 +83,17 @@ export class BlockPrinter {
   nested(environment: Environment, more: Iterable<Expr> = []): BlockPrinter {
     const indexes = new Set(environment.keys());
     const uses = new Map([...this.uses, ...countUses(more)]);
-    return new BlockPrinter(this.context, uses, this.hints, {
-      parent: this.scope,
-      indexes,
-      environment,
-      bound: new Map(),
-      statements: [],
-    });
+    return new BlockPrinter(this.context, uses, this.hints, scopeIn(this.scope, { indexes, environment }));
   }
 
   /** A block behind a condition: nothing is bound out here for it. */
   branch(): BlockPrinter {
-    const scope = {
-      parent: this.scope,
-      indexes: undefined,
-      environment: new Map(),
-      bound: new Map(),
-      statements: [],
-    };
-    return new BlockPrinter(this.context, this.uses, this.hints, scope);
+    return new BlockPrinter(this.context, this.uses, this.hints, scopeIn(this.scope));
   }
 
   /** The value of an expression, inline or as the name that it was bound to. */
   value(expr: Expr): Value {
-    return this.emit(expr, this.scope);
+    return this.emitAll(expr, this.scope);
   }
 
   /** The value of an f32 expression, four wide if `width` says so. */
@@ -134,7 +121,7 @@ export class BlockPrinter {
 
   /** Binds `expr` to a name of its own and returns it. */
   bind(expr: Expr, wanted: string): Value {
-    const value = this.emit(expr, this.scope);
+    const value = this.value(expr);
     if (expr.kind === "var") return value;
     const bound = this.bindText(this.scope, wanted, value);
     this.scope.bound.set(expr, bound);
@@ -150,13 +137,7 @@ export class BlockPrinter {
   /** A block in which the vars of `exprs` that are four wide are their i-th component. */
   component(exprs: readonly Expr[], i: 0 | 1 | 2 | 3): BlockPrinter {
     const environment = componentsOf(exprs, this.scope, i);
-    const scope = {
-      parent: componentOf(this.scope, i),
-      indexes: undefined,
-      environment,
-      bound: new Map(),
-      statements: [],
-    };
+    const scope = scopeIn(componentOf(this.scope, i), { environment });
     return new BlockPrinter(this.context, this.uses, this.hints, scope);
   }
 
@@ -170,6 +151,12 @@ export class BlockPrinter {
     const statements = join(this.scope.statements);
     this.scope.statements.length = 0;
     return statements;
+  }
+
+  /** An expression that is evaluated in a scope whichever way conditions go. */
+  private emitAll(expr: Expr, scope: Scope): Value {
+    addNeeded(expr, scope.needed);
+    return this.emit(expr, scope);
   }
 
   private emit(expr: Expr, scope: Scope): Value {
@@ -244,14 +231,11 @@ export class BlockPrinter {
     const extent = this.emit(expr.extent, scope);
     if (extent.width !== 1) return this.byComponent(expr, scope);
     const index = this.context.names.take(expr.index);
-    const inner: Scope = {
-      parent: scope,
+    const inner = scopeIn(scope, {
       indexes: new Set([expr.index]),
       environment: new Map([[expr.index, scalarValue(variable<"u32">(index))]]),
-      bound: new Map(),
-      statements: [],
-    };
-    const body = this.emit(expr.body, inner);
+    });
+    const body = this.emitAll(expr.body, inner);
     const total = variable<"f32">(
       this.context.names.take(expr.fn === "sum" ? "sum" : expr.fn === "max" ? "greatest" : "least"),
     );
@@ -279,6 +263,9 @@ export class BlockPrinter {
     if (condition === undefined || ifTrue === undefined || ifFalse === undefined)
       throw new InternalError("print-wgsl", "select takes three");
     const truth = this.emit(condition, scope);
+    addNeeded(expr, scope.needed);
+    for (const side of [ifTrue, ifFalse])
+      if (this.isGuarded(side, scope, new Set())) this.bindNeeded(side, scope, new Set());
     if ([ifTrue, ifFalse].some((side) => this.isGuarded(side, scope, new Set())))
       return truth.width === 1
         ? this.lazySelect(expr.type, truth, ifTrue, ifFalse, scope)
@@ -287,6 +274,14 @@ export class BlockPrinter {
     const width = [truth, yes, no].some((value) => value.width === 4) ? 4 : 1;
     const sides = [no, yes].map((value) => widen(value, expr.type, width));
     return { wgsl: call("select", [...sides, truth.wgsl]), width };
+  }
+
+  /** Binds what a side shares with what is evaluated out here anyway: in a branch of its own it would be written once more. */
+  private bindNeeded(expr: Expr, scope: Scope, seen: Set<Expr>): void {
+    if (seen.has(expr) || findBound(expr, scope) !== undefined) return;
+    seen.add(expr);
+    if (scope.needed.has(expr)) this.emit(expr, scope);
+    else for (const child of children(expr)) this.bindNeeded(child, scope, seen);
   }
 
   private isGuarded(expr: Expr, scope: Scope, seen: Set<Expr>): boolean {
@@ -298,14 +293,8 @@ export class BlockPrinter {
 
   private lazySelect(type: ExprType, truth: Value, ifTrue: Expr, ifFalse: Expr, scope: Scope): Value {
     const sides = [ifTrue, ifFalse].map((side) => {
-      const inner: Scope = {
-        parent: scope,
-        indexes: undefined,
-        environment: new Map(),
-        bound: new Map(),
-        statements: [],
-      };
-      return { inner, value: this.emit(side, inner) };
+      const inner = scopeIn(scope);
+      return { inner, value: this.emitAll(side, inner) };
     });
     const [yes, no] = sides;
     if (yes === undefined || no === undefined) throw new InternalError("print-wgsl", "select takes three");
@@ -342,14 +331,8 @@ export class BlockPrinter {
   private byComponent(expr: Expr, scope: Scope): Value {
     const parts = ([0, 1, 2, 3] as const).map((i) => {
       const environment = componentsOf([expr], scope, i);
-      const inner: Scope = {
-        parent: componentOf(scope, i),
-        indexes: undefined,
-        environment,
-        bound: new Map(),
-        statements: scope.statements,
-      };
-      return this.emit(expr, inner).wgsl;
+      const inner = scopeIn(componentOf(scope, i), { environment, statements: scope.statements });
+      return this.emitAll(expr, inner).wgsl;
     });
     const [x, y, z, w] = parts;
     if (x === undefined || y === undefined || z === undefined || w === undefined)
@@ -420,6 +403,20 @@ const COMPARISON: Readonly<Record<string, Comparison | undefined>> = {
   and: "&&",
   or: "||",
 };
+
+/** A block in another; a branch unless it binds indexes. */
+function scopeIn(
+  parent: Scope | undefined,
+  {
+    indexes,
+    environment = new Map(),
+    statements = [],
+  }: Partial<Pick<Scope, "environment" | "statements">> & {
+    readonly indexes?: ReadonlySet<string>;
+  } = {},
+): Scope {
+  return { parent, indexes, environment, bound: new Map(), needed: new Set(), statements };
+}
 
 function tryLookUp(of: string, scope: Scope): Value | undefined {
   for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
@@ -499,6 +496,7 @@ function withFirsts(scope: Scope): Scope {
     indexes: undefined,
     environment,
     bound: new Map(),
+    needed: new Set(),
     statements: scope.statements,
   };
 }

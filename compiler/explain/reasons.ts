@@ -134,6 +134,8 @@ function startText(graph: Graph, group: Group, source: SourceText): string {
     }
     case "convolution":
       return `${what} reads earlier steps, which other workgroups compute`;
+    case "delay":
+      return `${what} is made of delays of delays, and delayed again: each reader would compute all of them`;
     case "gather":
       return `${what} reads where the data says, so anywhere`;
     case "recurrence": {

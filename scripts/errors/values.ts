@@ -310,11 +310,9 @@ export const programs: readonly ErrorExample[] = [
     code: "K0711",
     title: "A model that is too involved",
     meaning:
-      "Operations that depend on each other in a chain of thousands, or delays of delays of delays, take the compiler more stack or a kernel more lines than there are. Layers and recurrences over time don't.",
-    wrong: {
-      model: `a0 = x\n${Array.from({ length: 24 }, (_, i) => `a${i + 1} = prev(a${i}) + a${i}`).join("\n")}\noutput z[b, t, m] = a24`,
-    },
-    mended: { model: "state a[m]\na = 0.5*prev(a) + x\noutput z[b, t, m] = a" },
+      "Operations that depend on each other in a chain of thousands take the compiler more stack or a kernel more lines than there are. Layers and recurrences over time don't.",
+    wrong: { model: "a = x\nrepeat i in 0..9000 { a := sin(a) }\noutput z[b, t, m] = a" },
+    mended: { model: "state a[m]\na = sin(prev(a)) + x\noutput z[b, t, m] = a" },
   },
   {
     code: "K0712",
