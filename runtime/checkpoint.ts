@@ -1,5 +1,6 @@
 /** A checkpoint: named tensors in one or several files, or in memory. */
 import { KraitError } from "./errors.js";
+import { JsonReader } from "./json-reader.js";
 import { bytesFile, type RandomAccess } from "./random-access.js";
 import { readSafetensors, type TensorEntry } from "./safetensors.js";
 import type { HostTensor } from "./tensor.js";
@@ -29,9 +30,12 @@ export async function openShardedCheckpoint(
   const places = parseIndex(index);
   const tensors = new Map<string, TensorEntry>();
   const names = [...new Set(places.values())].sort();
-  const shards = new Map(
-    await Promise.all(names.map(async (name) => [name, await readSafetensors(await open(name))] as const)),
-  );
+  const shards = new Map<string, ReadonlyMap<string, TensorEntry>>();
+  for (let begin = 0; begin < names.length; begin += AT_ONCE) {
+    const some = names.slice(begin, begin + AT_ONCE);
+    const read = await Promise.all(some.map(async (name) => readSafetensors(await open(name))));
+    for (const [i, name] of some.entries()) shards.set(name, read[i] ?? new Map());
+  }
   for (const [tensor, shard] of places) {
     const entry = shards.get(shard)?.get(tensor);
     if (entry === undefined) {
@@ -63,27 +67,42 @@ export function tensorCheckpoint(tensors: Readonly<Record<string, HostTensor>>):
   return { tensors: new Map(entries) };
 }
 
+/** Characters of an index: that of 384 experts in each of 60 layers has a quarter of them. */
+export const LONGEST_INDEX = 64_000_000;
+const MOST_TENSORS = 500_000;
+const MOST_FILES = 10_000;
+/** Headers that are read at the same time. */
+const AT_ONCE = 16;
+
 /** Tensor → file. A file is a plain name: what an index says must not lead out of its folder. */
 function parseIndex(text: string): ReadonlyMap<string, string> {
-  const damaged = (what: string, cause?: unknown): never => {
-    throw new KraitError("R0302", `The checkpoint's index is damaged: ${what}.`, { cause });
+  const damaged = (what: string): never => {
+    throw new KraitError("R0302", `The checkpoint's index is damaged: ${what}.`);
   };
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    return damaged(`it is not JSON (${String(cause)})`, cause);
-  }
-  const map = typeof json === "object" && json !== null && "weight_map" in json ? json.weight_map : undefined;
-  if (typeof map !== "object" || map === null) return damaged('it has no "weight_map"');
+  if (text.length > LONGEST_INDEX) return damaged(`it has ${String(text.length)} characters`);
+  const reader = new JsonReader(text, damaged);
+  const files = new Set<string>();
   const places = new Map<string, string>();
-  for (const [tensor, file] of Object.entries(map)) {
-    if (typeof file !== "string" || !/^[^/\\:\0]+$/.test(file) || file === "." || file === "..") {
-      return damaged(
-        `"${tensor}" is said to be in ${JSON.stringify(file)}, which is not the name of a file beside it`,
-      );
-    }
-    places.set(tensor, file);
-  }
-  return places;
+  const readPlaces = (): void => {
+    reader.object(MOST_TENSORS, (tensor) => {
+      const file = reader.peek() === '"' ? reader.string() : "";
+      if (!/^[^/\\:\0]+$/.test(file) || file === "." || file === "..") {
+        damaged(
+          `"${tensor}" is said to be in ${JSON.stringify(file)}, which is not the name of a file beside it`,
+        );
+      }
+      places.set(tensor, file);
+      if (files.add(file).size > MOST_FILES) damaged(`it names more than ${String(MOST_FILES)} files`);
+    });
+  };
+  let found = 0;
+  const readMember = (key: string): void => {
+    if (key !== "weight_map" || reader.peek() !== "{") return reader.skip();
+    found++;
+    readPlaces();
+  };
+  if (reader.peek() === "{") reader.object(MOST_TENSORS, readMember);
+  else reader.skip();
+  reader.end();
+  return found > 0 ? places : damaged('it has no "weight_map"');
 }

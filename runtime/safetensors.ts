@@ -3,6 +3,7 @@
  * The header is not trusted: nothing is allocated or read on its word before it is checked.
  */
 import { KraitError } from "./errors.js";
+import { JsonReader } from "./json-reader.js";
 import { readRange, type RandomAccess } from "./random-access.js";
 
 /** One tensor of a checkpoint and where its bytes lie. */
@@ -21,13 +22,12 @@ export interface TensorEntry {
 /** The reference implementation's limit. */
 const MAX_HEADER_BYTES = 100_000_000;
 
-// prettier-ignore
-const DTYPE_BYTES: Readonly<Record<string, number>> = {
-  BOOL: 1, U8: 1, I8: 1, F8_E4M3: 1, F8_E5M2: 1,
-  U16: 2, I16: 2, F16: 2, BF16: 2,
-  U32: 4, I32: 4, F32: 4,
-  U64: 8, I64: 8, F64: 8, C64: 8,
-};
+const DTYPE_BYTES: ReadonlyMap<string, number> = new Map([
+  ...["BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2"].map((dtype) => [dtype, 1] as const),
+  ...["U16", "I16", "F16", "BF16"].map((dtype) => [dtype, 2] as const),
+  ...["U32", "I32", "F32"].map((dtype) => [dtype, 4] as const),
+  ...["U64", "I64", "F64", "C64"].map((dtype) => [dtype, 8] as const),
+]);
 
 /** The tensors of a file, by name. @throws KraitError R0301 where the file is damaged or hostile. */
 export async function readSafetensors(file: RandomAccess): Promise<ReadonlyMap<string, TensorEntry>> {
@@ -50,14 +50,11 @@ export async function readSafetensorsFile(file: RandomAccess): Promise<{
   if (length > file.size - 8) {
     return damaged(`its header claims ${String(length)} bytes of a file of ${String(file.size)}`);
   }
-  const header = parseHeader(await readRange(file, 8, length), damaged);
   const data = { offset: 8 + length, bytes: file.size - 8 - length };
-  const entries = Object.entries(header)
-    .filter(([name]) => name !== "__metadata__")
-    .map(([name, value]) => tensorEntry(name, value, file, data, damaged));
+  const header = parseHeader(await readRange(file, 8, length), damaged);
+  const entries = header.tensors.map((tensor) => tensorEntry(tensor, file, data, damaged));
   checkCover(entries, data, damaged);
-  const tensors = new Map(entries.map((entry) => [entry.name, entry]));
-  return { tensors, metadata: metadataOf(header["__metadata__"], damaged) };
+  return { tensors: new Map(entries.map((entry) => [entry.name, entry])), metadata: header.metadata };
 }
 
 type Damaged = (what: string) => never;
@@ -68,51 +65,101 @@ function headerLength(bytes: Uint8Array): number {
   return view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
 }
 
-function parseHeader(bytes: Uint8Array, damaged: Damaged): Record<string, unknown> {
+/** More than any checkpoint has in one file. */
+const MOST_TENSORS = 100_000;
+const MOST_METADATA = 10_000;
+/** Axes of a tensor, and what else its entry may say. */
+const MOST_AXES = 64;
+const MOST_FIELDS = 16;
+
+/** A tensor as the header has it. */
+interface HeaderEntry {
+  readonly name: string;
+  readonly dtype?: string;
+  /** With `undefined` for what is no size. */
+  readonly shape?: readonly (number | undefined)[];
+  readonly offsets?: readonly (number | undefined)[];
+}
+
+interface Header {
+  readonly tensors: readonly HeaderEntry[];
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+function parseHeader(bytes: Uint8Array, damaged: Damaged): Header {
+  const header = (what: string): never => damaged(what.replace(/^it /, "its header "));
+  const reader = new JsonReader(decoded(bytes, header), header);
+  const tensors: HeaderEntry[] = [];
+  let metadata: Readonly<Record<string, string>> = {};
+  if (reader.peek() !== "{") return damaged("its header is not an object");
+  reader.object(MOST_TENSORS, (name) => {
+    if (name === "__metadata__") metadata = readMetadata(reader, damaged);
+    else if (reader.peek() === "{") tensors.push(readEntry(reader, name));
+    else damaged(`"${name}" is not an object`);
+  });
+  reader.end();
+  return { tensors, metadata };
+}
+
+function decoded(bytes: Uint8Array, header: Damaged): string {
   try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    const header: unknown = JSON.parse(text);
-    if (!isRecord(header)) return damaged("its header is not an object");
-    const twice = repeatedKey(text);
-    if (twice !== undefined) return damaged(`its header has "${twice}" twice`);
-    return header;
-  } catch (error) {
-    if (error instanceof KraitError) throw error;
-    return damaged(`its header is not JSON (${String(error)})`);
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return header("it is not JSON: it is not UTF-8");
   }
 }
 
-function metadataOf(value: unknown, damaged: Damaged): Readonly<Record<string, string>> {
-  const metadata = value ?? {};
-  const sound = isRecord(metadata) && Object.values(metadata).every((text) => typeof text === "string");
-  return sound
-    ? (metadata as Readonly<Record<string, string>>)
-    : damaged("its metadata are not texts by name");
+function readMetadata(reader: JsonReader, damaged: Damaged): Readonly<Record<string, string>> {
+  const wrong = (): never => damaged("its metadata are not texts by name");
+  const texts = new Map<string, string>();
+  if (reader.peek() !== "{") return wrong();
+  reader.object(MOST_METADATA, (key) => {
+    texts.set(key, reader.peek() === '"' ? reader.string(Infinity) : wrong());
+  });
+  return Object.fromEntries(texts);
+}
+
+function readEntry(reader: JsonReader, name: string): HeaderEntry {
+  const numbers = (): (number | undefined)[] => {
+    const list: (number | undefined)[] = [];
+    reader.list(MOST_AXES, () => list.push(reader.whole()));
+    return list;
+  };
+  const entry: { -readonly [K in keyof HeaderEntry]: HeaderEntry[K] } = { name };
+  reader.object(MOST_FIELDS, (field) => {
+    const next = reader.peek();
+    if (field === "dtype" && next === '"') entry.dtype = reader.string();
+    else if (field === "shape" && next === "[") entry.shape = numbers();
+    else if (field === "data_offsets" && next === "[") entry.offsets = numbers();
+    else reader.skip();
+  });
+  return entry;
 }
 
 function tensorEntry(
-  name: string,
-  value: unknown,
+  { name, dtype, shape, offsets }: HeaderEntry,
   file: RandomAccess,
   data: { offset: number; bytes: number },
   damaged: Damaged,
 ): TensorEntry {
-  if (!isRecord(value)) return damaged(`"${name}" is not an object`);
-  const { dtype, shape, data_offsets: offsets } = value;
-  if (typeof dtype !== "string") return damaged(`"${name}" has no dtype`);
-  if (!isCounts(shape)) return damaged(`the shape of "${name}" is not a list of sizes`);
-  if (!isCounts(offsets) || offsets.length !== 2) return damaged(`"${name}" has no data_offsets`);
+  if (dtype === undefined) return damaged(`"${name}" has no dtype`);
+  if (!areCounts(shape)) return damaged(`the shape of "${name}" is not a list of sizes`);
+  if (!areCounts(offsets) || offsets.length !== 2) return damaged(`"${name}" has no data_offsets`);
   const [begin = 0, end = 0] = offsets;
   if (begin > end || end > data.bytes) {
     return damaged(`"${name}" lies at ${String(begin)}…${String(end)} of ${String(data.bytes)} bytes`);
   }
-  const size = DTYPE_BYTES[dtype];
+  const size = DTYPE_BYTES.get(dtype);
   const expected = shape.reduce((product, extent) => product * extent, size ?? Number.NaN);
   if (size !== undefined && expected !== end - begin) {
     const stated = `${dtype}[${shape.join(", ")}]`;
     return damaged(`"${name}" is ${stated}, ${String(expected)} bytes, but takes ${String(end - begin)}`);
   }
   return { name, dtype, shape, file, offset: data.offset + begin, bytes: end - begin };
+}
+
+function areCounts(list: readonly (number | undefined)[] | undefined): list is readonly number[] {
+  return list?.every((item) => item !== undefined) === true;
 }
 
 /** Tensors must cover the data exactly: no overlap, no hole, no rest. */
@@ -131,33 +178,4 @@ function checkCover(
   }
   const rest = data.offset + data.bytes - end;
   if (rest > 0) damaged(`${String(rest)} bytes at its end belong to no tensor`);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isCounts(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && (item as number) >= 0);
-}
-
-/**
- * A key that some object of a JSON text has twice. JSON.parse keeps the last one in silence, and two readers of such a
- * file could see two different checkpoints.
- */
-export function repeatedKey(json: string): string | undefined {
-  const objects: (Set<string> | undefined)[] = []; // undefined: an array
-  // Strings (with the colon that makes one a key) and brackets; the text is known to be JSON.
-  for (const [token, colon] of json.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"\s*(:?)|[{}[\]]/g)) {
-    if (token === "{") objects.push(new Set());
-    else if (token === "[") objects.push(undefined);
-    else if (token === "}" || token === "]") objects.pop();
-    else if (colon === ":") {
-      const key = JSON.parse(token.slice(0, token.lastIndexOf('"') + 1)) as string;
-      const keys = objects.at(-1);
-      if (keys?.has(key) === true) return key;
-      keys?.add(key);
-    }
-  }
-  return undefined;
 }

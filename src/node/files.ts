@@ -4,7 +4,12 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "nod
 import { basename, dirname, join, resolve } from "node:path";
 import type { Bundle } from "../../runtime/bundle-format.js";
 import { loadBundle, MANIFEST_FILE } from "../../runtime/bundle.js";
-import { openCheckpoint, openShardedCheckpoint, type Checkpoint } from "../../runtime/checkpoint.js";
+import {
+  LONGEST_INDEX,
+  openCheckpoint,
+  openShardedCheckpoint,
+  type Checkpoint,
+} from "../../runtime/checkpoint.js";
 import { KraitError } from "../../runtime/errors.js";
 import type { RandomAccess } from "../../runtime/random-access.js";
 
@@ -160,6 +165,13 @@ async function sharded(
   index: string,
   openHere: (file: string) => Promise<RandomAccess>,
 ): Promise<Checkpoint> {
+  const { size } = await stat(index);
+  if (size > LONGEST_INDEX) {
+    throw new KraitError(
+      "R0302",
+      `The checkpoint's index ${index} is damaged: it has ${String(size)} bytes.`,
+    );
+  }
   return openShardedCheckpoint(await readFile(index, "utf8"), (name) => openHere(join(dirname(index), name)));
 }
 

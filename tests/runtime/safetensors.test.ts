@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { openShardedCheckpoint } from "../../runtime/checkpoint.js";
 import { bytesFile, type RandomAccess } from "../../runtime/random-access.js";
-import { readSafetensors, repeatedKey } from "../../runtime/safetensors.js";
+import { readSafetensors } from "../../runtime/safetensors.js";
+import { JsonReader } from "../../runtime/json-reader.js";
+import { seeded } from "../support/random.js";
 import { assertRejects } from "./errors.js";
 
 /** A file with this header text (or object) and so many bytes of data. */
@@ -90,15 +92,61 @@ describe("safetensors", () => {
     const short = { ...whole, read: async (o: number, n: number) => (await whole.read(o, n)).subarray(1) };
     return assertRejects(readSafetensors(short), "R0305", /gave 7 bytes at 0 where 8/);
   });
-
-  it("sees repeated keys, and only those", () => {
-    assert.equal(repeatedKey('{"a":1,"b":{"a":[{"a":2},{"a":"a\\":\\"a"}]}}'), undefined);
-    assert.equal(repeatedKey('{"x":[{"b":1,"b" :2}]}'), "b");
-    assert.equal(repeatedKey('{"x\\"":1,"y":"}{","x\\"":2}'), 'x"');
-    const long = `{"k":"${"\\n".repeat(500_000)}"}`;
-    assert.equal(repeatedKey(long), undefined);
-  });
 });
+
+describe("JSON that is not trusted", () => {
+  /** Reads any value, or says what is wrong. */
+  const problemOf = (text: string): string | undefined => {
+    class Refused extends Error {}
+    const reader = new JsonReader(text, (what) => {
+      throw new Refused(what);
+    });
+    try {
+      reader.skip();
+      reader.end();
+      return undefined;
+    } catch (error) {
+      assert.ok(error instanceof Refused, String(error));
+      return error.message;
+    }
+  };
+
+  it("has no key twice in one object", () => {
+    assert.equal(problemOf('{"a":1,"b":{"a":[{"a":2},{"a":"a\\":\\"a"}]}}'), undefined);
+    assert.equal(problemOf('{"x":[{"b":1,"b" :2}]}'), 'it has "b" twice');
+    assert.equal(problemOf('{"x\\"":1,"y":"}{","x\\"":2}'), 'it has "x"" twice');
+    assert.equal(problemOf(`{"k":"${"\\n".repeat(500_000)}"}`), undefined);
+  });
+
+  it("is JSON where JSON.parse says so, for pieces of JSON in any order", () => {
+    const pieces = ['"a"', '"\\u00e9"', '"\\x"', ":", ",", "{", "}", "[", "]", " ", "\n", "0", "-1", "01", "1.5e3", "1.", "true", "nul", "null", "\u0001", '"'];
+    const random = seeded(11);
+    let sound = 0;
+    for (let run = 0; run < 20_000; run++) {
+      // Sound beginnings, so that some are sound to the end.
+      const begin = random.pick(["", "[", '{"k":', '[{"k":[', "[0,"]);
+      const text = begin + Array.from({ length: random.integer(1, 6) }, () => random.pick(pieces)).join("");
+      let isJson = true;
+      try {
+        JSON.parse(text);
+        sound++;
+      } catch {
+        isJson = false;
+      }
+      const problem = problemOf(text);
+      assert.equal(problem === undefined || / twice/.test(problem), isJson, `${text}: ${problem ?? "sound"}`);
+    }
+    assert.ok(sound > 300, String(sound));
+  });
+
+  it("gives strings and whole numbers as JSON.parse does", () => {
+    const never = (what: string): never => assert.fail(what);
+    for (const text of ['"a"', '"\\u0061\\n"', '"é😀"', '""', '"\\ud800"'])
+      assert.equal(new JsonReader(text, never).string(), JSON.parse(text));
+    for (const [text, value] of [["0", 0], [" 12", 12], ["9007199254740991", 2 ** 53 - 1], ["9007199254740992", undefined], ["-1", undefined], ["1.0", undefined], ["1e3", undefined], ["1e999", undefined], ['"1"', undefined], ["[1]", undefined]] as const)
+      assert.equal(new JsonReader(text, never).whole(), value, text);
+  });
+}); // prettier-ignore
 
 describe("a sharded checkpoint", () => {
   const shard = (name: string): RandomAccess => file({ [name]: tensor("F32", [1], [0, 4]) }, 4);
@@ -140,5 +188,8 @@ describe("a sharded checkpoint", () => {
   it("refuses an index that is none", async () => {
     await assertRejects(openShardedCheckpoint("[", open), "R0302", /not JSON/);
     await assertRejects(openShardedCheckpoint("{}", open), "R0302", /weight_map/);
+    await assertRejects(openShardedCheckpoint('{"weight_map":[]}', open), "R0302", /no "weight_map"/);
+    const twice = '{"weight_map":{"a":"a.safetensors","a":"b.safetensors"}}';
+    await assertRejects(openShardedCheckpoint(twice, open), "R0302", /"a" twice/);
   });
 });
