@@ -73,7 +73,9 @@ async function read(bytes: Uint8Array): ReturnType<typeof readSafetensorsFile> {
   try {
     return await readSafetensorsFile(bytesFile("the snapshot", bytes));
   } catch (cause) {
-    throw cause instanceof KraitError && cause.code === "R0301" ? unreadable(cause.message, cause) : cause;
+    if (!(cause instanceof KraitError) || cause.code !== "R0301") throw cause;
+    const [what = ""] = cause.message.split(`.\n${cause.hint ?? ""}`);
+    throw unreadable(what, cause);
   }
 }
 

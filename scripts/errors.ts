@@ -8,7 +8,8 @@ import { ERROR_CODES, type ErrorCode } from "../runtime/errors.js";
 import { type ErrorExample, shown } from "./errors/example.js";
 import { areas } from "./errors/index.js";
 import { runExample } from "./errors/run-example.js";
-import { runtimeRemedies } from "./errors/runtime.js";
+import { runRuntimeExample } from "./errors/run-runtime-example.js";
+import { RUNTIME_MODEL, runtimeExamples } from "./errors/runtime.js";
 
 const PATH = new URL("../docs/errors.md", import.meta.url);
 
@@ -52,18 +53,30 @@ function section(example: ErrorExample): string {
 const targetsNote = (targets: readonly string[] = []): string =>
   targets.length === 0 ? "" : `    # with --target ${targets.join(" ")}`;
 
-function runtimeSections(): string {
-  const rows = (Object.keys(ERROR_CODES) as ErrorCode[]).map(
-    (code) => `### ${code}: ${ERROR_CODES[code]}\n\n${runtimeRemedies[code]}`,
-  );
-  return ["## Runtime", ...rows].join("\n\n");
+const RUNTIME_INTRODUCTION = `The calls below are about this model, compiled to \`bundle\`; \`model\` is what \`open(bundle, { device, weights })\` gives, and
+\`session\` what \`model.session()\` gives. On the command line such an error begins with \`error[R0101]\`.`;
+
+async function runtimeSections(): Promise<string> {
+  const sections: string[] = [];
+  for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
+    const example = runtimeExamples[code];
+    const { name, message } = await runRuntimeExample(example);
+    const shownMessage = fenced("text", `${name}: ${message}`);
+    sections.push(
+      `### ${code}: ${ERROR_CODES[code]}`,
+      example.remedy,
+      fenced("js", example.call),
+      shownMessage,
+    );
+  }
+  return ["## Runtime", RUNTIME_INTRODUCTION, fenced("krait", RUNTIME_MODEL), ...sections].join("\n\n");
 }
 
 async function document(): Promise<string> {
   const parts = [
     INTRODUCTION,
     ...areas.map(({ title, examples }) => [`## ${title}`, ...examples.map(section)].join("\n\n")),
-    runtimeSections(),
+    await runtimeSections(),
   ];
   const options = (await resolveConfig(PATH)) ?? {};
   return format(`${parts.join("\n\n")}\n`, { ...options, parser: "markdown" });
