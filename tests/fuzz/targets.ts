@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { InvalidArgumentError } from "commander";
 import { analyze } from "../../compiler/2-analyze/index.js";
 import { parse } from "../../compiler/1-parse/index.js";
+import { check } from "../../compiler/check.js";
 import { compile } from "../../compiler/compile.js";
 import { renderAll } from "../../compiler/diagnostics/render.js";
 import { createSink } from "../../compiler/diagnostics/sink.js";
@@ -47,9 +48,10 @@ const SMALL = [
   "axis b: batch, t: time, d = 4, n = 2\nrule mine(s): der(h) = a*h + b  =>  h = exp(s*a)*prev(h) + s*b\nfn g(x, over A, where W) = softmax(x, over A, where W)\nmodel a {\n  input x: f32[b, t, d]\n  param A[d, n]: complex\n  state h[d, n]: complex\n  der(h) = A*h + x  by mine(0.1)\n  output y[b, t, d] = re(sum(h, over n)) + sum(g(x, over d, where pos(d) < 2), over d)\n}\n",
 ]; // prettier-ignore
 
-function readTree(text: string): string {
+/** All that finds mistakes, `check`, or the compiler to its end, which has seven times the work; with the diagnostics as people see them. */
+function diagnose(run: typeof check | typeof compile, text: string): string {
   const source = { path: "main.krait", text };
-  const { diagnostics } = compile(source, {
+  const { diagnostics } = run(source, {
     verify: true,
     loadSource: (path) => ({ path, text: SMALL[2] ?? "" }),
   });
@@ -116,7 +118,8 @@ function readConfig(text: string): void {
 }
 
 export const targets: Readonly<Record<string, Target>> = {
-  source: { seeds: () => [...SMALL, ...krait()], run: (text) => void readTree(text) },
+  source: { seeds: () => [...SMALL, ...krait()], run: (text) => void diagnose(check, text) },
+  kernels: { seeds: () => [...SMALL, ...krait()], run: (text) => void diagnose(compile, text) },
   format: {
     seeds: () => [...SMALL, ...krait()],
     run: (text) => {
