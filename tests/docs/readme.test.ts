@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { format } from "../../compiler/format/index.js";
 import { compile, familySource, renderAll } from "../../src/index.js";
 import { writeSafetensors } from "../../src/node/index.js";
 import { temporaryFolder } from "../support/cli.js";
@@ -22,6 +23,10 @@ describe("README.md", () => {
       const { bundle, diagnostics } = compile(source, {});
       assert.ok(bundle !== undefined, renderAll(diagnostics, new Map([[source.path, source]])));
     }
+  });
+
+  it("shows models as krait fmt lays them out", () => {
+    for (const text of models) assert.equal(format({ path: "README.md", text }).text, text);
   });
 
   it("names files that exist", () => {
