@@ -9,6 +9,7 @@ import {
   type AdapterName,
   type FoundAdapter,
 } from "../../src/node/adapters.js";
+import { atEnd } from "./at-end.js";
 
 let adapter: Promise<FoundAdapter> | undefined;
 let device: Promise<GPUDevice> | undefined;
@@ -22,16 +23,18 @@ export function testAdapter(): Promise<FoundAdapter> {
 
 /** A device with everything that the adapter has. */
 export function testDevice(): Promise<GPUDevice> {
-  device ??= testAdapter().then(({ adapter }) => deviceOf(adapter));
+  device ??= destroyAtEnd(testAdapter().then(({ adapter: found }) => deviceOf(found)));
   return device;
 }
 
 /** A device with WebGPU's default limits and no optional feature: what the target `baseline` must run on. */
 export function baselineDevice(): Promise<GPUDevice> {
   // Asked for anew: an adapter gives one device.
-  smallDevice ??= testAdapter()
-    .then(({ name }) => requestAdapter({ adapter: name }))
-    .then(({ adapter }) => adapter.requestDevice());
+  smallDevice ??= destroyAtEnd(
+    testAdapter()
+      .then(({ name }) => requestAdapter({ adapter: name }))
+      .then(({ adapter: found }) => found.requestDevice()),
+  );
   return smallDevice;
 }
 
@@ -49,11 +52,11 @@ function isAdapterName(name: string): name is AdapterName {
   return (ADAPTER_NAMES as readonly string[]).includes(name);
 }
 
-// Registered with the root suite of the run that first imports this file: a device that lives keeps Node.js alive.
-if (typeof after === "function") {
-  after(async () => {
-    for (const made of [device, smallDevice]) {
-      if (made !== undefined) (await made).destroy();
-    }
+/** A device that lives keeps Node.js alive. */
+function destroyAtEnd(made: Promise<GPUDevice>): Promise<GPUDevice> {
+  atEnd(async () => {
+    device = smallDevice = undefined;
+    (await made).destroy();
   });
+  return made;
 }

@@ -2,6 +2,7 @@
 import type { Browser, Page } from "playwright-core";
 import { serve, type Served } from "../../examples/browser/serve.js";
 import type { PageFunctions } from "../browser/page.js";
+import { atEnd } from "./at-end.js";
 import { launchChromium, PATIENCE } from "./chromium.js";
 
 let browser: Promise<Browser> | undefined;
@@ -15,6 +16,7 @@ export interface OpenedPage {
 
 /** A new page, empty or at a path below the package's folder, in a context of its own. */
 export async function openPage(path = "/tests/browser/page.html"): Promise<OpenedPage> {
+  atEnd(close);
   browser ??= launchChromium();
   server ??= serve(["examples/browser/page.ts", "tests/browser/page.ts", "tests/browser/worker.ts"], 0);
   const { origin } = await server;
@@ -54,10 +56,9 @@ export async function endGpuProcess(page: Page): Promise<void> {
 
 type CallableByName = Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
 
-// Registered with the root suite of the run that first imports this file.
-if (typeof after === "function") {
-  after(async () => {
-    await (await browser?.catch(() => undefined))?.close(); // one that did not start has failed its test
-    await (await server)?.close();
-  });
+async function close(): Promise<void> {
+  const [opened, served] = [browser, server];
+  browser = server = undefined;
+  await (await opened?.catch(() => undefined))?.close(); // one that did not start has failed its test
+  await (await served)?.close();
 }
