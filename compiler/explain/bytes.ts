@@ -85,7 +85,13 @@ const elementsOf = (tensor: Tensor, dim: EvaluateDim): number =>
   dim(elements(tensor)) * (tensor.joint?.count ?? 1);
 
 const part = ({ places, distinct }: Touched, start: number, end: number): AddressSet | number =>
-  places === undefined ? distinct : within(places, start, end);
+  (places && within(places, start, end)) ?? distinct;
+
+/** Elements in any of the sets; in the largest, where there are too many runs to tell. */
+function countOfAll(sets: readonly AddressSet[]): number {
+  const all = union(sets);
+  return all === undefined ? Math.max(...sets.map(count)) : count(all);
+}
 
 /** What a group touches of each tensor, through whichever of its kernels. */
 class TensorSums {
@@ -107,12 +113,12 @@ class TensorSums {
     let total = 0;
     const written = new Set<string>();
     for (const [key, { sets, counted, size }] of this.writes) {
-      const elements = count(union(sets)) + counted;
+      const elements = countOfAll(sets) + counted;
       if (elements > 0) written.add(key);
       total += size * elements;
     }
     for (const [key, { sets, counted, size }] of this.reads)
-      if (!written.has(key)) total += size * (count(union(sets)) + counted);
+      if (!written.has(key)) total += size * (countOfAll(sets) + counted);
     return total;
   }
 }

@@ -8,7 +8,7 @@
  */
 import { children, freeVars } from "../5-kernel/traverse.js";
 import type { Expr, Kernel, Store } from "../5-kernel/types.js";
-import { count, ofValues, sums, union, type AddressSet } from "./address-set.js";
+import { count, EMPTY, ofValues, repeated, sums, union, type AddressSet } from "./address-set.js";
 import { compile, type EvaluateDim } from "./evaluate.js";
 import { spaceOf, type Deal, type Loop, type Space } from "./space.js";
 
@@ -119,7 +119,7 @@ function touchedBy(
   dim: EvaluateDim,
   elements: number,
 ): Touched {
-  if (accesses.length === 0) return { distinct: 0, byWorkgroups: 0, places: { runs: new Float64Array(0) } };
+  if (accesses.length === 0) return { distinct: 0, byWorkgroups: 0, places: EMPTY };
   const placed = accesses.map((access) => placesOf(access, [], dim));
   const known = placed.flatMap((each) => (each.places === undefined ? [] : [each.places]));
   const exact = known.length === placed.length ? union(known) : undefined;
@@ -137,23 +137,24 @@ function byWorkgroups(
   distinct: number,
 ): number | undefined {
   const read = new Set(accesses.flatMap((access) => [...varsOf(access)]));
-  let [repeated, stride] = [1, elements];
+  let [alike, stride] = [1, elements];
   const digits: Digit[] = [];
   for (const deal of deals) {
     const groups = groupsOf(deal, dim);
     // All workgroups that differ in nothing that is read touch the same.
-    if (!deal.vars.some((each) => read.has(each.var))) repeated *= groups;
+    if (!deal.vars.some((each) => read.has(each.var))) alike *= groups;
     else {
       digits.push({ deal, stride });
       stride *= groups;
     }
   }
-  if (digits.length === 0) return distinct * repeated;
+  if (digits.length === 0) return distinct * alike;
   if (stride >= Number.MAX_SAFE_INTEGER) return undefined;
   const placed = accesses.map((access) => placesOf(inWorkgroups(access, digits), digits, dim));
   const known = placed.flatMap((each) => (each.places === undefined ? [] : [each.places]));
-  if (known.length === placed.length) return count(union(known)) * repeated;
-  const most = placed.reduce((total, each) => total + each.most, 0) * repeated;
+  const exact = known.length === placed.length ? union(known) : undefined;
+  if (exact !== undefined) return count(exact) * alike;
+  const most = placed.reduce((total, each) => total + each.most, 0) * alike;
   return Number.isFinite(most) ? most : undefined;
 }
 
@@ -190,6 +191,8 @@ const boundsOf = ({ begin, end }: Loop): readonly Expr[] => [begin, end].filter(
 interface Term {
   readonly vars: ReadonlySet<string>;
   readonly value?: (slots: ReadonlyMap<string, number>) => ((at: Float64Array) => number) | undefined;
+  /** Where the value is factor · floor(i / block) of its one coordinate i. */
+  readonly steps?: { readonly factor: number; readonly block: number };
   readonly guard?: Guard;
 }
 
@@ -203,8 +206,8 @@ function placesOf(
   let places: AddressSet | undefined = ofValues(Float64Array.of(constant));
   let most = 1;
   for (const group of components(access, terms)) {
-    const found = enumerate(access.loops, group, dim);
-    if (found.size === 0) return { places: { runs: new Float64Array(0) }, most: 0 };
+    const found = progression(access.loops, group, dim) ?? enumerate(access.loops, group, dim);
+    if (found.size === 0) return { places: EMPTY, most: 0 };
     places = places && found.places && sums(places, found.places);
     most *= found.size;
   }
@@ -220,6 +223,7 @@ function termsOf(
   const constant = linear(index, 1, atoms, dim);
   const terms: Term[] = [...atoms].map(([atom, factor]) => ({
     vars: freeVars(atom),
+    ...(atom.kind === "var" && { steps: { factor, block: 1 } }),
     value: (slots) => {
       const evaluate = compile(atom, slots, dim);
       return evaluate && ((at) => factor * evaluate(at));
@@ -231,6 +235,7 @@ function termsOf(
     const sizes = deal.vars.map((each) => dim(each.extent));
     terms.push({
       vars: names,
+      ...(deal.vars.length === 1 && { steps: { factor: stride, block: deal.block } }),
       value: (slots) => (at) => {
         let place = 0;
         deal.vars.forEach(
@@ -291,6 +296,37 @@ function components(access: Access, terms: readonly Term[]): readonly Component[
     found.push(merged);
   }
   return found;
+}
+
+/** One coordinate between fixed bounds, in whose steps the places go on: whatever their number, they are a few sets that repeat. */
+function progression(
+  loops: readonly Loop[],
+  { vars, terms }: Component,
+  dim: EvaluateDim,
+): { readonly places: AddressSet; readonly size: number } | undefined {
+  const [own, ...others] = loops.filter(({ name }) => vars.has(name));
+  const steps = terms.flatMap((term) => (term.steps === undefined ? [] : [term.steps]));
+  if (own === undefined || others.length > 0 || steps.length < terms.length) return undefined;
+  const [begin, end] = [own.begin, own.end].map((bound) =>
+    isExpr(bound) ? constantOf(bound, dim) : dim(bound),
+  );
+  const [block = 1, ...otherBlocks] = new Set(steps.flatMap((each) => (each.block > 1 ? [each.block] : [])));
+  if (begin === undefined || end === undefined || otherBlocks.length > 0) return undefined;
+  if (block > 1 && begin !== 0) return undefined;
+  const factor = (of: number): number =>
+    steps.reduce((sum, each) => sum + (each.block === of ? each.factor : 0), 0);
+  const size = Math.max(0, end - begin);
+  const within = factor(1);
+  const whole = Math.floor(size / block);
+  const between = block > 1 ? within * block + factor(block) : within;
+  const run = (times: number): AddressSet | undefined =>
+    repeated(ofValues(Float64Array.of(within * begin)), within, times);
+  const blocks = run(block);
+  const rest = run(size - whole * block);
+  const all = blocks && repeated(blocks, between, whole);
+  const last = rest && sums(rest, ofValues(Float64Array.of(whole * between)));
+  const places = all && last && union([all, last]);
+  return places && { places, size: count(places) };
 }
 
 /** More combinations than this are not enumerated. */
