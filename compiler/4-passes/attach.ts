@@ -30,7 +30,7 @@ export interface Attached {
  * two, nor to one that what it reads has to wait for: taken as wholes, recurrences read each other without a cycle.
  */
 export function attachAll(graph: Graph): readonly Attached[] {
-  const known = attachments.get(graph);
+  const known = attachments.get(graph.nodes);
   if (known !== undefined) return known;
   const units = new Map<NodeId, Attached>();
   const found = recurrences(graph).map((recurrence) => {
@@ -38,12 +38,15 @@ export function attachAll(graph: Graph): readonly Attached[] {
     for (const id of attached.members) units.set(id, attached);
     return attached;
   });
-  attachments.set(graph, found);
+  attachments.set(graph.nodes, found);
   return found;
 }
 
-/** Several passes ask it of one graph. */
-const attachments = new WeakMap<Graph, readonly Attached[]>();
+/**
+ * Several passes ask it of one graph; and of its nodes with time of size one (`stepProgram`), which changes neither the
+ * axes of states nor who reads them.
+ */
+const attachments = new WeakMap<Graph["nodes"], readonly Attached[]>();
 
 /** `units`: what was attached to other recurrences before. */
 function attach(graph: Graph, recurrence: Recurrence, units: ReadonlyMap<NodeId, Attached>): Attached {

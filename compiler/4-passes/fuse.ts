@@ -121,11 +121,14 @@ class Fuser {
   private readonly apart = new Map<NodeId, Apart>();
   /** Of what no kernel stores: how many delays of one another its readers compute. */
   private readonly delays = new Map<NodeId, number>();
+  private readonly carriedValues: ReadonlySet<NodeId>;
 
   constructor(
     private readonly graph: Graph,
     private readonly options: FusionOptions,
-  ) {}
+  ) {
+    this.carriedValues = new Set(graph.states.map(({ equation }) => equation.value));
+  }
 
   place(): void {
     const found = attachAll(this.graph);
@@ -371,10 +374,11 @@ class Fuser {
       const inside = (id: NodeId): boolean => this.home.get(id) === g;
       const candidates = (): (Node & { kind: "map" })[] =>
         [...draft.members]
+          .filter((id) => stored.has(id) && !this.onCycle.has(id))
           .sort((p, q) => q - p)
           .map((id) => this.node(id))
           .filter((node): node is Node & { kind: "map" } => node.kind === "map" && CHEAP.has(node.fn))
-          .filter(({ id }) => stored.has(id) && !this.onCycle.has(id) && !this.carried(id, draft));
+          .filter(({ id }) => !this.carried(id, draft));
       const leave = (node: Node & { kind: "map" }): void => {
         draft.members.delete(node.id);
         this.home.delete(node.id);
@@ -397,8 +401,8 @@ class Fuser {
   /** Whether a value is what an output or a state of this group is. */
   private carried(id: NodeId, draft: Draft): boolean {
     return (
-      draft.outputs.some((name) => this.graph.outputs.find((o) => o.name === name)?.value === id) ||
-      this.graph.states.some((state) => state.equation.value === id)
+      this.carriedValues.has(id) ||
+      draft.outputs.some((name) => this.graph.outputs.find((o) => o.name === name)?.value === id)
     );
   }
 

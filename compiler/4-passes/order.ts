@@ -29,21 +29,22 @@ export function executionOrder(graph: Graph, found: readonly Attached[]): readon
     return readsAt(item);
   };
   const visit = (root: NodeId | Attached): void => {
-    const work: { item: NodeId | Attached; pending: (NodeId | Attached)[] }[] = [];
+    const work: { item: NodeId | Attached; read: (NodeId | Attached)[]; next: number }[] = [];
     const enter = (item: NodeId | Attached): void => {
       if (open.has(item)) return;
       open.add(item);
-      work.push({ item, pending: reads(item).map(unit) });
+      const read = reads(item).map(unit);
+      work.push({ item, read, next: read.length });
     };
     enter(root);
     for (let frame = work.at(-1); frame !== undefined; frame = work.at(-1)) {
-      const next = frame.pending.pop();
+      const next = frame.read[--frame.next];
       if (next !== undefined) {
         enter(next);
         continue;
       }
       work.pop();
-      const before = Math.max(0, ...reads(frame.item).map((id) => levels.get(unit(id)) ?? 0));
+      const before = Math.max(0, ...frame.read.map((each) => levels.get(each) ?? 0));
       levels.set(frame.item, before + (isAnchor(graph, frame.item) ? 1 : 0));
       done.push(frame.item);
     }

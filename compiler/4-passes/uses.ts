@@ -47,7 +47,7 @@ export function readsOf(graph: Graph, node: Node): readonly NodeId[] {
 
 /** The nodes that are computed from each node, `prev` of a state from the state's value. */
 export function readersInTime(graph: Graph): ReadonlyMap<NodeId, readonly NodeId[]> {
-  const known = readersInTimeTables.get(graph);
+  const known = readersInTimeTables.get(graph.nodes);
   if (known !== undefined) return known;
   const table = new Map<NodeId, NodeId[]>();
   for (const node of graph.nodes)
@@ -56,16 +56,17 @@ export function readersInTime(graph: Graph): ReadonlyMap<NodeId, readonly NodeId
       if (readers === undefined) table.set(id, [node.id]);
       else readers.push(node.id);
     }
-  readersInTimeTables.set(graph, table);
+  readersInTimeTables.set(graph.nodes, table);
   return table;
 }
 
-const readersInTimeTables = new WeakMap<Graph, ReadonlyMap<NodeId, readonly NodeId[]>>();
-const readerTables = new WeakMap<Graph, ReadonlyMap<NodeId, readonly Node[]>>();
+/** By the nodes: programs that differ in the sizes of axes alone share them (`stepProgram`). */
+const readersInTimeTables = new WeakMap<Graph["nodes"], ReadonlyMap<NodeId, readonly NodeId[]>>();
+const readerTables = new WeakMap<Graph["nodes"], ReadonlyMap<NodeId, readonly Node[]>>();
 
 /** The nodes that read each node, in the graph's order. Made once for a graph. */
 export function readersOf(graph: Graph): ReadonlyMap<NodeId, readonly Node[]> {
-  const known = readerTables.get(graph);
+  const known = readerTables.get(graph.nodes);
   if (known !== undefined) return known;
   const table = new Map<NodeId, Node[]>();
   for (const node of graph.nodes)
@@ -74,6 +75,6 @@ export function readersOf(graph: Graph): ReadonlyMap<NodeId, readonly Node[]> {
       if (readers === undefined) table.set(id, [node]);
       else readers.push(node);
     }
-  readerTables.set(graph, table);
+  readerTables.set(graph.nodes, table);
   return table;
 }

@@ -60,7 +60,21 @@ export const bufferCount = ({ banks }: Tensor): number => (banks === undefined ?
 export const bufferKey = ({ ref, bank }: Tensor): string =>
   bank === undefined ? refKey(ref) : `${refKey(ref)} ${bank.index}`;
 
-export const refKey = (ref: BufferRef): string => JSON.stringify(ref);
+export function refKey(ref: BufferRef): string {
+  switch (ref.kind) {
+    case "value":
+      return `value ${ref.node}`;
+    case "own":
+      return `own ${ref.group} ${ref.id}`;
+    case "state":
+    case "next":
+      return `${ref.kind} ${ref.state}`;
+    case "param":
+    case "input":
+    case "output":
+      return `${ref.kind} ${ref.name}`;
+  }
+}
 
 export const dimOf = (size: Size): Dim => (typeof size === "number" ? size : size.runtime);
 
@@ -108,6 +122,9 @@ export interface TensorOptions {
 /** The tensors of a graph: where every value, parameter, input, output and state lies, if it is in memory. */
 export class Tensors {
   private readonly joint: ReadonlyMap<NodeId, readonly NodeId[]>;
+  /** Every reader of a tensor asks for it. */
+  private readonly values = new Map<NodeId, Tensor>();
+  private readonly params = new Map<number, Tensor>();
 
   constructor(
     private readonly graph: Graph,
@@ -129,6 +146,12 @@ export class Tensors {
   }
 
   value(id: NodeId): Tensor {
+    const known = this.values.get(id) ?? this.makeValue(id);
+    this.values.set(id, known);
+    return known;
+  }
+
+  private makeValue(id: NodeId): Tensor {
     const node = this.graph.nodes[id];
     if (node === undefined) throw new InternalError("lower", `no node %${id}`);
     const together = this.joint.get(id) ?? [id];
@@ -143,6 +166,12 @@ export class Tensors {
   }
 
   param(index: number): Tensor {
+    const known = this.params.get(index) ?? this.makeParam(index);
+    this.params.set(index, known);
+    return known;
+  }
+
+  private makeParam(index: number): Tensor {
     const param = this.graph.params[index];
     if (param === undefined) throw new InternalError("lower", `no param #${index}`);
     return this.inBanks({

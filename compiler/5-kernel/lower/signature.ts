@@ -131,25 +131,14 @@ class Walk {
 
 /** Fields that hold operands and states: those have numbers of their own here. */
 const REFERENCES = new Set([
-  "args",
-  "arg",
-  "where",
-  "lhs",
-  "rhs",
-  "table",
-  "index",
-  "x",
-  "w",
-  "parts",
-  "history",
-  "state",
-  "steps",
+  ...["args", "arg", "where", "lhs", "rhs", "table", "index", "x", "w", "parts", "history", "state", "steps"],
 ]);
 
 /** An operation's own fields. */
 function attributes(node: Node): string {
-  return Object.entries(operationOf(node))
-    .filter(([field]) => !REFERENCES.has(field))
-    .map(([field, value]) => `${field}=${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
-    .join(" ");
+  let text = "";
+  for (const [field, value] of Object.entries(operationOf(node)))
+    if (!REFERENCES.has(field))
+      text += ` ${field}=${typeof value === "object" ? JSON.stringify(value) : String(value)}`;
+  return text;
 }
