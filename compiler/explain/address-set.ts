@@ -54,7 +54,20 @@ export function ofValues(values: Float64Array): AddressSet {
   if (!isSorted(values)) values.sort();
   const runs = new RunList(16);
   for (const value of values) runs.push(value, value + 1);
-  return runs.finish();
+  return folded(runs.finish());
+}
+
+/** The same set: one run and how often it comes, if all are alike and as far apart. */
+function folded(set: AddressSet): AddressSet {
+  const { pattern: runs } = set;
+  const [begin = 0, end = 0, next] = runs;
+  if (next === undefined) return set;
+  const period = next - begin;
+  for (let i = 2; i < runs.length; i += 2) {
+    const start = begin + (i / 2) * period;
+    if (runs[i] !== start || runs[i + 1] !== start + end - begin) return set;
+  }
+  return new AddressSet(runs.slice(0, 2), period, runs.length / 2);
 }
 
 /** { a + k · stride: 0 ≤ k < times }. Undefined if that is too many runs. */

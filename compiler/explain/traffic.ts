@@ -7,7 +7,7 @@
  * memory, as a gather's) counts as a different place every time, up to the size of what it is added to.
  */
 import { children, freeVars } from "../5-kernel/traverse.js";
-import type { Expr, Kernel, Store } from "../5-kernel/types.js";
+import type { Expr, ExprOp, Kernel, Store } from "../5-kernel/types.js";
 import { count, EMPTY, ofValues, repeated, sums, union, type AddressSet } from "./address-set.js";
 import { compile, type EvaluateDim } from "./evaluate.js";
 import { spaceOf, type Deal, type Loop, type Space } from "./space.js";
@@ -305,14 +305,17 @@ function progression(
   dim: EvaluateDim,
 ): { readonly places: AddressSet; readonly size: number } | undefined {
   const [own, ...others] = loops.filter(({ name }) => vars.has(name));
-  const steps = terms.flatMap((term) => (term.steps === undefined ? [] : [term.steps]));
-  if (own === undefined || others.length > 0 || steps.length < terms.length) return undefined;
-  const [begin, end] = [own.begin, own.end].map((bound) =>
-    isExpr(bound) ? constantOf(bound, dim) : dim(bound),
-  );
+  if (own === undefined || others.length > 0) return undefined;
+  const steps: NonNullable<Term["steps"]>[] = [];
+  let range: Range | undefined = rangeOf(own, dim);
+  for (const { steps: of, guard } of terms)
+    if (guard !== undefined) range = range && narrowed(range, own.name, guard, dim);
+    else if (of === undefined) return undefined;
+    else steps.push(of);
+  if (range === undefined) return undefined;
+  const { begin, end } = range;
   const [block = 1, ...otherBlocks] = new Set(steps.flatMap((each) => (each.block > 1 ? [each.block] : [])));
-  if (begin === undefined || end === undefined || otherBlocks.length > 0) return undefined;
-  if (block > 1 && begin !== 0) return undefined;
+  if (otherBlocks.length > 0 || (block > 1 && begin !== 0)) return undefined;
   const factor = (of: number): number =>
     steps.reduce((sum, each) => sum + (each.block === of ? each.factor : 0), 0);
   const size = Math.max(0, end - begin);
@@ -328,6 +331,57 @@ function progression(
   const places = all && last && union([all, last]);
   return places && { places, size: count(places) };
 }
+
+/** begin ≤ coordinate < end. */
+interface Range {
+  readonly begin: number;
+  readonly end: number;
+}
+
+function rangeOf(loop: Loop, dim: EvaluateDim): Range | undefined {
+  const [begin, end] = [loop.begin, loop.end].map((bound) =>
+    isExpr(bound) ? constantOf(bound, dim) : dim(bound),
+  );
+  return begin === undefined || end === undefined ? undefined : { begin, end };
+}
+
+/** The part of a range in which a guard lets through; undefined for guards that are no bounds of the coordinate. */
+function narrowed(
+  range: Range,
+  name: string,
+  { condition, holds }: Guard,
+  dim: EvaluateDim,
+): Range | undefined {
+  if (condition.kind !== "op") return undefined;
+  const [a, b] = condition.args;
+  if (a === undefined) return undefined;
+  if (condition.op === "not") return narrowed(range, name, { condition: a, holds: !holds }, dim);
+  if (b === undefined) return undefined;
+  if (condition.op === (holds ? "and" : "or")) {
+    const half = narrowed(range, name, { condition: a, holds }, dim);
+    return half && narrowed(half, name, { condition: b, holds }, dim);
+  }
+  const comparison = COMPARISONS.get(condition.op);
+  if (comparison === undefined) return undefined;
+  const atoms = new Map<Expr, number>();
+  const constant = linear(a, 1, atoms, dim) + linear(b, -1, atoms, dim) - comparison.more;
+  const [[atom, factor] = [undefined, 0], ...others] = [...atoms].filter(([, of]) => of !== 0);
+  if (atom?.kind !== "var" || atom.name !== name || others.length > 0) return undefined;
+  // factor · coordinate + constant is below 0, or is not.
+  const below = comparison.below === holds;
+  const zero = -constant / factor;
+  return below === factor > 0
+    ? { ...range, end: Math.min(range.end, below ? Math.ceil(zero) : Math.floor(zero) + 1) }
+    : { ...range, begin: Math.max(range.begin, below ? Math.floor(zero) + 1 : Math.ceil(zero)) };
+}
+
+/** a ∘ b as a − b − more < 0, or not: of whole numbers. */
+const COMPARISONS: ReadonlyMap<ExprOp, { readonly below: boolean; readonly more: 0 | 1 }> = new Map([
+  ["lt", { below: true, more: 0 }],
+  ["ge", { below: false, more: 0 }],
+  ["le", { below: true, more: 1 }],
+  ["gt", { below: false, more: 1 }],
+]);
 
 /** More combinations than this are not enumerated. */
 const MOST_COMBINATIONS = 2 ** 21;
