@@ -17,6 +17,9 @@ import { isWellConditioned } from "./conditioning.js";
 import type { Report } from "./report.js";
 import { cutInputs, dimensionOf, hostInputs, join, part } from "./tensors.js";
 
+/** Of the processor, for all shaders of a model: a driver in software takes a second or two, and 2ⁿ where a shader is badly nested. */
+const MOST_SECONDS = 40;
+
 /** One model on the device, and what it should give. */
 class Trial {
   readonly random: Random;
@@ -168,11 +171,14 @@ export async function holdsOnDevice(drawn: Case, report: Report): Promise<void> 
   const weights = Object.entries(numbers.params).map(
     ([name, { shape, data }]) => [name, { shape, data: f32(data) }] as const,
   );
-  const model = await open(bundle, {
-    device,
-    weights: storedCheckpoint(bundle.manifest, Object.fromEntries(weights)),
-  });
+  const checkpoint = storedCheckpoint(bundle.manifest, Object.fromEntries(weights));
+  const before = process.cpuUsage();
+  const model = await open(bundle, { device, weights: checkpoint });
+  const { user, system } = process.cpuUsage(before);
+  const seconds = (user + system) / 1e6;
+  report.slowest = Math.max(report.slowest, seconds);
   try {
+    assert.ok(seconds <= MOST_SECONDS, `its shaders take ${seconds.toFixed()} s to compile`);
     const trial = new Trial(drawn, graph, model, numbers, expected, report);
     await whole(trial);
     if (drawn.batch > 1) await members(trial);

@@ -22,6 +22,8 @@ export class Report {
   models = 0;
   unfit = 0;
   checks = 0;
+  /** Seconds of the processor that the shaders of a model took to compile. */
+  slowest = 0;
 
   print(what: string, where: string): void {
     process.stdout.write(`    ${this.line(what, where)}\n`);
@@ -29,6 +31,7 @@ export class Report {
 
   private line(what: string, where: string): string {
     const skipped = this.unfit === 0 ? "" : ` (${String(this.unfit)} more are ill-conditioned in f32)`;
-    return `${what}: ${String(this.models)} models${skipped}, ${String(this.checks)} checks, seed ${String(SEED)}, ${where}`;
+    const opened = this.slowest === 0 ? "" : `, shaders of one in ${this.slowest.toFixed(1)} s at most`;
+    return `${what}: ${String(this.models)} models${skipped}, ${String(this.checks)} checks${opened}, seed ${String(SEED)}, ${where}`;
   }
 }
