@@ -1,10 +1,10 @@
 /** The oracle against PyTorch: the selective scan computed in float64 and stored as f32. */
 import { readdirSync } from "node:fs";
-import { interpret, type Tensor, type Values } from "../../compiler/interpret/index.js";
+import { interpret, type Tensor } from "../../compiler/interpret/index.js";
 import { expectClose } from "../support/expect-close.js";
 import { fixturePath, opFixture, tensorOf } from "../support/fixtures.js";
 import { graphOf } from "../support/elaborated.js";
-import { COMPLEX_SCAN, scanGraph, scanInputs } from "../support/scan.js";
+import { COMPLEX_SCAN, complexScanInputs, scanGraph, scanInputs } from "../support/scan.js";
 
 const FIXTURES = readdirSync(fixturePath("ops"))
   .filter((file) => file.startsWith("scan-") && file !== "scan-complex.safetensors")
@@ -40,21 +40,7 @@ describe("the interpreter's selective scan agrees with PyTorch", () => {
   it("scan-complex", () => {
     const { tensors } = opFixture("scan-complex");
     const [channels = 0, states = 0] = tensorOf(tensors, "A").shape;
-    const part = (name: string, of: 0 | 1): Values => {
-      const { shape, data } = tensorOf(tensors, name);
-      return { shape: shape.slice(0, -1), data: data.filter((_, k) => k % 2 === of) };
-    };
-    const inputs: Record<string, Values> = { A_re: part("A", 0), A_im: part("A", 1) };
-    for (const name of ["B", "C"])
-      for (const [suffix, of] of [
-        ["re", 0],
-        ["im", 1],
-      ] as const) {
-        const { shape, data } = part(name, of);
-        inputs[`${name}_${suffix}`] = { shape: shape.filter((_, k) => k !== 2), data };
-      }
-    for (const name of ["u", "delta", "delta_bias", "D", "z"]) inputs[name] = tensorOf(tensors, name);
-
+    const inputs = complexScanInputs(opFixture("scan-complex"));
     const result = interpret(graphOf(COMPLEX_SCAN, { set: { channels, states } }), { inputs });
     const expectTensor = (got: Tensor | undefined, expected: string): void => {
       const want = tensorOf(tensors, expected);

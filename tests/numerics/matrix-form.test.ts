@@ -1,19 +1,16 @@
 /**
  * The chunked matrix form on the GPU: against the oracle for every recurrence that has it, in one piece, in several and
- * step by step; and Mamba-2's recurrence against PyTorch.
+ * step by step. (Against PyTorch: operations.test.ts.)
  */
 import assert from "node:assert/strict";
-import type { CompileOptions } from "../../compiler/compile.js";
 import { interpret, type Values } from "../../compiler/interpret/index.js";
 import { dimensionsOf } from "../../compiler/interpret/sizes.js";
 import type { Inputs } from "../../runtime/index.js";
 import { DECAYS } from "../support/decays.js";
 import { graphOf } from "../support/elaborated.js";
 import { expectClose } from "../support/expect-close.js";
-import { opFixture, tensorOf } from "../support/fixtures.js";
-import { bundleOf, f32, hostTensor, modelOf } from "../support/model.js";
+import { bundleOf, f32, modelOf } from "../support/model.js";
 import { seeded } from "../support/random.js";
-import { SSD, SSD_SIZES } from "../support/ssd.js";
 
 const BATCH = 2;
 const STEPS = 37;
@@ -124,30 +121,4 @@ it("a program runs the form that a piece's length asks for", async () => {
   expectClose(await session.readState("S"), state, { tolerance: "f32", what: "S" });
   session.destroy();
   model.destroy();
-});
-
-describe("Mamba-2's recurrence on the GPU agrees with PyTorch", () => {
-  const { tensors } = opFixture("ssd");
-  const schedules: readonly (readonly [string, CompileOptions])[] = [
-    ["as a scan", { schedule: { matrixChunk: 0 } }],
-    ["as a scan cut into chunks", { schedule: { matrixChunk: 0, chunkBelow: 1e9, chunkFrom: 1 } }],
-    ["by matrices, in chunks of 16", { schedule: { matrixChunk: 16 } }],
-    ["by matrices, in chunks of 64", { schedule: { matrixChunk: 64 } }],
-  ];
-  for (const [title, options] of schedules)
-    it(title, async () => {
-      const model = await modelOf(bundleOf(SSD, { set: SSD_SIZES, ...options }));
-      const session = await model.session({ batch: 2 });
-      await session.restore({ pos: 0, states: { h: hostTensor(tensorOf(tensors, "h0")) } });
-      const inputs = Object.fromEntries(
-        model.inputs.map(({ name }) => [name, f32(tensorOf(tensors, name).data)]),
-      );
-      const { y } = await session.prefill(inputs, { outputs: "all" });
-      assert.ok(y);
-      expectClose(y, tensorOf(tensors, "y"), { tolerance: "f32", what: "y" });
-      const last = await session.readState("h");
-      expectClose(last, tensorOf(tensors, "h_last"), { tolerance: "f32", what: "the last state" });
-      session.destroy();
-      model.destroy();
-    });
 });

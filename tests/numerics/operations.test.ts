@@ -1,90 +1,127 @@
 /**
- * The selective scan, a Krait source of a few lines, against PyTorch: on the GPU, whole and cut into chunks of time,
- * step by step, from a given state and to the last.
+ * Recurrences of a few lines against PyTorch: the selective scan, real and complex, and Mamba-2's. On the GPU, for both
+ * targets: whole, cut into chunks of time, by products of matrices, step by step, from a given state and to the last.
  */
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import type { CompileOptions } from "../../compiler/compile.js";
+import type { Values } from "../../compiler/interpret/index.js";
 import type { Inputs, Model, Session } from "../../runtime/index.js";
-import { expectClose } from "../support/expect-close.js";
+import { expectClose, type Tolerance } from "../support/expect-close.js";
 import { fixturePath, opFixture, tensorOf } from "../support/fixtures.js";
 import { bundleOf, f32, hostTensor, modelOf } from "../support/model.js";
-import type { SafetensorsFile } from "../support/safetensors.js";
-import { SCAN, scanSettings } from "../support/scan.js";
+import { COMPLEX_SCAN, complexScanInputs, SCAN, scanSettings } from "../support/scan.js";
+import { SSD, SSD_SIZES } from "../support/ssd.js";
 
-const FIXTURES = readdirSync(fixturePath("ops"))
-  .filter((file) => file.startsWith("scan-") && file !== "scan-complex.safetensors")
-  .map((file) => file.replace(".safetensors", ""));
+/** A fixture of tests/fixtures/ops and the source that computes it: `y` from `inputs`, and the state `h`. */
+interface Operation {
+  readonly fixture: string;
+  readonly text: string;
+  readonly set: NonNullable<CompileOptions["set"]>;
+  readonly inputs: Readonly<Record<string, Values>>;
+  readonly schedules: Schedules;
+}
 
-const SCHEDULES: Readonly<Record<string, CompileOptions>> = {
-  "in one piece": { schedule: { chunkBelow: 0 } },
-  "for large devices": { targets: ["large"] },
-  "cut into chunks": { schedule: { chunkBelow: 1e9, chunkFrom: 1 } },
+type Schedules = Readonly<Record<string, NonNullable<CompileOptions["schedule"]>>>;
+
+const CUT = { chunkBelow: 1e9, chunkFrom: 1 };
+const SCANS: Schedules = { "in one piece": { chunkBelow: 0 }, "cut into chunks": CUT };
+const MATRICES: Schedules = {
+  "as a scan": { matrixChunk: 0, chunkBelow: 0 },
+  "as a scan cut into chunks": { matrixChunk: 0, ...CUT },
+  "by matrices, in chunks of 16": { matrixChunk: 16 },
+  "by matrices, in chunks of 64": { matrixChunk: 64 },
 };
 
-/** The inputs of a fixture, those with time cut to begin ≤ t < end. */
-function inputsOf(model: Model, { tensors }: SafetensorsFile, begin: number, end: number): Inputs {
+const scan = (name: string): Operation => {
+  const fixture = opFixture(name);
+  return { fixture: name, text: SCAN, set: scanSettings(fixture), inputs: fixture.tensors, schedules: SCANS };
+};
+const complexScan = (name: string): Operation => {
+  const fixture = opFixture(name);
+  const [channels = 0, states = 0] = tensorOf(fixture.tensors, "A").shape;
+  const inputs = complexScanInputs(fixture);
+  return { fixture: name, text: COMPLEX_SCAN, set: { channels, states }, inputs, schedules: SCANS };
+};
+const ssd = (name: string): Operation => ({
+  fixture: name,
+  text: SSD,
+  set: SSD_SIZES,
+  inputs: opFixture(name).tensors,
+  schedules: MATRICES,
+});
+
+const OPERATIONS: readonly Operation[] = readdirSync(fixturePath("ops")).map((file) => {
+  const name = file.replace(".safetensors", "");
+  return name === "ssd" ? ssd(name) : name === "scan-complex" ? complexScan(name) : scan(name);
+});
+const TARGETS = ["baseline", "large"];
+
+/** Step by step only as long as that takes no minutes. */
+const MOST_STEPS = 300;
+
+/** Those with time cut to begin ≤ t < end. */
+function cut(model: Model, inputs: Operation["inputs"], begin: number, end: number): Inputs {
   return Object.fromEntries(
     model.inputs.map(({ name, time }) => {
-      const { shape, data } = tensorOf(tensors, name);
+      const { shape, data } = inputs[name] ?? assert.fail(`the fixture has no ${name}`);
       if (time === undefined) return [name, f32(data)];
       const [batch = 0, steps = 0, ...rest] = shape;
       const each = rest.reduce((product, size) => product * size, 1);
       const rows = Array.from({ length: batch }, (_, b) => [
-        ...data.slice((b * steps + begin) * each, (b * steps + end) * each),
+        ...Array.from(data).slice((b * steps + begin) * each, (b * steps + end) * each),
       ]);
       return [name, f32(rows.flat())];
     }),
   );
 }
 
-describe("the selective scan on the GPU agrees with PyTorch", () => {
-  for (const name of FIXTURES) {
-    const fixture = opFixture(name);
-    const expected = tensorOf(fixture.tensors, "y");
-    const [batch = 1, steps = 0, channels = 0] = expected.shape;
-    const tolerance = name === "scan-long" ? "f32-long" : "f32";
+describe("operations on the GPU agree with PyTorch", () => {
+  for (const { fixture: name, text, set, inputs, schedules } of OPERATIONS) {
+    const { tensors } = opFixture(name);
+    const expected = tensorOf(tensors, "y");
+    const [batch = 1, steps = 0, ...rest] = expected.shape;
+    const tolerance: Tolerance = name === "scan-long" ? "f32-long" : "f32";
     const begin = async (model: Model): Promise<Session> => {
       const session = await model.session({ batch });
-      const h0 = fixture.tensors["h0"];
+      const h0 = tensors["h0"];
       if (h0 !== undefined) await session.restore({ pos: 0, states: { h: hostTensor(h0) } });
       return session;
     };
     const checkLast = async (session: Session): Promise<void> => {
       const last = await session.readState("h");
-      expectClose(last, tensorOf(fixture.tensors, "h_last"), { tolerance, what: `${name}: the last state` });
+      expectClose(last, tensorOf(tensors, "h_last"), { tolerance, what: `${name}: the last state` });
       session.destroy();
     };
 
-    for (const [title, options] of Object.entries(SCHEDULES)) {
-      it(`${name}, ${title}`, async () => {
-        const model = await modelOf(bundleOf(SCAN, { set: scanSettings(fixture), ...options }));
+    for (const target of TARGETS) {
+      for (const [title, schedule] of Object.entries(schedules))
+        it(`${name}, ${title}, ${target}`, async () => {
+          const model = await modelOf(bundleOf(text, { set, schedule, targets: [target] }));
+          const session = await begin(model);
+          const { y } = await session.prefill(cut(model, inputs, 0, steps), { outputs: "all" });
+          assert.ok(y);
+          expectClose(y, expected, { tolerance, what: `${name}: y` });
+          await checkLast(session);
+          model.destroy();
+        });
+
+      if (steps > MOST_STEPS) continue;
+      it(`${name}, step by step, ${target}`, async () => {
+        const model = await modelOf(bundleOf(text, { set, targets: [target] }));
         const session = await begin(model);
-        const { y } = await session.prefill(inputsOf(model, fixture, 0, steps), { outputs: "all" });
-        assert.ok(y);
-        expectClose(y, expected, { tolerance, what: `${name}: y` });
+        const each = rest.reduce((product, size) => product * size, 1);
+        const got = new Float32Array(batch * steps * each);
+        for (let t = 0; t < steps; t++) {
+          const { y } = await session.step(cut(model, inputs, t, t + 1));
+          assert.ok(y);
+          for (let b = 0; b < batch; b++)
+            got.set(y.data.subarray(b * each, (b + 1) * each), (b * steps + t) * each);
+        }
+        expectClose({ shape: expected.shape, data: got }, expected, { tolerance, what: `${name}: y` });
         await checkLast(session);
         model.destroy();
       });
     }
-
-    if (steps > 300) continue;
-    it(`${name}, step by step`, async () => {
-      const model = await modelOf(bundleOf(SCAN, { set: scanSettings(fixture) }));
-      const session = await begin(model);
-      const got = new Float32Array(batch * steps * channels);
-      for (let t = 0; t < steps; t++) {
-        const { y } = await session.step(inputsOf(model, fixture, t, t + 1));
-        assert.ok(y);
-        for (let b = 0; b < batch; b++)
-          got.set(y.data.subarray(b * channels, (b + 1) * channels), (b * steps + t) * channels);
-      }
-      expectClose({ shape: [batch, steps, channels], data: got }, expected, {
-        tolerance,
-        what: `${name}: y`,
-      });
-      await checkLast(session);
-      model.destroy();
-    });
   }
 });

@@ -95,3 +95,19 @@ export function scanGraph(fixture: SafetensorsFile): Graph {
 export function scanInputs(graph: Graph, { tensors }: SafetensorsFile): Readonly<Record<string, Values>> {
   return Object.fromEntries(graph.inputs.map(({ name }) => [name, tensorOf(tensors, name)]));
 }
+
+/** The inputs of COMPLEX_SCAN from ops/scan-complex, whose complex tensors end in (re, im) and whose B and C have one group. */
+export function complexScanInputs({ tensors }: SafetensorsFile): Readonly<Record<string, Values>> {
+  const part = (name: string, of: 0 | 1): Values => {
+    const { shape, data } = tensorOf(tensors, name);
+    const axes = shape.slice(0, -1).filter((_, k) => name === "A" || k !== 2);
+    return { shape: axes, data: data.filter((_, k) => k % 2 === of) };
+  };
+  return Object.fromEntries([
+    ...["A", "B", "C"].flatMap((name) => [
+      [`${name}_re`, part(name, 0)] as const,
+      [`${name}_im`, part(name, 1)] as const,
+    ]),
+    ...["u", "delta", "delta_bias", "D", "z"].map((name) => [name, tensorOf(tensors, name)] as const),
+  ]);
+}
