@@ -1,7 +1,11 @@
 /** What every family's test needs to know. */
+import type { Random } from "../support/random.js";
 import type { Table } from "./table.js";
 
-export type Loops = (given: (name: string) => Table, y: Table) => void;
+/** Constants of a source, by name. */
+export type Sizes = Readonly<Record<string, number>>;
+
+export type Loops = (given: (name: string) => Table, y: Table, sizes: Sizes) => void;
 
 /** A model family: a whole source of `sources/`, and its equations as plain loops. */
 export interface Family {
@@ -13,6 +17,8 @@ export interface Family {
   readonly positive?: readonly string[];
   /** Whether it has no `step`. */
   readonly looksAhead?: boolean;
-  /** Steps of the test's sequences. */
-  readonly steps?: number;
+  /** Sizes at random, edges among them. Without, the source's own are the only ones. */
+  readonly draw?: (random: Random) => Sizes;
+  /** Those of a model that was published, for docs/families.md: of what has no row there as a family to import. */
+  readonly published?: Sizes;
 }

@@ -1,5 +1,6 @@
 /** State-space models, straight from their papers' equations. */
-import type { Family, Loops } from "./family.js";
+import type { Random } from "../support/random.js";
+import type { Family, Loops, Sizes } from "./family.js";
 import { dot, product, range, rmsNorm, sigmoid, silu, softplus, sum, zeros, type Table } from "./table.js";
 
 interface Complex {
@@ -14,14 +15,15 @@ const over = (a: Complex, b: Complex): Complex => {
   const norm = b.re * b.re + b.im * b.im;
   return { re: (a.re * b.re + a.im * b.im) / norm, im: (a.im * b.re - a.re * b.im) / norm };
 };
-/** The Gauss error function, by its series. */
+/** The Gauss error function, by the series of e^(x²)·erf(x), whose terms have one sign. */
 const erf = (x: number): number => {
+  if (Math.abs(x) > 6) return Math.sign(x);
   let [term, total] = [x, x];
-  for (let k = 1; k < 60; k++) {
-    term *= (-x * x) / k;
-    total += term / (2 * k + 1);
+  for (let k = 1; k < 150; k++) {
+    term *= (2 * x * x) / (2 * k + 1);
+    total += term;
   }
-  return (2 / Math.sqrt(Math.PI)) * total;
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * total;
 };
 const gelu = (x: number): number => (x * (1 + erf(x / Math.SQRT2))) / 2;
 
@@ -60,9 +62,12 @@ const s4d: Loops = (given, y) => {
   }
 };
 
-/** Algorithm 1 of Mamba-2 with groups: heads 0, 1 read B and C of group 0, heads 2, 3 those of group 1. */
-const mamba2: Loops = (given, y) => {
-  const [H, G, P, N, K] = [4, 2, 3, 4, 3];
+/** Algorithm 1 of Mamba-2 with groups: the heads of a group read its B and C, and are normalized together. */
+const mamba2: Loops = (
+  given,
+  y,
+  { heads: H = 0, groups: G = 0, head_dim: P = 0, states: N = 0, taps: K = 0 },
+) => {
   const [D, BC] = [H * P, G * N];
   const at = (name: string): Table => given(`mixer.${name}`);
   const [batch = 0, steps = 0, width = 0] = y.shape;
@@ -95,9 +100,8 @@ const mamba2: Loops = (given, y) => {
         });
       });
       const gated = out.map((x, d) => x * silu(z[d] ?? NaN));
-      const half = D / G;
-      const normed = [gated.slice(0, half), gated.slice(half)]
-        .flatMap((part) => rmsNorm(part, 1e-5))
+      const normed = range(G)
+        .flatMap((g) => rmsNorm(gated.slice((g * D) / G, ((g + 1) * D) / G), 1e-5))
         .map((x, d) => x * at("norm.weight").at(d));
       y.setRow(product(at("out_proj.weight"), normed, width), b, t);
     }
@@ -105,8 +109,7 @@ const mamba2: Loops = (given, y) => {
 };
 
 /** Trapezoidal recurrence with data-dependent rotation: pairs (i, 0) and (i, 1) of B and C turn by the summed angle. */
-const mamba3: Loops = (given, y) => {
-  const [H, P, I] = [2, 3, 2];
+const mamba3: Loops = (given, y, { heads: H = 0, head_dim: P = 0, pairs: I = 0 }) => {
   const [batch = 0, steps = 0] = y.shape;
   const turn = (x: readonly number[], theta: readonly number[]): number[] =>
     theta.flatMap((a, i) => {
@@ -200,11 +203,48 @@ const uNet: Loops = (given, y) => {
   }
 };
 
+const width = (random: Random): Sizes => ({ width: random.pick([1, 3, 8, 37]) });
+
 export const STATE_SPACE: readonly Family[] = [
-  { name: "s4d", loops: s4d },
-  { name: "mamba2", loops: mamba2 },
-  { name: "mamba3", loops: mamba3, positive: ["delta", "mix"] },
-  { name: "bidirectional", loops: bidirectional, looksAhead: true },
+  {
+    name: "s4d",
+    loops: s4d,
+    draw: (random) => ({ ...width(random), states: random.pick([1, 4, 9]) }),
+    published: { width: 256, states: 32 },
+  },
+  {
+    name: "mamba2",
+    loops: mamba2,
+    draw: (random) => {
+      const groups = random.pick([1, 2, 3]);
+      return {
+        width: random.pick([1, 6, 11]),
+        groups,
+        heads: groups * random.pick([1, 2]),
+        head_dim: random.pick([1, 3, 8]),
+        states: random.pick([1, 4, 9]),
+        taps: random.pick([2, 3, 4]),
+      };
+    },
+  },
+  {
+    name: "mamba3",
+    loops: mamba3,
+    positive: ["delta", "mix"],
+    draw: (random) => ({
+      heads: random.pick([1, 2, 5]),
+      pairs: random.pick([1, 2, 5]),
+      head_dim: random.pick([1, 3, 8]),
+    }),
+    published: { heads: 24, pairs: 64, head_dim: 64 },
+  },
+  { name: "bidirectional", loops: bidirectional, looksAhead: true, draw: width, published: { width: 512 } },
   { name: "u-net", loops: uNet },
-  { name: "reverse-complement", loops: reverseComplement, looksAhead: true },
+  {
+    name: "reverse-complement",
+    loops: reverseComplement,
+    looksAhead: true,
+    draw: width,
+    published: { width: 256 },
+  },
 ];

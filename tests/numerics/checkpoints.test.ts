@@ -7,7 +7,8 @@ import type { CompileOptions } from "../../compiler/compile.js";
 import { open, type Model } from "../../runtime/index.js";
 import { fileWeights } from "../../src/node/files.js";
 import { baselineDevice } from "../support/adapter.js";
-import { expectClose } from "../support/expect-close.js";
+import { expectClose, relativeError, type Numbers } from "../support/expect-close.js";
+import { expectRow } from "../support/families-page.js";
 import { checkpointFixture, fixturePath, tensorOf, type Checkpoint } from "../support/fixtures.js";
 import { checkpointBundle, u32 } from "../support/model.js";
 
@@ -17,21 +18,27 @@ interface Run {
   readonly options?: CompileOptions;
   /** It has no `step`, and its sequences are not cut. */
   readonly looksAhead?: true;
+  /** Sizes of a model that was published, for the family's row of docs/families.md. */
+  readonly published?: Readonly<Record<string, number>>;
 }
 
 const RUNS: readonly Run[] = [
-  ...["mamba", "falcon-mamba", "mamba-bf16-sharded", "mamba2", "mamba2-groups", "mamba2-f16", "rwkv4"].map(
-    (checkpoint) => ({ checkpoint }),
-  ),
+  { checkpoint: "mamba", published: { layers: 2, width: 768, state_size: 16 } },
+  { checkpoint: "falcon-mamba", published: { layers: 2, width: 4096, state_size: 16 } },
+  { checkpoint: "mamba-bf16-sharded" },
+  { checkpoint: "mamba2", published: { layers: 2, width: 768, heads: 24, state_size: 128 } },
+  { checkpoint: "mamba2-groups" },
   {
     checkpoint: "mamba2-groups",
     how: " by products of matrices",
     options: { schedule: { matrixChunk: 8 } },
   },
-  { checkpoint: "recurrent-gemma", looksAhead: true },
+  { checkpoint: "mamba2-f16" },
+  { checkpoint: "rwkv4", published: { layers: 2, width: 768 } },
+  { checkpoint: "recurrent-gemma", looksAhead: true, published: { layers: 3, width: 2560, heads: 10 } },
 ];
 
-for (const { checkpoint: name, how = "", options, looksAhead = false } of RUNS) {
+for (const { checkpoint: name, how = "", options, looksAhead = false, published } of RUNS) {
   describe(`the checkpoint ${name}${how}`, () => {
     let checkpoint: Checkpoint;
     let model: Model;
@@ -52,6 +59,12 @@ for (const { checkpoint: name, how = "", options, looksAhead = false } of RUNS) 
     });
     after(() => model.destroy());
 
+    let error = 0;
+    const close = (got: Numbers, want: Numbers, what: string): void => {
+      error = Math.max(error, relativeError(got.data, want.data));
+      expectClose(got, want, { tolerance: "f32", what });
+    };
+
     const expected = (begin: number, end: number): { shape: number[]; data: number[] } => {
       const { data } = tensorOf(checkpoint.expected, "logits");
       const rows = Array.from({ length: batch }, (_, b) =>
@@ -69,7 +82,7 @@ for (const { checkpoint: name, how = "", options, looksAhead = false } of RUNS) 
       const session = await model.session({ batch });
       const { logits } = await session.prefill(tokens(0, steps), { outputs: "all" });
       assert.ok(logits);
-      expectClose(logits, expected(0, steps), { tolerance: "f32", what: "logits" });
+      close(logits, expected(0, steps), "logits");
       session.destroy();
     });
 
@@ -77,7 +90,7 @@ for (const { checkpoint: name, how = "", options, looksAhead = false } of RUNS) 
       const session = await model.session({ batch });
       const { logits } = await session.prefill(tokens(0, steps));
       assert.ok(logits);
-      expectClose(logits, expected(steps - 1, steps), { tolerance: "f32", what: "logits" });
+      close(logits, expected(steps - 1, steps), "logits");
       session.destroy();
     });
 
@@ -99,6 +112,15 @@ for (const { checkpoint: name, how = "", options, looksAhead = false } of RUNS) 
       session.destroy();
     });
 
+    if (published !== undefined)
+      describe("docs/families.md", () => {
+        // A suite of its own, so that it runs after the tests beside it.
+        it("says what it is", () => {
+          const family = String(checkpoint.config["model_type"]);
+          expectRow({ family, file: `templates/models/${family}.krait`, sizes: published, error });
+        });
+      });
+
     if (looksAhead) return;
 
     it("step by step gives the same", async () => {
@@ -110,10 +132,7 @@ for (const { checkpoint: name, how = "", options, looksAhead = false } of RUNS) 
         for (let b = 0; b < batch; b++)
           got.set(logits.data.subarray(b * vocab, (b + 1) * vocab), (b * steps + t) * vocab);
       }
-      expectClose({ shape: [batch, steps, vocab], data: got }, expected(0, steps), {
-        tolerance: "f32",
-        what: "logits",
-      });
+      close({ shape: [batch, steps, vocab], data: got }, expected(0, steps), "logits");
       session.destroy();
     });
 
@@ -128,17 +147,13 @@ for (const { checkpoint: name, how = "", options, looksAhead = false } of RUNS) 
         for (const end of cuts) {
           const { logits } = await session.prefill(tokens(begin, end), { outputs: "all" });
           assert.ok(logits);
-          expectClose(logits, expected(begin, end), { tolerance: "f32", what: `logits ${begin} to ${end}` });
+          close(logits, expected(begin, end), `logits ${begin} to ${end}`);
           begin = end;
         }
         const { logits } = await session.step(tokens(begin, begin + 1));
         assert.ok(logits);
         const { data } = expected(begin, begin + 1);
-        expectClose(
-          { shape: [data.length], data: logits.data },
-          { shape: [data.length], data },
-          { tolerance: "f32", what: `step ${begin}` },
-        );
+        close({ shape: [data.length], data: logits.data }, { shape: [data.length], data }, `step ${begin}`);
         session.destroy();
       }
     });

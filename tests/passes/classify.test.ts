@@ -31,6 +31,7 @@ const FAMILIES: Readonly<Record<string, Readonly<Record<string, RecurrenceClass>
   rwkv4: { top: "tropical", num: "diagonal", den: "diagonal" },
   rwkv6: { S: "vector decay" },
   rwkv7: { S: "low rank" },
+  deltanet: { S: "low rank" },
   "gated-deltanet": { S: "low rank" },
   hgrn: { h: "diagonal" },
   mingru: { h: "diagonal" },
