@@ -5,7 +5,7 @@
 import { operands } from "../3-graph/rewrite.js";
 import type { AxisId, Graph, Node, NodeId } from "../3-graph/types.js";
 import { classify, MIXING, type RecurrenceClass } from "./classify.js";
-import { MOST_ALONE } from "./schedule.js";
+import { LONGEST_SUMMED } from "./schedule.js";
 import { readersInTime, readersOf } from "./uses.js";
 import { recurrences, type Recurrence } from "./recurrences.js";
 
@@ -65,14 +65,14 @@ function attach(graph: Graph, recurrence: Recurrence, units: ReadonlyMap<NodeId,
     members: [...cycle, ...readersUpToContraction(new OpenReaders(graph, cycle, units), time)],
     domain: canonical(graph, domain),
   });
-  const alone = found === "low rank" ? innerSums(graph, recurrence, domain) : undefined;
-  if (MIXING.has(found) && alone === undefined) return sequential();
+  const sums = found === "low rank" ? innerSums(graph, recurrence, domain) : undefined;
+  if (MIXING.has(found) && sums === undefined) return sequential();
 
   // What is contracted within a step already can be read as it is.
-  const closed = new Set(recurrence.members.filter((id) => !hasAll(graph, id, alone ?? [])));
+  const closed = new Set(recurrence.members.filter((id) => !hasAll(graph, id, sums ?? [])));
   const walk = new OpenReaders(graph, cycle, units, closed);
   const readers = contractedReaders(graph, walk, cycle, { domain, time });
-  if (alone !== undefined && ("spills" in readers || readers.inner.join() !== alone.join()))
+  if (sums !== undefined && ("spills" in readers || readers.inner.join() !== sums.join()))
     return sequential();
   if ("spills" in readers)
     return {
@@ -148,8 +148,8 @@ function contractedReaders(
 }
 
 /**
- * The axes that the equations contract, where a scan can: all the same, of fixed sizes, few enough elements for one
- * invocation's registers, and besides them only what is elementwise. Their readers must contract the same.
+ * The axes that the equations contract, where a scan can: all the same, of fixed sizes, few enough elements for the
+ * registers of a channel's lanes, and besides them only what is elementwise. Their readers must contract the same.
  */
 function innerSums(
   graph: Graph,
@@ -174,7 +174,7 @@ function innerSums(
   }
   const sizes = (inner ?? []).map((axis) => graph.axes.get(axis)?.size);
   const elements = sizes.reduce<number>((p, size) => p * (typeof size === "number" ? size : Infinity), 1);
-  return elements <= MOST_ALONE ? inner : undefined;
+  return elements <= LONGEST_SUMMED ? inner : undefined;
 }
 
 const hasAll = (graph: Graph, id: NodeId, axes: readonly AxisId[]): boolean =>

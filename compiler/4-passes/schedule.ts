@@ -56,8 +56,8 @@ export interface ScanShape {
   readonly stagedChannel: number;
   readonly stagedInner: number;
   readonly reductions: number;
-  /** Whether one invocation has all of a channel: a step sums over its states. */
-  readonly alone?: boolean;
+  /** Sums over the inner axis that a step reads: each is a barrier a step where a channel has lanes. */
+  readonly sums?: number;
 }
 
 export interface Chunking {
@@ -109,8 +109,11 @@ const FEWEST_STEPS = 4;
 const MOST_INVOCATIONS = 128;
 /** Inner axes longer than this are not staged: their tiles would leave no room for channels. */
 export const LONGEST_STAGED = 256;
-/** States that one invocation holds in registers, where steps sum over them. */
-export const MOST_ALONE = 128;
+/** States that one invocation holds in registers, and lanes of a channel, where steps sum over them. */
+const MOST_ALONE = 128;
+const MOST_SUMMING = 8;
+/** An inner axis that steps can sum over on chip. */
+export const LONGEST_SUMMED = MOST_ALONE * MOST_SUMMING;
 
 export function schedulesFor(target: Target, options: ScheduleOptions = {}): Schedules {
   const { maxComputeWorkgroupStorageSize: onChip, maxStorageBuffersPerShaderStage } = target.limits;
@@ -155,22 +158,22 @@ function tiledSchedule({
     : { kind: "tiled", tileRows: 32, tileCols: 32, tileDepth: 16, threadRows: 4, threadCols: 4 };
 }
 
+const lanesFor = (inner: number): number =>
+  inner < 4 ? 1 : inner < 8 ? 2 : inner <= 128 ? 4 : Math.min(32, 2 ** Math.floor(Math.log2(inner / 32)));
+
+/** As few as can hold the states: lanes that sum wait for each other at every step. */
+const lanesToSum = (inner: number): number => 2 ** Math.max(0, Math.ceil(Math.log2(inner / MOST_ALONE)));
+
 /** Lanes a channel grow with what they share; then fewer steps or channels a workgroup until the tiles fit on chip. */
 function scanSchedule(shape: ScanShape, onChip: number): ScanKernel["schedule"] {
-  const { inner, alone } = shape;
-  const lanes =
-    alone === true || inner < 4
-      ? 1
-      : inner < 8
-        ? 2
-        : inner <= 128
-          ? 4
-          : Math.min(32, 2 ** Math.floor(Math.log2(inner / 32)));
+  const { inner, sums = 0 } = shape;
+  const lanes = sums > 0 ? lanesToSum(inner) : lanesFor(inner);
   let channels = Math.min(32, MOST_INVOCATIONS / lanes);
   let steps = STEPS_PER_TILE;
   const byChannel = (): number => (shape.stagedChannel + shape.reductions * lanes) * channels;
   const byInner = shape.stagedInner * inner;
-  while (4 * steps * (byChannel() + byInner) > onChip && channels > 1) {
+  const between = (): number => (lanes > 1 ? 8 * sums * lanes * channels : 0);
+  while (4 * steps * (byChannel() + byInner) + between() > onChip && channels > 1) {
     const shorter = steps > FEWEST_STEPS && (byInner > byChannel() || channels <= 8);
     if (shorter) steps /= 2;
     else channels /= 2;

@@ -203,7 +203,7 @@ export interface ScanKernel extends KernelBase {
     /** Where the last value goes, with var `last` for it. Absent if it is not kept. */
     readonly final?: Store;
   }[];
-  /** What a step reads of the whole of a channel's states: with these a channel has one lane. Absent: nothing. */
+  /** What a step reads of the whole of a channel's states. Absent: nothing. */
   readonly contractions?: readonly { readonly name: string; readonly value: Expr }[];
   readonly steps: readonly { readonly name: string; readonly inner: boolean; readonly value: Expr }[];
   readonly reductions: readonly { readonly name: string; readonly fn: ReduceFn; readonly value: Expr }[];

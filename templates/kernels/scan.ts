@@ -70,6 +70,8 @@ export interface ScanHoles {
   readonly stepTiles: readonly Staged[];
   /** One step of one invocation, at `step` of the tile and `t`. */
   readonly step: Code;
+  /** Where several lanes add up what a step reads of all their states: two of each, taken in turn. */
+  readonly sums: readonly Name[];
   readonly reductions: readonly {
     readonly name: Wgsl<"vec4f">;
     readonly fn: Fold;
@@ -87,10 +89,35 @@ export interface ScanHoles {
 /** Inner coordinates lie in their tile four in a vector where every lane's share is whole vectors. */
 export const innerInFours = ({ inner, lanes }: ScanShape): boolean => inner % (4 * lanes) === 0;
 
-/** Bytes of workgroup memory for so many staged values by channel, by inner coordinate, and reductions. */
-export function scanBytes(shape: ScanShape, byChannel: number, byInner: number, reductions: number): number {
+/** Bytes of workgroup memory for so many staged values by channel, by inner coordinate, reductions, and sums within a step. */
+export function scanBytes(
+  shape: ScanShape,
+  { byChannel, byInner, reductions, sums }: Readonly<Record<ScanMemory, number>>,
+): number {
   const { channels, lanes, steps, inner } = shape;
-  return 4 * steps * (byChannel * channels + byInner * inner + reductions * channels * lanes);
+  const tiles = steps * (byChannel * channels + byInner * inner + reductions * channels * lanes);
+  return 4 * (tiles + (lanes > 1 ? 2 * sums * channels * lanes : 0));
+}
+
+type ScanMemory = "byChannel" | "byInner" | "reductions" | "sums";
+
+/** The lanes' parts of sums within a step, added up by each of them. One barrier a step: the next step has the other half. */
+export function sumAcrossLanes(
+  { channels, lanes }: ScanShape,
+  sums: readonly { readonly memory: Name; readonly part: Wgsl<"f32">; readonly to: Wgsl<"f32"> }[],
+): Code {
+  const at = (lane: Wgsl<"u32">): Wgsl<"u32"> =>
+    wgsl<"u32">`(step % 2u * ${lanes}u + ${lane}) * ${channels}u + channel_slot`;
+  return join([
+    ...sums.map(({ memory, part }) => code`${memory}[${at(variable("lane"))}] = ${part};`),
+    code`workgroupBarrier();`,
+    ...sums.map(({ memory, to }) => {
+      const parts = Array.from({ length: lanes }, (_, lane) =>
+        element<"f32">(memory, at(wgsl<"u32">`${lane}u`)),
+      );
+      return code`let ${to} = ${parts.reduce((x, y) => binary<"f32">(x, "+", y))};`;
+    }),
+  ]);
 }
 
 export const partialsOf = (reduction: { readonly text: string }): Name => name(`${reduction.text}_partials`);
@@ -162,7 +189,7 @@ const block = (body: Code): Code => code`
   }
 `;
 
-function declareTiles({ shape, byChannel, byInner, reductions }: ScanHoles): Code {
+function declareTiles({ shape, byChannel, byInner, reductions, sums }: ScanHoles): Code {
   const { channels, lanes, steps, inner } = shape;
   const quads = steps / 4;
   return join([
@@ -175,6 +202,7 @@ function declareTiles({ shape, byChannel, byInner, reductions }: ScanHoles): Cod
     ...reductions.map(
       (each) => code`var<workgroup> ${partialsOf(each.name)}: array<vec4f, ${quads * lanes * channels}>;`,
     ),
+    ...sums.map((each) => code`var<workgroup> ${each}: array<f32, ${2 * lanes * channels}>;`),
   ]);
 }
 

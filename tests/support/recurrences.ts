@@ -166,13 +166,24 @@ export const RECURRENCES: readonly RecurrenceSource[] = [
   },
   {
     name: "a delta rule of more keys than an invocation holds",
+    kernel: "scan",
+    text: model(
+      `
+  state S[d, m]
+  S = g * prev(S) + 0.01 * pos(m) / 130 * (x - dot(cos(pos(m)), prev(S), over m) - 0.1 * sum(prev(S), over m))
+  output y[b, t, d] = sum(S, over m)`,
+      "axis m = 130\n",
+    ),
+  },
+  {
+    name: "a delta rule of more keys than a workgroup holds",
     kernel: "sequential",
     text: model(
       `
   state S[d, m]
-  S = g * prev(S) + 0.01 * pos(m) / 130 * (x - dot(cos(pos(m)), prev(S), over m))
+  S = g * prev(S) + 0.01 * pos(m) / 1030 * (x - dot(cos(pos(m)), prev(S), over m))
   output y[b, t, d] = sum(S, over m)`,
-      "axis m = 130\n",
+      "axis m = 1030\n",
     ),
   },
   {

@@ -3,18 +3,26 @@
  * ones; every step value that has the inner axis is printed once a block.
  */
 import { InternalError } from "../../diagnostics/internal-error.js";
-import { innerInFours, readInner, type ScanHoles, type Staged } from "../../../templates/kernels/scan.js";
+import {
+  innerInFours,
+  readInner,
+  sumAcrossLanes,
+  type ScanHoles,
+  type Staged,
+} from "../../../templates/kernels/scan.js";
 import {
   call,
   code,
   component,
   join,
   literal,
+  name,
   nothing,
   variable,
   wgsl,
   type AnyWgsl,
   type Code,
+  type Name,
   type Wgsl,
 } from "../../../templates/wgsl.js";
 import { identityValue } from "../expr.js";
@@ -52,6 +60,7 @@ export function printStep(
   readonly code: Code;
   readonly tiles: readonly Staged[];
   readonly reductions: ScanHoles["reductions"];
+  readonly sums: ScanHoles["sums"];
 } {
   const { kernel, context } = frame;
   const read = new Set(stepExprs(kernel).flatMap((expr) => [...freeVars(expr)]));
@@ -88,7 +97,12 @@ export function printStep(
     contracted === undefined
       ? [[], scopes.map(({ loads }, i) => join([loads, blockCode[i] ?? nothing]))]
       : [[...scopes.map(({ loads }) => loads), contracted.code, after.flush()], blockCode];
-  return { code: join([...scalarCode, scalar.flush(), ...early, ...late, ...updates]), tiles, reductions };
+  return {
+    code: join([...scalarCode, scalar.flush(), ...early, ...late, ...updates]),
+    tiles,
+    reductions,
+    sums: contracted?.memory ?? [],
+  };
 }
 
 /** A block with its staged values read. */
@@ -111,35 +125,40 @@ function openBlock(frame: ScanFrame, block: Block, suffix: string, read: Readonl
   return { block, suffix, environment, loads: join(loads) };
 }
 
-/** The sums that the step reads of the states before it: block after block, in one invocation. */
+/** The sums that the step reads of the states before it: block after block, and lane after lane. */
 function printContractions(
   frame: ScanFrame,
   scopes: readonly OpenBlock[],
   scalar: BlockPrinter,
-): { readonly code: Code; readonly environment: Environment } | undefined {
-  const { kernel, context } = frame;
+): { readonly code: Code; readonly environment: Environment; readonly memory: readonly Name[] } | undefined {
+  const { kernel, context, shape } = frame;
   if (kernel.contractions === undefined) return undefined;
-  const environment = new Map<string, Value>();
   const printers = scopes.map((scope) => scalar.nested(scope.environment));
+  const lines: Code[] = [];
   const sums = kernel.contractions.map(({ name: wanted, value }) => {
     const parts = scopes.map(({ block, suffix }, i) => {
       const printer = printers[i] ?? scalar;
       const part = reductionPart({ name: wanted, fn: "sum", value }, block, printer);
       const to = variable<"f32">(context.names.take(`${wanted}_part${suffix}`));
-      return {
-        to: { wgsl: to, width: part.width },
-        lines: join([printer.flush(), code`let ${to} = ${part.wgsl};`]),
-      };
+      lines.push(printer.flush(), code`let ${to} = ${part.wgsl};`);
+      return { wgsl: to, width: part.width };
     });
-    const to = variable<"f32">(context.names.take(wanted));
-    environment.set(wanted, scalarValue(to));
-    const sum = joinParts(
-      "sum",
-      parts.map((part) => part.to),
-    );
-    return join([...parts.map(({ lines }) => lines), code`let ${to} = ${sum};`]);
+    return {
+      of: wanted,
+      part: joinParts("sum", parts),
+      to: variable<"f32">(context.names.take(wanted)),
+      memory: name(context.names.take(`${wanted}_sums`)),
+    };
   });
-  return { code: join(sums), environment };
+  const isOne = shape.lanes === 1;
+  return {
+    code: join([
+      ...lines,
+      isOne ? join(sums.map(({ part, to }) => code`let ${to} = ${part};`)) : sumAcrossLanes(shape, sums),
+    ]),
+    environment: new Map(sums.map(({ of, to }) => [of, scalarValue(to)])),
+    memory: isOne ? [] : sums.map(({ memory }) => memory),
+  };
 }
 
 function printBlock(

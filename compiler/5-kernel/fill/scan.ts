@@ -30,9 +30,12 @@ export function scanWorkgroupBytes(
   const count = (per: "channel" | "inner"): number => kernel.staged.filter((each) => each.per === per).length;
   return scanBytes(
     { ...schedule, inner: kernel.inner },
-    count("channel"),
-    count("inner"),
-    kernel.reductions.length,
+    {
+      byChannel: count("channel"),
+      byInner: count("inner"),
+      reductions: kernel.reductions.length,
+      sums: kernel.contractions?.length ?? 0,
+    },
   );
 }
 
@@ -79,6 +82,7 @@ class ScanFiller {
       byInner,
       stepTiles: step.tiles,
       step: step.code,
+      sums: step.sums,
       reductions: step.reductions,
       ...this.printTileStores(),
       epilogue,

@@ -86,6 +86,6 @@ export function shapeOf(
     stagedChannel: count("channel"),
     stagedInner: count("inner"),
     reductions: kernel.reductions.length,
-    alone: kernel.contractions !== undefined,
+    sums: kernel.contractions?.length ?? 0,
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Recurrences whose state elements depend on their own past alone, or on sums over an inner axis that one invocation can
- * hold, as scan kernels: one dispatch, or three when time is cut into chunks (chunk-local states and decays; carry over chunks; rescan from the carried states).
+ * Recurrences whose state elements depend on their own past alone, or on sums over an inner axis that the lanes of a
+ * channel can hold, as scan kernels: one dispatch, or three when time is cut into chunks (chunk-local states and decays; carry over chunks; rescan from the carried states).
  *
  * Every value inside is sorted by what it depends on: not on time (invariant, in registers), on time and one of channel
  * and inner axis (staged in workgroup memory by tiles), on the state (computed each step), or on what the reductions
