@@ -23,18 +23,13 @@ export function testAdapter(): Promise<FoundAdapter> {
 
 /** A device with everything that the adapter has. */
 export function testDevice(): Promise<GPUDevice> {
-  device ??= destroyAtEnd(testAdapter().then(({ adapter: found }) => deviceOf(found)));
+  device ??= destroyAtEnd(ownAdapter().then(deviceOf));
   return device;
 }
 
 /** A device with WebGPU's default limits and no optional feature: what the target `baseline` must run on. */
 export function baselineDevice(): Promise<GPUDevice> {
-  // Asked for anew: an adapter gives one device.
-  smallDevice ??= destroyAtEnd(
-    testAdapter()
-      .then(({ name }) => requestAdapter({ adapter: name }))
-      .then(({ adapter: found }) => found.requestDevice()),
-  );
+  smallDevice ??= destroyAtEnd(ownAdapter().then((found) => found.requestDevice()));
   return smallDevice;
 }
 
@@ -50,6 +45,12 @@ async function findAdapter(): Promise<FoundAdapter> {
 
 function isAdapterName(name: string): name is AdapterName {
   return (ADAPTER_NAMES as readonly string[]).includes(name);
+}
+
+/** Asked for anew: an adapter gives one device. */
+async function ownAdapter(): Promise<GPUAdapter> {
+  const { name } = await testAdapter();
+  return (await requestAdapter({ adapter: name })).adapter;
 }
 
 /** A device that lives keeps Node.js alive. */
