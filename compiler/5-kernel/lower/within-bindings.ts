@@ -1,5 +1,5 @@
 /**
- * Kernels within the target's bindings (docs/decisions/0005, 0011). Where a kernel needs more of them than there are, tensors
+ * Kernels within the target's bindings (docs/decisions/0005, 0012). Where a kernel needs more of them than there are, tensors
  * of one element type lie side by side in one binding: constants from when weights are loaded; then what it reads,
  * copied there by kernels before it; then what it writes, copied from there by kernels after it. Five bindings are enough for
  * any kernel whose constants fit in as many as are left.
