@@ -129,13 +129,9 @@ function contractedReaders(
       walk.opens(node.id);
       continue;
     }
-    const over =
-      node.kind === "dot" || (node.kind === "reduce" && node.where === undefined) ? node.over : undefined;
+    const over = contractedAxes(node, domain);
     if (over === undefined || (inner !== undefined && inner.join() !== over.join())) return { spills: node };
     inner = over;
-    const rest = domain.filter((axis) => !over.includes(axis));
-    if (node.type.axes.length !== rest.length || !node.type.axes.every((axis) => rest.includes(axis)))
-      return { spills: node };
   }
   if (inner === undefined) return { spills: undefined };
   const isOpen = (id: NodeId): boolean => open.has(id);
@@ -163,18 +159,22 @@ function innerSums(
       if (!node.type.axes.every((axis) => domain.includes(axis))) return undefined;
       continue;
     }
-    const over =
-      node?.kind === "dot" || (node?.kind === "reduce" && node.where === undefined) ? node.over : undefined;
-    if (node === undefined || over === undefined) return undefined;
-    if (inner !== undefined && inner.join() !== over.join()) return undefined;
+    const over = node && contractedAxes(node, domain);
+    if (over === undefined || (inner !== undefined && inner.join() !== over.join())) return undefined;
     inner = over;
-    const rest = domain.filter((axis) => !over.includes(axis));
-    if (node.type.axes.length !== rest.length || !node.type.axes.every((axis) => rest.includes(axis)))
-      return undefined;
   }
   const sizes = (inner ?? []).map((axis) => graph.axes.get(axis)?.size);
   const elements = sizes.reduce<number>((p, size) => p * (typeof size === "number" ? size : Infinity), 1);
   return elements <= LONGEST_SUMMED ? inner : undefined;
+}
+
+/** The axes that a node contracts, if what it leaves is the rest of the domain. */
+function contractedAxes(node: Node, domain: readonly AxisId[]): readonly AxisId[] | undefined {
+  if (node.kind !== "dot" && (node.kind !== "reduce" || node.where !== undefined)) return undefined;
+  const { over, type } = node;
+  const rest = domain.filter((axis) => !over.includes(axis));
+  const isRest = type.axes.length === rest.length && type.axes.every((axis) => rest.includes(axis));
+  return isRest ? over : undefined;
 }
 
 const hasAll = (graph: Graph, id: NodeId, axes: readonly AxisId[]): boolean =>

@@ -12,7 +12,7 @@
  */
 import type { GraphBuilder } from "../../3-graph/build.js";
 import { originOf, rewrite, type RewriteContext } from "../../3-graph/rewrite.js";
-import type { Graph, MapFn, Node, NodeId, StateId } from "../../3-graph/types.js";
+import type { Graph, Node, NodeId, StateId } from "../../3-graph/types.js";
 import type { Span } from "../../diagnostics/types.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import { Arithmetic } from "./arithmetic.js";
@@ -90,23 +90,28 @@ class Builder {
   parts(): Parts {
     const { builder, cut, form, make } = this;
     const decays = this.decays();
-    const inside = this.chunk(this.number(1), 0);
+    const inside = this.chunk(this.make.number(1), 0);
     const last =
-      decays && this.add({ kind: "slice", arg: decays.with, axis: cut.steps, start: cut.length - 1, to: [] });
+      decays &&
+      this.make.add({ kind: "slice", arg: decays.with, axis: cut.steps, start: cut.length - 1, to: [] });
     const power = decays && last !== undefined ? make.power(last, decays.with) : undefined;
-    const left = power === undefined ? inside : this.map("mul", power, inside);
+    const left = power === undefined ? inside : this.make.map("mul", power, inside);
     const inputs = form.inputs.map((input) => ({
       key: this.chunk(this.product(1, input.key)),
       rest: this.chunk(this.product(input.scale, input.rest)),
     }));
     const local = inputs.map(({ key, rest }) =>
       form.isScalar
-        ? make.dot(this.map("mul", left, rest), key, cut.steps)
-        : make.dot(this.map("mul", inside, rest), this.map("mul", power ?? this.number(1), key), cut.steps),
+        ? make.dot(this.make.map("mul", left, rest), key, cut.steps)
+        : make.dot(
+            this.make.map("mul", inside, rest),
+            this.make.map("mul", power ?? this.make.number(1), key),
+            cut.steps,
+          ),
     );
     const before = this.before();
-    const kept = last === undefined ? before : this.map("mul", make.exponential(last), before);
-    const after = [kept, ...local].reduce((x, y) => this.map("add", x, y));
+    const kept = last === undefined ? before : this.make.map("mul", make.exponential(last), before);
+    const after = [kept, ...local].reduce((x, y) => this.make.map("add", x, y));
     return { builder, cut, before, after, ...(decays && { decays }), inputs };
   }
 
@@ -115,7 +120,7 @@ class Builder {
     const { graph } = this.context;
     const old = graph.nodes.find((node) => node.kind === "prev" && node.state === this.form.state.id);
     if (old === undefined) throw new InternalError("matrix-form", "a recurrence without prev");
-    return this.add(this.context.operation(old));
+    return this.make.add(this.context.operation(old));
   }
 
   /** The logarithms of the decays cumulated within each chunk, by a recurrence along its steps. */
@@ -134,12 +139,12 @@ class Builder {
       init: 0,
       spans,
     });
-    const until = this.add({ kind: "prev", state });
-    const whole = this.map("floor", each);
-    const fraction = this.map("add", this.map("im", until), this.map("sub", each, whole));
-    const carry = this.map("floor", fraction);
-    const sum = this.map("add", this.map("add", this.map("re", until), whole), carry);
-    const value = this.map("complex", sum, this.map("sub", fraction, carry));
+    const until = this.make.add({ kind: "prev", state });
+    const whole = this.make.map("floor", each);
+    const fraction = this.make.map("add", this.make.map("im", until), this.make.map("sub", each, whole));
+    const carry = this.make.map("floor", fraction);
+    const sum = this.make.map("add", this.make.map("add", this.make.map("re", until), whole), carry);
+    const value = this.make.map("complex", sum, this.make.map("sub", fraction, carry));
     builder.rename(value, `${form.state.name}.decay`);
     builder.define(state, { kind: "discrete", value });
     return { with: value, until };
@@ -150,10 +155,10 @@ class Builder {
     const cutTerms = read.terms.flatMap((term) =>
       term.of === "none" ? [] : this.term(term, term.of, parts),
     );
-    const sum = cutTerms.reduce((x, y) => this.map("add", x, y));
-    const joined = this.add({ kind: "unchunk", arg: sum, ...this.ends() });
+    const sum = cutTerms.reduce((x, y) => this.make.map("add", x, y));
+    const joined = this.make.add({ kind: "unchunk", arg: sum, ...this.ends() });
     const free = read.terms.filter(({ of }) => of === "none").map((term) => this.free(term));
-    const y = [joined, ...free].reduce((p, q) => this.map("add", p, q));
+    const y = [joined, ...free].reduce((p, q) => this.make.map("add", p, q));
     const { name } = originOf(node);
     if (name !== undefined) this.builder.rename(y, name);
     return y;
@@ -174,8 +179,8 @@ class Builder {
     });
     const outside = term.rest.length === 0 ? undefined : this.chunk(this.product(1, term.rest));
     return [...put, this.come(q, before, late)].map((value) => {
-      const kept = outside === undefined ? value : this.map("mul", value, outside);
-      return term.scale === 1 ? kept : this.map("mul", this.number(term.scale), kept);
+      const kept = outside === undefined ? value : this.make.map("mul", value, outside);
+      return term.scale === 1 ? kept : this.make.map("mul", this.make.number(term.scale), kept);
     });
   }
 
@@ -196,24 +201,12 @@ class Builder {
     if (first === undefined) throw new InternalError("matrix-form", "a sum over nothing");
     const inside =
       others.length === 0
-        ? this.add({ kind: "reduce", fn: "sum", arg: this.factor(first), over: form.key })
+        ? this.make.add({ kind: "reduce", fn: "sum", arg: this.factor(first), over: form.key })
         : this.make.dot(this.factor(first), this.product(1, others), ...form.key);
-    return this.map("mul", inside, this.product(term.scale, term.rest));
+    return this.make.map("mul", inside, this.product(term.scale, term.rest));
   }
 
   // Nodes.
-
-  private add(operation: Parameters<GraphBuilder["add"]>[0]): NodeId {
-    return this.make.add(operation);
-  }
-
-  private map(fn: MapFn, ...args: NodeId[]): NodeId {
-    return this.make.map(fn, ...args);
-  }
-
-  private number(value: number): NodeId {
-    return this.make.number(value);
-  }
 
   private ends(): Pick<Cut, "of" | "chunks" | "steps"> {
     const { of, chunks, steps } = this.cut;
@@ -221,24 +214,24 @@ class Builder {
   }
 
   private chunk(arg: NodeId, past?: number): NodeId {
-    return this.add({ kind: "chunk", arg, ...this.ends(), ...(past === undefined ? {} : { past }) });
+    return this.make.add({ kind: "chunk", arg, ...this.ends(), ...(past === undefined ? {} : { past }) });
   }
 
   private factor({ node, as }: Factor): NodeId {
     const value = this.context.at(node);
     if (as === "value") return value;
-    if (as === "reciprocal") return this.map("recip", value);
-    const [yes, no] = [this.number(1), this.number(0)];
-    return this.map("select", value, ...(as === "where" ? [yes, no] : [no, yes]));
+    if (as === "reciprocal") return this.make.map("recip", value);
+    const [yes, no] = [this.make.number(1), this.make.number(0)];
+    return this.make.map("select", value, ...(as === "where" ? [yes, no] : [no, yes]));
   }
 
   /** Narrow factors first, so that what has few axes is multiplied once for many elements. */
   private product(scale: number, factors: readonly Factor[]): NodeId {
     const values = factors.map((factor) => this.factor(factor));
     const width = (id: NodeId): number => this.builder.typeOf(id).axes.length;
-    const sorted = [...(scale === 1 && values.length > 0 ? [] : [this.number(scale)]), ...values].sort(
+    const sorted = [...(scale === 1 && values.length > 0 ? [] : [this.make.number(scale)]), ...values].sort(
       (p, q) => width(p) - width(q),
     );
-    return sorted.reduce((x, y) => this.map("mul", x, y));
+    return sorted.reduce((x, y) => this.make.map("mul", x, y));
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Recurrences whose state elements depend on their own past alone, or on sums over an inner axis that the lanes of a
- * channel can hold, as scan kernels: one dispatch, or three when time is cut into chunks (chunk-local states and decays; carry over chunks; rescan from the carried states).
+ * channel can hold, as scan kernels: one dispatch, or three when time is cut into chunks (chunk-local states and decays;
+ * carry over chunks; rescan from the carried states).
  *
  * Every value inside is sorted by what it depends on: not on time (invariant, in registers), on time and one of channel
  * and inner axis (staged in workgroup memory by tiles), on the state (computed each step), or on what the reductions
@@ -70,6 +71,10 @@ interface Solved {
 
 const withFinal = (state: KernelState, final: Store | undefined): KernelState =>
   final === undefined ? state : { ...state, final };
+
+/** A value whose parts are each bound to a name of its own. */
+const bindParts = ({ re, im }: Value, bind: (expr: Expr, suffix: string) => Expr): Value =>
+  im === undefined ? { re: bind(re, "") } : { re: bind(re, "_re"), im: bind(im, "_im") };
 
 const partOf = ({ re, im }: Value, k: number, e: ExprBuilder): Expr => (k === 0 ? re : (im ?? e.f32(0)));
 
@@ -411,15 +416,12 @@ class ScanLowering {
     for (const id of this.cycle) {
       const node = this.node(id);
       if (node.kind !== "dot" && node.kind !== "reduce") continue;
-      const { re, im } = this.contracted(node, at, inStep);
-      const parts = im === undefined ? [re] : [re, im];
-      const vars = parts.map((value, k) => {
-        const suffix = im === undefined ? "" : k === 0 ? "_re" : "_im";
+      const sum = bindParts(this.contracted(node, at, inStep), (value, suffix) => {
         const name = this.fresh(`${valueName(this.context.graph, id)}${suffix}`);
         this.contractions.push({ name, value });
         return this.e.variable(name, "f32");
       });
-      this.held.set(String(id), this.valueOf(vars));
+      this.held.set(String(id), sum);
     }
   }
 
@@ -471,10 +473,7 @@ class ScanLowering {
       else this.staged.push({ name, per: where.per, value: expr });
       return this.e.variable(name, expr.type);
     };
-    const bound: Value =
-      value.im === undefined
-        ? { re: bind(value.re, "") }
-        : { re: bind(value.re, "_re"), im: bind(value.im, "_im") };
+    const bound = bindParts(value, bind);
     this.held.set(String(id), bound);
     return bound;
   }
@@ -515,10 +514,7 @@ class ScanLowering {
       this.reductions.push({ name, fn, value: expr });
       return this.e.variable(name, "f32");
     };
-    const result: Value =
-      value.im === undefined
-        ? { re: bind(value.re, "") }
-        : { re: bind(value.re, "_re"), im: bind(value.im, "_im") };
+    const result = bindParts(value, bind);
     this.held.set(`result ${id}`, result);
     return result;
   }

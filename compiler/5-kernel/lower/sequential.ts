@@ -1,6 +1,7 @@
 /**
  * Recurrences whose elements read each other (dot(k, prev(S)), permutations, …): one workgroup a sequence, and for each
- * coordinate of axes along which nothing meets; each value of the cycle a statement over its elements, a barrier between statements. Right for every shape; no more than that.
+ * coordinate of axes along which nothing meets; each value of the cycle a statement over its elements, a barrier between
+ * statements. Right for every shape; no more than that.
  */
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { Group } from "../../4-passes/fuse.js";
