@@ -34,6 +34,64 @@ model scan {
 }
 `;
 
+/** Mamba's with complex decays and states. */
+const COMPLEX = `${HEADER}const channels = 1536, states = 16
+axis d = channels, n = states
+model scan {
+  input u: f32[b, t, d]
+  input delta: f32[b, t, d]
+  input z: f32[b, t, d]
+  input B: f32[b, t, n]
+  input C: f32[b, t, n]
+  param A_log[d, n], A_im[d, n], D[d], bias[d]
+  state h[d, n]: complex
+  der(h) = complex(-exp(A_log), A_im)*h + B*u  by exp_euler(softplus(delta + bias))
+  output y[b, t, d] = (re(dot(C, h, over n)) + D*u) * silu(z)
+}
+`;
+
+/** Mamba's with nothing that depends on the input but the input. */
+const TIME_INVARIANT = `${HEADER}const channels = 1536, states = 16
+axis d = channels, n = states
+model scan {
+  input u: f32[b, t, d]
+  input z: f32[b, t, d]
+  param A_log[d, n], B[d, n], C[d, n], D[d], delta[d]
+  state h[d, n]
+  der(h) = -exp(A_log)*h + B*u  by exp_euler(softplus(delta))
+  output y[b, t, d] = (dot(C, h, over n) + D*u) * silu(z)
+}
+`;
+
+/** Gated linear attention: a decay for each row of the state. */
+const GATED_ATTENTION = `${HEADER}const heads = 4, keys = 128, values = 256
+axis head = heads, n = keys, p = values
+model scan {
+  input q: f32[b, t, head, n]
+  input k: f32[b, t, head, n]
+  input v: f32[b, t, head, p]
+  input gate: f32[b, t, head, n]
+  state S[head, n, p]
+  S = exp(log_sigmoid(gate)/16)*prev(S) + k*v
+  output y[b, t, head, p] = dot(q, S, over n)
+}
+`;
+
+/** DeltaNet: what the state has for a key is replaced, in part, by the value. */
+const DELTA = `${HEADER}const heads = 16, keys = 128, values = 128
+axis head = heads, n = keys, p = values
+model scan {
+  input q: f32[b, t, head, n]
+  input k: f32[b, t, head, n]
+  input v: f32[b, t, head, p]
+  input beta: f32[b, t, head]
+  key = l2_norm(k, over n, 1e-6)
+  state S[head, n, p]
+  S = prev(S) + sigmoid(beta)*key*(v - dot(key, prev(S), over n))
+  output y[b, t, head, p] = dot(q, S, over n)
+}
+`;
+
 /** A gated linear recurrence without an inner axis. */
 const LINEAR = `${HEADER}const channels = 2560
 axis d = channels
@@ -91,6 +149,19 @@ const MAMBA_SHAPES = [
   [1, 1536, 131072, 8.011],
 ] as const;
 
+/** batch, channels, steps */
+const CHANNEL_SHAPES = [
+  [1, 1536, 2048],
+  [8, 1536, 2048],
+  [1, 1536, 16384],
+] as const;
+
+/** batch, steps */
+const HEAD_SHAPES = [
+  [1, 2048],
+  [8, 2048],
+] as const;
+
 /** rows, columns, depth */
 const PRODUCT_SHAPES = [
   [2048, 3072, 768],
@@ -122,6 +193,16 @@ export function operationCases(quick: boolean): readonly BenchCase[] {
     ).flatMap(([batch, heads, steps]) =>
       (quick ? [0, 16] : MATRIX_CHUNKS).map((chunk) => mamba2(batch, heads, steps, chunk)),
     ),
+    ...(quick ? ([[2, 48, 40]] as const) : CHANNEL_SHAPES).flatMap(([batch, channels, steps]) => [
+      byChannel("complex", COMPLEX, batch, channels, steps, 4 * channels + 2 * 16),
+      byChannel("time-invariant", TIME_INVARIANT, batch, channels, steps, 3 * channels),
+    ]),
+    ...(quick ? ([[2, 40]] as const) : HEAD_SHAPES).flatMap(([batch, steps]) => [
+      ...(quick ? [0, 16] : [undefined, 0, 32, 64, 128]).map((chunk) =>
+        gatedAttention(batch, steps, quick, chunk),
+      ),
+      ...(quick ? [0, 16] : [undefined, 0, 32, 64]).map((chunk) => delta(batch, steps, quick, chunk)),
+    ]),
     ...(quick
       ? [[1, 48, 40] as const]
       : ([
@@ -164,14 +245,73 @@ const MATRIX_CHUNKS = [undefined, 0, 64, 128, 256] as const;
 function mamba2(batch: number, heads: number, steps: number, matrixChunk?: number): BenchCase {
   const leastBytes = F32 * batch * steps * (heads * (2 * 64 + 1) + 2 * 128);
   return {
-    group: "scan",
-    name: `mamba2-${String(heads)}x64${WAYS[String(matrixChunk)] ?? `-by-${String(matrixChunk)}`}`,
+    ...way(`mamba2-${String(heads)}x64`, matrixChunk),
     source: { text: MAMBA_2 },
-    ...(matrixChunk !== undefined && { schedule: { matrixChunk } }),
     set: { heads },
     ranges: { A_log: [0, 2.8], delta: [-4, 0] },
     sample: { heads: 2, channels: 2 },
     runs: [{ kind: "prefill", batch, steps, leastBytes }],
+  };
+}
+
+/** `perStep`: numbers that a step cannot but read or write. */
+function byChannel(
+  name: string,
+  text: string,
+  batch: number,
+  channels: number,
+  steps: number,
+  perStep: number,
+): BenchCase {
+  return {
+    group: "scan",
+    name: `${name}-${String(channels)}`,
+    source: { text },
+    set: { channels },
+    ranges: { A_log: [0, 2.8], A_im: [-3, 3], delta: [-4, 0] },
+    sample: { channels: 3 },
+    runs: [{ kind: "prefill", batch, steps, leastBytes: F32 * batch * steps * perStep }],
+  };
+}
+
+function gatedAttention(batch: number, steps: number, quick: boolean, matrixChunk?: number): BenchCase {
+  const [heads, keys, values] = quick ? [2, 8, 12] : [4, 128, 256];
+  return {
+    ...way(`gated-attention-${String(heads)}x${String(values)}`, matrixChunk),
+    source: { text: GATED_ATTENTION },
+    set: { heads, keys, values },
+    ranges: { gate: [-2, 4] },
+    sample: { heads: 2, values: 3 },
+    runs: [
+      { kind: "prefill", batch, steps, leastBytes: F32 * batch * steps * heads * (3 * keys + 2 * values) },
+    ],
+  };
+}
+
+function delta(batch: number, steps: number, quick: boolean, matrixChunk?: number): BenchCase {
+  const [heads, keys, values] = quick ? [2, 8, 12] : [16, 128, 128];
+  return {
+    ...way(`delta-${String(heads)}x${String(values)}`, matrixChunk),
+    source: { text: DELTA },
+    set: { heads, keys, values },
+    sample: { heads: 2, values: 3 },
+    runs: [
+      {
+        kind: "prefill",
+        batch,
+        steps,
+        leastBytes: F32 * batch * steps * heads * (2 * keys + 2 * values + 1),
+      },
+    ],
+  };
+}
+
+/** A recurrence with heads, by what is to be compared: the compiler's choice, the scan, or chunks of so many steps. */
+function way(name: string, matrixChunk: number | undefined): Pick<BenchCase, "group" | "name" | "schedule"> {
+  return {
+    group: "scan",
+    name: `${name}${WAYS[String(matrixChunk)] ?? `-by-${String(matrixChunk)}`}`,
+    ...(matrixChunk !== undefined && { schedule: { matrixChunk } }),
   };
 }
 

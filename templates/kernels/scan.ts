@@ -285,7 +285,10 @@ function stageByInner({ shape, byInner }: ScanHoles): Stage {
   );
 }
 
-/** Four steps at a time, then what is left of the last tile. */
+/** Lines of a step, beyond which a tile's steps are one loop: drivers compile long code for minutes, and gain nothing by more. */
+const LONG_STEP = 80;
+
+/** Four steps at a time where they are short, then what is left of the last tile. */
 function runSteps(holes: ScanHoles): Code {
   const { shape, stepTiles, reductions } = holes;
   const at = wgsl<"u32">`quad * ${shape.channels}u + channel_slot`;
@@ -300,6 +303,16 @@ function runSteps(holes: ScanHoles): Code {
       ${join(reductions.map((each) => code`${each.name}.${part} = ${each.part};`))}
     `);
   };
+  const oneByOne = (first: Wgsl<"u32">): Code => code`
+    for (var step = ${first}; step < step_count; step++) {
+      let quad = step / 4u;
+      let t = tile_start + step;
+      ${join(stepTiles.map((each) => code`let ${each.name} = ${each.tile}[${at}][step % 4u];`))}
+      ${holes.step}
+      ${join(reductions.map((each) => code`${partialsOf(each.name)}[${to}][step % 4u] = ${each.part};`))}
+    }
+  `;
+  if (holes.step.lines.length > LONG_STEP) return oneByOne(wgsl<"u32">`0u`);
   return code`
     for (var quad = 0u; quad < step_count / 4u; quad++) {
       ${join(stepTiles.map((each) => code`let ${each.four} = ${each.tile}[${at}];`))}
@@ -307,13 +320,7 @@ function runSteps(holes: ScanHoles): Code {
       ${join([0, 1, 2, 3].map(four))}
       ${join(reductions.map((each) => code`${partialsOf(each.name)}[${to}] = ${each.name};`))}
     }
-    for (var step = step_count / 4u * 4u; step < step_count; step++) {
-      let quad = step / 4u;
-      let t = tile_start + step;
-      ${join(stepTiles.map((each) => code`let ${each.name} = ${each.tile}[${at}][step % 4u];`))}
-      ${holes.step}
-      ${join(reductions.map((each) => code`${partialsOf(each.name)}[${to}][step % 4u] = ${each.part};`))}
-    }
+    ${oneByOne(wgsl<"u32">`step_count / 4u * 4u`)}
   `;
 }
 

@@ -66,9 +66,13 @@ export function isWellConditioned(
 }
 
 function isModerate(data: ArrayLike<number>): boolean {
-  const sizes = Array.from(data, Math.abs);
-  const most = Math.max(...sizes);
-  return sizes.every(Number.isFinite) && most < LARGEST && (most === 0 || most > SMALLEST);
+  let most = 0;
+  for (let i = 0; i < data.length; i++) {
+    const size = Math.abs(data[i] ?? NaN);
+    if (!Number.isFinite(size)) return false;
+    most = Math.max(most, size);
+  }
+  return most < LARGEST && (most === 0 || most > SMALLEST);
 }
 
 /** Counts and ranks: sums of whole numbers don't round. */

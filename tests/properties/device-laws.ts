@@ -7,7 +7,7 @@ import type { Graph } from "../../compiler/3-graph/types.js";
 import { interpret, type Interpretation, type Values } from "../../compiler/interpret/index.js";
 import { open, type Model, type Outputs, type Session } from "../../runtime/index.js";
 import { baselineDevice, testDevice } from "../support/adapter.js";
-import { expectClose } from "../support/expect-close.js";
+import { expectClose, rootMeanSquare } from "../support/expect-close.js";
 import { f32 } from "../support/model.js";
 import { seeded, type Random } from "../support/random.js";
 import { storedCheckpoint } from "../support/stored-weights.js";
@@ -81,7 +81,7 @@ class Trial {
       const want = this.expected.outputs[output.name] ?? assert.fail(`the oracle has no ${output.name}`);
       const inTime = part(want, along, begin, at);
       const wanted = members === undefined ? inTime : part(inTime, dimensionOf(output, "b"), ...members);
-      this.close(join(tensors, along), wanted, `${what}: ${output.name}`);
+      this.close(join(tensors, along), wanted, `${what}: ${output.name}`, want);
     }
     if (at === this.drawn.steps) await this.states(session, what, members);
   }
@@ -97,6 +97,7 @@ class Trial {
         got,
         members === undefined ? wanted : part(wanted, this.batchOf(name), ...members),
         `${what}: state ${name}`,
+        wanted,
       );
     }
   }
@@ -107,9 +108,14 @@ class Trial {
     return axes.findIndex((axis) => this.graph.axes.get(axis)?.role === "batch");
   }
 
-  private close(got: Values, want: Values, what: string): void {
+  /** A part is held to the size of the whole that it is part of, whose conditioning was looked at. */
+  private close(got: Values, want: Values, what: string, whole: Values): void {
     this.report.checks++;
-    expectClose({ shape: want.shape, data: got.data }, want, { tolerance: "f32", what });
+    expectClose({ shape: want.shape, data: got.data }, want, {
+      tolerance: "f32",
+      what,
+      size: rootMeanSquare(whole.data),
+    });
   }
 }
 

@@ -33,6 +33,8 @@ export interface ExpectCloseOptions {
   readonly tolerance: Tolerance;
   /** What is compared, for the message. */
   readonly what: string;
+  /** The root mean square of numbers of the kind, where the expected ones are a few of them, small by chance. */
+  readonly size?: number;
 }
 
 /** Throws unless `got` agrees with `expected`; the message names the error and the worst element. */
@@ -61,7 +63,7 @@ export function expectClose(got: Numbers, expected: Numbers, options: ExpectClos
       expected.data.length,
     );
 
-  const { error, worst } = compare(got, expected);
+  const { error, worst } = compare(got, expected, options.size);
   const allowed = TOLERANCE[options.tolerance];
   if (error <= allowed) return;
   fail(
@@ -77,7 +79,17 @@ export function relativeError(got: ArrayLike<number>, expected: ArrayLike<number
   return compare({ shape: [], data: got }, { shape: [], data: expected }).error;
 }
 
-function compare(got: Numbers, expected: Numbers): { readonly error: number; readonly worst: number } {
+export function rootMeanSquare(data: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < data.length; i++) sum += (data[i] ?? NaN) ** 2;
+  return data.length === 0 ? 0 : Math.sqrt(sum / data.length);
+}
+
+function compare(
+  got: Numbers,
+  expected: Numbers,
+  size = 0,
+): { readonly error: number; readonly worst: number } {
   let difference = 0;
   let norm = 0;
   let worst = 0;
@@ -95,6 +107,7 @@ function compare(got: Numbers, expected: Numbers): { readonly error: number; rea
     }
   }
   if (Number.isNaN(difference)) return { error: Infinity, worst };
+  if (Number.isFinite(size)) norm = Math.max(norm, expected.data.length * size * size);
   return { error: norm === 0 ? Math.sqrt(difference) : Math.sqrt(difference / norm), worst };
 }
 
