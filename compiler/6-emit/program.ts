@@ -118,8 +118,12 @@ function numbersOf(variants: readonly ProgramVariant[]): readonly NumberEntry[] 
   for (const { groups } of variants)
     for (const { kernels } of groups)
       for (const { numbers = [] } of kernels)
-        for (const number of numbers)
-          if (!entries.some(({ name }) => name === number.name)) entries.push(number);
+        for (const number of numbers) {
+          const known = entries.find(({ name }) => name === number.name);
+          if (known === undefined) entries.push(number);
+          else if (JSON.stringify(known.value) !== JSON.stringify(number.value))
+            throw new InternalError("emit", `${number.name} stands for two numbers of one program`);
+        }
   return entries;
 }
 

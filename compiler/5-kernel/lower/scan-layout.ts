@@ -63,17 +63,21 @@ export function chunkingOf(
   | { readonly when: Dim; readonly numbers: NonNullable<LoweredKernel["numbers"]>; readonly cut: Cut }
   | undefined {
   const steps = layout.documents === undefined ? axisSize(context.graph, layout.time) : LONGEST;
-  if (typeof steps === "number") return undefined;
+  if (typeof steps !== "string") return undefined;
   const leads = product(layout.lead.map((axis) => axisSize(context.graph, axis)));
   const chunking = context.schedules.chunking(shapeOf(whole), leads, steps);
   if (chunking === undefined) return undefined;
-  const cut = { steps: `steps_per_chunk_${whole.channels}`, chunks: `chunks_${whole.channels}` };
+  const per = [...factorsOf(leads), whole.channels].join("_");
+  const cut = { steps: `${steps}_per_chunk_${per}`, chunks: `chunks_of_${steps}_${per}` };
   const numbers = [
     { name: cut.steps, value: chunking.steps },
     { name: cut.chunks, value: ["^/", steps, cut.steps] as const },
   ];
   return { when: chunking.when, numbers, cut };
 }
+
+const factorsOf = (dim: Dim): readonly (string | number)[] =>
+  typeof dim === "object" ? dim.slice(1).flatMap((part) => factorsOf(part as Dim)) : dim === 1 ? [] : [dim];
 
 export function shapeOf(
   kernel: Omit<ScanKernel, "schedule">,
