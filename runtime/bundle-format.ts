@@ -145,16 +145,29 @@ export interface TargetEntry {
  * source has such a name.
  */
 export const PACKED_INPUTS = {
-  /** Of each step of the piece what `StepField` says: shape steps × 4. */
+  /** Of each step of the piece what `StepField` says: shape steps × 5. */
   steps: "packed.steps",
   /** Of each document what `SpanField` says: shape batch × 3. */
   spans: "packed.spans",
+  /** Where the program cuts documents into chunks: of each chunk what `ChunkField` says, shape (steps / chunk + documents) × 5. */
+  chunks: "packed.chunks",
+  /** Of each document what `SpanField` says of its chunks in the place of steps: shape batch × 3. */
+  chunkSpans: "packed.chunk_spans",
   /** The steps of the piece whose outputs the tail computes: tail_count of them. */
   wanted: "packed.wanted",
 } as const;
 
-/** Of a step: its document, that one's first and last step in the piece, and the step's position in it (over all calls). */
-export const StepField = { document: 0, begin: 1, last: 2, pos: 3 } as const;
+/**
+ * Of a step: its document, that one's first and last step in the piece, the step's position in it (over all calls), and the
+ * chunk that it lies in (0 where there are none).
+ */
+export const StepField = { document: 0, begin: 1, last: 2, pos: 3, chunk: 4 } as const;
+
+/**
+ * Of a chunk: its document, that one's first and last chunk in the piece, where a step has them; its first step, and the one
+ * behind its last. Those beyond the last chunk hold no steps: all fields are 0.
+ */
+export const ChunkField = { document: 0, begin: 1, last: 2, first: 3, end: 4 } as const;
 
 /** Of a document: its first step in the piece, the one behind its last, and its last (its first, if it has none). */
 export const SpanField = { begin: 0, end: 1, last: 2 } as const;
@@ -197,6 +210,8 @@ export interface Program {
   readonly scratch: readonly { readonly id: string; readonly bytes: Dim }[];
   readonly body: readonly Dispatch[];
   readonly tail: readonly Dispatch[];
+  /** `packed`: steps a chunk, where it cuts documents into chunks, each from its first step on. */
+  readonly chunk?: number;
   /** Whether what it computes depends on `pos`. */
   readonly positional?: boolean;
 }
@@ -204,7 +219,7 @@ export interface Program {
 /** A run-time number: u32, in the uniform block of a program at its place in `numbers`. */
 export interface NumberEntry {
   readonly name: string;
-  /** Absent: supplied by the runtime (`b`, `t`, `pos`, `tail_begin`, `tail_count`, `longest`); else computed from earlier ones. */
+  /** Absent: supplied by the runtime (`b`, `t`, `pos`, `tail_begin`, `tail_count`, `longest`, `documents`); else computed from earlier ones. */
   readonly value?: Dim;
 }
 

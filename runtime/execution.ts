@@ -273,7 +273,7 @@ export class Execution {
     const { limits } = this.#parts.device;
     const size = windowSize(packed.program, this.#batch, Math.min(checked.steps, most), limits);
     const own = entries.map((entry) => packedEntry(entry, this.#parts.names));
-    for (const piece of documentPieces(lengths, this.#positions.each, most)) {
+    for (const piece of documentPieces(lengths, this.#positions.each, most, packed.program.chunk)) {
       const isLast = piece.begin + piece.count === checked.steps;
       const timed = isLast ? own : own.filter((entry) => timeIndex(entry) >= 0);
       yield* this.#packedPiece(packed, checked, piece, wantedOf(piece, where, size), timed, most);
@@ -289,10 +289,11 @@ export class Execution {
     entries: readonly OutputEntry[],
     most: number,
   ): AsyncGenerator<SubmittedDocuments> {
-    const { begin, count, longest, tables, taken } = piece;
+    const { begin, count, longest, documents, tables, taken } = piece;
     const numbers = (window: Wanted | undefined): RunNumbers => {
       const tailCount = window?.at.length ?? 1;
-      return { batch: this.#batch, steps: count, pos: 0, tailBegin: 0, tailCount, longest };
+      const window_ = { tailBegin: 0, tailCount };
+      return { batch: this.#batch, steps: count, pos: 0, ...window_, longest, documents };
     };
     const { parity } = this.#arenas;
     const run = numbers(first);

@@ -16,6 +16,8 @@ export interface RunNumbers {
   readonly tailCount: number;
   /** A packed program's: no document of the piece has more steps. */
   readonly longest?: number;
+  /** A packed program's: no more documents have steps in the piece. */
+  readonly documents?: number;
 }
 
 /** What a manifest calls the batch and the steps: the sizes of those axes in its inputs. `pos` and `tail_…` are fixed names. */
@@ -58,10 +60,11 @@ export function axisNames(manifest: Manifest): AxisNames {
 /** What the runtime supplies, in the order of the first slots. */
 export function supplied(run: RunNumbers): readonly number[] {
   const { batch, steps, pos, tailBegin, tailCount, longest = steps } = run;
-  return [batch, steps, pos, tailBegin, tailCount, longest];
+  const { documents = Math.min(batch, steps) } = run;
+  return [batch, steps, pos, tailBegin, tailCount, longest, documents];
 }
 
-const SUPPLIED = 6;
+const SUPPLIED = 7;
 
 export class Numbers {
   readonly #slots: ReadonlyMap<string, number>;
@@ -71,7 +74,7 @@ export class Numbers {
   readonly #sources = new Map<number, ReadonlySet<number>>();
 
   constructor(names: AxisNames, entries: readonly NumberEntry[]) {
-    const supplied = [names.batch, names.steps, "pos", "tail_begin", "tail_count", "longest"];
+    const supplied = [names.batch, names.steps, "pos", "tail_begin", "tail_count", "longest", "documents"];
     const slots = new Map(supplied.map((name, slot) => [name, slot]));
     this.#slots = slots;
     this.#derived = entries.flatMap(({ name, value }) => {

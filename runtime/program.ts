@@ -45,6 +45,8 @@ export class PreparedProgram {
   readonly numbers: Numbers;
   /** Whether results depend on how many steps came before. */
   readonly isPositional: boolean;
+  /** Steps a chunk of documents, where it cuts them. */
+  readonly chunk: number | undefined;
   readonly body: PreparedPart;
   readonly tail: PreparedPart;
   readonly #scratch: readonly { readonly id: string; readonly bytes: Evaluate }[];
@@ -55,6 +57,7 @@ export class PreparedProgram {
   constructor(name: string, program: Program, names: AxisNames, pipelines: ReadonlyMap<string, Pipeline>) {
     this.name = name;
     this.isPositional = program.positional === true;
+    this.chunk = program.chunk;
     this.numbers = new Numbers(names, program.numbers);
     this.#scratch = program.scratch.map(({ id, bytes }) => ({ id, bytes: this.numbers.compile(bytes) }));
     const scratch = new Set(program.scratch.map(({ id }) => id));

@@ -77,6 +77,7 @@ const program = v.object({
   scratch: v.array(v.object({ id: name, bytes: dim })),
   body: v.array(dispatch),
   tail: v.array(dispatch),
+  chunk: v.exactOptional(count),
   positional: v.exactOptional(v.boolean()),
 });
 

@@ -38,9 +38,11 @@ export function operands(operation: Operation): readonly NodeId[] {
     case "rename":
     case "slice":
     case "window":
-    case "chunk":
-    case "unchunk":
       return [operation.arg];
+    case "chunk":
+      return [operation.arg, ...given(operation.chunkTable)];
+    case "unchunk":
+      return [operation.arg, ...given(operation.stepTable), ...given(operation.chunkTable)];
     case "concat":
       return operation.parts;
   }
@@ -101,11 +103,20 @@ export function withReferences(op: Operation, { node: at, param, state }: Refere
     case "window":
       return { kind: "window", arg: at(op.arg), from: op.from, to: op.to, offset: op.offset };
     case "chunk": {
-      const { kind, of, chunks, steps, past } = op;
-      return { kind, arg: at(op.arg), of, chunks, steps, ...(past === undefined ? {} : { past }) };
+      const { kind, of, chunks, steps, past, chunkTable } = op;
+      return {
+        ...{ kind, arg: at(op.arg), of, chunks, steps, ...(past === undefined ? {} : { past }) },
+        ...(chunkTable === undefined ? {} : { chunkTable: at(chunkTable) }),
+      };
     }
-    case "unchunk":
-      return { kind: "unchunk", arg: at(op.arg), of: op.of, chunks: op.chunks, steps: op.steps };
+    case "unchunk": {
+      const { kind, of, chunks, steps, stepTable, chunkTable } = op;
+      return {
+        ...{ kind, arg: at(op.arg), of, chunks, steps },
+        ...(stepTable === undefined ? {} : { stepTable: at(stepTable) }),
+        ...(chunkTable === undefined ? {} : { chunkTable: at(chunkTable) }),
+      };
+    }
     case "concat":
       return { kind: "concat", parts: op.parts.map(at), axis: op.axis };
   }

@@ -210,10 +210,10 @@ function printOperation(node: Node, context: PrintContext): string {
       return `${ref(node.arg)}[${node.from} at ${node.offset} -> ${node.to}]`;
     case "chunk": {
       const past = node.past === undefined ? "" : `, past the end ${printNumber(node.past)}`;
-      return `${ref(node.arg)}[${node.of} -> (${node.chunks}, ${node.steps})${past}]`;
+      return `${ref(node.arg)}[${node.of} -> (${node.chunks}, ${node.steps})${past}]${within(node.chunkTable)}`;
     }
     case "unchunk":
-      return `${ref(node.arg)}[(${node.chunks}, ${node.steps}) -> ${node.of}]`;
+      return `${ref(node.arg)}[(${node.chunks}, ${node.steps}) -> ${node.of}]${within(node.stepTable)}`;
     case "prev":
       return `prev(${nameOf(node.state, context)})${within(node.steps)}`;
     case "continuous":

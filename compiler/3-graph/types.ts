@@ -154,6 +154,8 @@ export type Operation =
   /**
    * A time axis cut in two: coordinates (i, j) of `chunks` and `steps` read coordinate i·size(steps) + j of `of`. Past the
    * end there is `past`, or, without it, the last coordinate again. A value without the axis is `past` there all the same.
+   * In a packed program each document has chunks of its own, as `chunkTable` says: index[chunks, field] with the fields of
+   * `ChunkField` (runtime/bundle-format.ts).
    */
   | {
       readonly kind: "chunk";
@@ -162,14 +164,20 @@ export type Operation =
       readonly chunks: AxisId;
       readonly steps: AxisId;
       readonly past?: number;
+      readonly chunkTable?: NodeId;
     }
-  /** The way back: coordinate t of `of` reads chunk t / size(steps), step t mod size(steps). */
+  /**
+   * The way back: coordinate t of `of` reads chunk t / size(steps), step t mod size(steps). In a packed program it reads its
+   * document's chunks, which `stepTable`, index[of, field], says of each step (`StepField`), and `chunkTable` the other way.
+   */
   | {
       readonly kind: "unchunk";
       readonly arg: NodeId;
       readonly of: AxisId;
       readonly chunks: AxisId;
       readonly steps: AxisId;
+      readonly stepTable?: NodeId;
+      readonly chunkTable?: NodeId;
     }
   /** The value that a state had one step earlier: its carried value or `init` at a document's start. */
   | { readonly kind: "prev"; readonly state: StateId; readonly steps?: NodeId }

@@ -141,6 +141,11 @@ export function checkOperation(node: Node, validation: Validation): TensorType {
       needFresh(validation, what, node.arg, gone, come);
       if (node.kind === "chunk" && node.past !== undefined && arg.scalar !== "f32")
         fail(what, `${arg.scalar} past the end`);
+      needSteps(validation, what, node.chunkTable, chunks);
+      if (node.kind === "unchunk") {
+        needSteps(validation, what, node.stepTable, of);
+        if ((node.stepTable === undefined) !== (node.chunkTable === undefined)) fail(what, "has one table of two");
+      }
       return { scalar: arg.scalar, axes: [...arg.axes.filter((a) => !gone.includes(a)), ...come] };
     }
     case "prev":

@@ -28,6 +28,9 @@ import { TAIL_COUNT, timeAxis } from "./programs.js";
 /** The run-time number of steps that no document of a piece has more of. */
 export const LONGEST = "longest";
 
+/** The run-time number that no more documents have steps in a piece than. */
+export const DOCUMENTS = "documents";
+
 /** What a model has that cannot be told apart by documents. */
 export interface Obstacle {
   readonly what: string;

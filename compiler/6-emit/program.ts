@@ -1,12 +1,19 @@
 /** Programs: lowered kernels with their buffers placed, as dispatches of the manifest. */
 import { InternalError } from "../diagnostics/internal-error.js";
-import { isPacked, LONGEST } from "../4-passes/packed.js";
+import { DOCUMENTS, isPacked, LONGEST } from "../4-passes/packed.js";
 import { TAIL_COUNT, TAIL_BEGIN } from "../4-passes/programs.js";
-import type { Graph } from "../3-graph/types.js";
-import { axisSize, bufferKey, bytes, type Tensor } from "../5-kernel/lower/buffers.js";
+import type { Axis, AxisId, Graph } from "../3-graph/types.js";
+import { axisSize, bufferKey, bytes, constantSize, type Tensor } from "../5-kernel/lower/buffers.js";
 import type { LoweredGroup, LoweredKernel } from "../5-kernel/lower/index.js";
 import type { BoundBuffer } from "../5-kernel/lower/scope.js";
-import type { BufferRange, Dim, Dispatch, NumberEntry, Program } from "../../runtime/bundle-format.js";
+import {
+  PACKED_INPUTS,
+  type BufferRange,
+  type Dim,
+  type Dispatch,
+  type NumberEntry,
+  type Program,
+} from "../../runtime/bundle-format.js";
 import type { ConstantPlan } from "./constants.js";
 import { planScratch, type Life } from "./scratch.js";
 import type { ShaderTable } from "./shaders.js";
@@ -25,7 +32,7 @@ export interface ProgramVariant {
   readonly groups: readonly LoweredGroup[];
   /** When it is the one; the last has no condition: it is the one when no other is. */
   readonly when?: Dim;
-  /** Over the batch alone: 0 where no length makes it the one, so that it needs no memory. */
+  /** Where this is 0 it needs no memory, however the run's other numbers are. */
   readonly ever?: Dim;
 }
 
@@ -41,6 +48,7 @@ export function emitProgram({ variants, constants, states, shaders }: ProgramPar
   const numbers = numbersOf(variants);
   const names = numbers.map((number) => number.name);
   const single = variants.length === 1;
+  const chunk = documentChunk(variants);
   const made = variants.map((variant, k) => {
     const placed = partition(variant);
     const { slots, slotOf } = planScratch(livesOf(placed));
@@ -71,6 +79,7 @@ export function emitProgram({ variants, constants, states, shaders }: ProgramPar
     scratch: overlaid(made.map(({ scratch }) => scratch)),
     body: made.flatMap(({ body }) => body),
     tail: made.flatMap(({ tail }) => tail),
+    ...(chunk !== undefined && { chunk }),
     ...(variants.some(({ graph }) => isPositional(graph)) && { positional: true }),
   };
 }
@@ -89,8 +98,11 @@ const both = (p: Dim | undefined, q: Dim | undefined): Dim | undefined =>
 
 /** Whether some value depends on how many steps came before: `pos(t)`. */
 function isPositional({ axes, nodes }: Graph): boolean {
-  return nodes.some((node) => node.kind === "coordinate" && axes.get(node.axis)?.role === "time");
+  return nodes.some((node) => node.kind === "coordinate" && isTime(axes.get(node.axis)));
 }
+
+/** Not its chunks, or the steps within one. */
+const isTime = (axis: Axis | undefined): boolean => axis?.role === "time" && axis.cut === undefined;
 
 /** The runtime's numbers first, then those that kernels compute from them. */
 function numbersOf(variants: readonly ProgramVariant[]): readonly NumberEntry[] {
@@ -101,13 +113,12 @@ function numbersOf(variants: readonly ProgramVariant[]): readonly NumberEntry[] 
       if (typeof size === "number") continue;
       if (cut?.part !== "chunks") names.add(size.runtime);
       else {
-        const value = ["^/", axisSize(graph, cut.of), axisSize(graph, cut.steps)] as const;
-        computed.push({ name: size.runtime, value });
+        computed.push({ name: size.runtime, value: chunkCount(graph, cut) });
       }
     }
   names.delete(TAIL_COUNT);
-  const longest = variants.some(({ graph }) => isPacked(graph)) ? [LONGEST] : [];
-  const supplied = [...names, "pos", TAIL_BEGIN, TAIL_COUNT, ...longest];
+  const packed = variants.some(({ graph }) => isPacked(graph)) ? [LONGEST, DOCUMENTS] : [];
+  const supplied = [...names, "pos", TAIL_BEGIN, TAIL_COUNT, ...packed];
   const given = supplied.map((name): NumberEntry => ({ name }));
   const pick = variants.reduceRight<Dim>(
     (rest, { when }, k) => (when === undefined ? k : ["?", when, k, rest]),
@@ -125,6 +136,22 @@ function numbersOf(variants: readonly ProgramVariant[]): readonly NumberEntry[] 
             throw new InternalError("emit", `${number.name} stands for two numbers of one program`);
         }
   return entries;
+}
+
+/** The chunks of time; where each document has its own, no fewer than there are. */
+function chunkCount(graph: Graph, cut: { readonly of: AxisId; readonly steps: AxisId }): Dim {
+  const [time, steps] = [axisSize(graph, cut.of), axisSize(graph, cut.steps)];
+  return isPacked(graph) ? ["+", ["/", time, steps], DOCUMENTS] : ["^/", time, steps];
+}
+
+/** Steps a chunk of documents, where a program cuts them. */
+function documentChunk(variants: readonly ProgramVariant[]): number | undefined {
+  for (const { graph } of variants) {
+    const chunks = graph.inputs.find(({ name }) => name === PACKED_INPUTS.chunks)?.axes[0];
+    const cut = chunks === undefined ? undefined : graph.axes.get(chunks)?.cut;
+    if (cut?.part === "chunks") return constantSize(graph, cut.steps);
+  }
+  return undefined;
 }
 
 /** The tail: kernels over the window's positions, and those that write outputs and nothing that the body reads, where there is a window at all. */

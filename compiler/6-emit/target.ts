@@ -34,7 +34,7 @@ export interface EmittedProgram {
   readonly name: "load" | "prefill" | "step" | "packed";
   /** Of several of one name, the first whose condition holds at the sizes of a run is the one; the last has none. */
   readonly when?: Dim;
-  /** Over the batch alone: 0 where no length makes it the one. */
+  /** Where this is 0 it needs no memory. */
   readonly ever?: Dim;
   readonly graph: Graph;
   readonly fusion: Fusion;
@@ -70,12 +70,14 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
   };
   const inTime: FusionOptions = { inlineDots: 0, alongside: false };
   const oneStep: FusionOptions = { inlineDots: INLINE_DOTS_IN_STEP, alongside: true };
-  const prefills = prefillVariants(programs.prefill, options.schedule).map(({ graph, ...when }) => ({
-    ...prepare("prefill", graph, inTime),
-    ...when,
-  }));
+  const variantsOf = (name: EmittedProgram["name"], program: Graph): readonly EmittedProgram[] =>
+    prefillVariants(program, options.schedule).map(({ graph, ...when }) => ({
+      ...prepare(name, graph, inTime),
+      ...when,
+    }));
+  const prefills = variantsOf("prefill", programs.prefill);
   const step = programs.step && prepare("step", programs.step, oneStep);
-  const packed = programs.packed && prepare("packed", programs.packed, inTime);
+  const packed = programs.packed && variantsOf("packed", programs.packed);
   const load = programs.load && prepare("load", programs.load, inTime);
 
   const derived = new Set(programs.load?.outputs.map((output) => output.name));
@@ -90,7 +92,7 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     emitProgram({ variants, constants, states, shaders });
   const prefillEntry = emit(prefills);
   const stepEntry = step && emit([step]);
-  const packedEntry = packed && emit([packed]);
+  const packedEntry = packed && emit(packed);
   const loadEntry = load
     ? emitLoad({ groups: load.groups, constants, shaders })
     : { numbers: [], scratch: [], body: [], tail: [] };
@@ -111,7 +113,7 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     ...(stepEntry && { step: stepEntry }),
     ...(packedEntry && { packed: packedEntry }),
   };
-  const all = [...prefills, step, packed, load].filter((program) => program !== undefined);
+  const all = [...prefills, step, ...(packed ?? []), load].filter((program) => program !== undefined);
   return { entry, files: shaders.files, kernels: shaders.kernels, programs: all };
 }
 

@@ -1,7 +1,7 @@
 /** Packed programs: what `prev`, convolutions, flips and states are where time holds several documents one after the other. */
 import { InternalError } from "../diagnostics/internal-error.js";
 import type { AxisId, Documents, NodeId, State } from "../3-graph/types.js";
-import { SpanField, StepField } from "../../runtime/bundle-format.js";
+import { ChunkField, SpanField, StepField } from "../../runtime/bundle-format.js";
 import { copier } from "./nest.js";
 import type { Scope } from "./run.js";
 import { allocate, at, strideOf, type View } from "./view.js";
@@ -57,6 +57,25 @@ export function earlier(
 export function mirrored(steps: NodeId, scope: Scope): (step: number) => number {
   const field = rows(steps, scope);
   return (step) => field(step, StepField.begin) + field(step, StepField.last) - step;
+}
+
+/** A chunk's first step, and the one behind its last. */
+export function chunkRanges(
+  table: NodeId,
+  scope: Scope,
+): (chunk: number) => { readonly first: number; readonly end: number } {
+  const field = rows(table, scope);
+  return (chunk) => ({ first: field(chunk, ChunkField.first), end: field(chunk, ChunkField.end) });
+}
+
+/** Where a step lies in its document's chunks of `size` steps. */
+export function chunkPlaces(
+  table: NodeId,
+  size: number,
+  scope: Scope,
+): (t: number) => { readonly chunk: number; readonly step: number } {
+  const field = rows(table, scope);
+  return (t) => ({ chunk: field(t, StepField.chunk), step: (t - field(t, StepField.begin)) % size });
 }
 
 /** What each document carries out: its last values, and of what it carried in as much as it has too few steps for. */

@@ -6,7 +6,7 @@
 import { InternalError } from "../diagnostics/internal-error.js";
 import type { AxisId, NodeId } from "../3-graph/types.js";
 import { COMPLEX, type ComplexFn, type Result } from "./complex.js";
-import { earlier, mirrored } from "./documents.js";
+import { chunkPlaces, chunkRanges, earlier, mirrored } from "./documents.js";
 import { copier, nest, type Body } from "./nest.js";
 import type { Item } from "./plan.js";
 import { REAL } from "./real.js";
@@ -317,17 +317,19 @@ function fillChunk(item: Of<"chunk">, out: View, scope: Scope): Fill {
   const { of, chunks, steps, past } = item;
   const arg = scope.view(item.arg);
   const rest = item.type.axes.filter((axis) => axis !== chunks && axis !== steps);
-  const [size, total] = [scope.sizeOf(steps), scope.sizeOf(of)];
-  const places = Array.from({ length: scope.sizeOf(chunks) * size }, (_, k) => {
-    const target = at(at(out, chunks, Math.floor(k / size)), steps, k % size);
+  const size = scope.sizeOf(steps);
+  const range = item.chunkTable === undefined ? undefined : chunkRanges(item.chunkTable, scope);
+  const total = scope.sizeOf(of);
+  const copy = (chunk: number, step: number): void => {
+    const { first, end } = range?.(chunk) ?? { first: chunk * size, end: total };
     const source =
-      k >= total && past !== undefined
+      first + step >= end && past !== undefined
         ? constant(past, item.type.scalar)
-        : at(arg, of, Math.min(k, total - 1));
-    return copier(rest, target, source, scope.sizeOf);
-  });
+        : at(arg, of, Math.max(0, Math.min(first + step, end - 1)));
+    copier(rest, at(at(out, chunks, chunk), steps, step), source, scope.sizeOf)(0);
+  };
   return () => {
-    for (const copy of places) copy(0);
+    for (let k = 0; k < scope.sizeOf(chunks) * size; k++) copy(Math.floor(k / size), k % size);
   };
 }
 
@@ -336,11 +338,13 @@ function fillUnchunk(item: Of<"unchunk">, out: View, scope: Scope): Fill {
   const arg = scope.view(item.arg);
   const rest = item.type.axes.filter((axis) => axis !== of);
   const size = scope.sizeOf(steps);
-  const places = Array.from({ length: scope.sizeOf(of) }, (_, t) =>
-    copier(rest, at(out, of, t), at(at(arg, chunks, Math.floor(t / size)), steps, t % size), scope.sizeOf),
-  );
+  const { stepTable } = item;
+  const placeOf = stepTable === undefined ? undefined : chunkPlaces(stepTable, size, scope);
   return () => {
-    for (const copy of places) copy(0);
+    for (let t = 0; t < scope.sizeOf(of); t++) {
+      const { chunk, step } = placeOf?.(t) ?? { chunk: Math.floor(t / size), step: t % size };
+      copier(rest, at(out, of, t), at(at(arg, chunks, chunk), steps, step), scope.sizeOf)(0);
+    }
   };
 }
 

@@ -37,8 +37,8 @@ export function resolveSizes(
     if (size === undefined) throw new Error(`interpret: no axis \`${axis}\``);
     if (typeof size === "number") return size;
     const cut = graph.axes.get(axis)?.cut;
-    if (cut?.part === "chunks") return Math.ceil(sizeOf(cut.of) / sizeOf(cut.steps));
     const known = numbers.get(size.runtime);
+    if (known === undefined && cut?.part === "chunks") return Math.ceil(sizeOf(cut.of) / sizeOf(cut.steps));
     if (known === undefined)
       throw new Error(`interpret: the size of \`${size.runtime}\` is in neither inputs nor sizes`);
     return known;

@@ -2,13 +2,9 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { runPasses } from "../../compiler/4-passes/index.js";
-import { LONGEST } from "../../compiler/4-passes/packed.js";
-import { TAIL_BEGIN, TAIL_COUNT } from "../../compiler/4-passes/programs.js";
 import { createSink } from "../../compiler/diagnostics/sink.js";
 import { interpret, type Values } from "../../compiler/interpret/index.js";
-import { PACKED_INPUTS } from "../../runtime/bundle-format.js";
-import { documentPieces } from "../../runtime/documents.js";
-import { drawParams, oneByOne, packedInputs, type OneByOne } from "../support/documents.js";
+import { drawParams, oneByOne, packedInputs, packedRun, type OneByOne } from "../support/documents.js";
 import { graphOf } from "../support/elaborated.js";
 import { expectClose } from "../support/expect-close.js";
 import { DOCUMENT_MODELS } from "../support/document-models.js";
@@ -17,25 +13,6 @@ import { RECURRENCES } from "../support/recurrences.js";
 
 const LENGTHS = [3, 1, 0, 6, 2];
 const CONTINUED = [1, 4, 2, 0, 5];
-
-/** What the runtime tells the packed program of one call. */
-function packedRun(lengths: readonly number[], positions: readonly number[]) {
-  const [piece] = documentPieces(lengths, positions, Infinity);
-  assert.ok(piece);
-  const { count, tables, longest } = piece;
-  const rows = (name: string): number => (name === PACKED_INPUTS.steps ? count : lengths.length);
-  const inputs = Object.fromEntries(
-    [...tables].map(([name, data]): [string, Values] => [
-      name,
-      { shape: [rows(name), data.length / rows(name)], data },
-    ]),
-  );
-  const wanted = { shape: [count], data: Array.from({ length: count }, (_, i) => i) };
-  return {
-    inputs: { ...inputs, [PACKED_INPUTS.wanted]: wanted },
-    sizes: { [TAIL_BEGIN]: 0, [TAIL_COUNT]: count, [LONGEST]: longest, b: lengths.length },
-  };
-}
 
 const FAMILIES = new URL("../families/sources/", import.meta.url);
 const SOURCES = [

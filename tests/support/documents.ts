@@ -1,8 +1,12 @@
 /** Documents one by one: what a packed run must give, by the oracle's plain runs of each document alone. */
 import assert from "node:assert/strict";
 import type { AxisId, Graph } from "../../compiler/3-graph/types.js";
+import { DOCUMENTS, LONGEST } from "../../compiler/4-passes/packed.js";
+import { TAIL_BEGIN, TAIL_COUNT } from "../../compiler/4-passes/programs.js";
 import { dimensionsOf } from "../../compiler/interpret/sizes.js";
 import { interpret, type InterpretOptions, type Values } from "../../compiler/interpret/index.js";
+import { ChunkField, PACKED_INPUTS, SpanField, StepField } from "../../runtime/bundle-format.js";
+import { documentPieces } from "../../runtime/documents.js";
 import type { Random } from "./random.js";
 
 export type Given = Readonly<Record<string, Values>>;
@@ -90,6 +94,37 @@ export interface OneByOne {
   readonly states: ReadonlyMap<string, number[]>;
   /** To go on from. */
   readonly carried: readonly Pick<InterpretOptions, "states" | "positions">[];
+}
+
+/** What the runtime tells the packed program of one call; `chunk`: of one that cuts documents, its steps a chunk. */
+export function packedRun(
+  lengths: readonly number[],
+  positions: readonly number[],
+  chunk?: number,
+): Required<Pick<InterpretOptions, "inputs" | "sizes">> {
+  const [piece] = documentPieces(lengths, positions, Infinity, chunk);
+  assert.ok(piece);
+  const { count, tables, longest, documents } = piece;
+  const fields: Readonly<Record<string, object>> = {
+    [PACKED_INPUTS.steps]: StepField,
+    [PACKED_INPUTS.spans]: SpanField,
+    [PACKED_INPUTS.chunks]: ChunkField,
+    [PACKED_INPUTS.chunkSpans]: SpanField,
+  };
+  const inputs = Object.fromEntries(
+    [...tables].map(([name, data]): [string, Values] => {
+      const width = Object.keys(fields[name] ?? {}).length;
+      return [name, { shape: [data.length / width, width], data }];
+    }),
+  );
+  const wanted = { shape: [count], data: Array.from({ length: count }, (_, i) => i) };
+  return {
+    inputs: { ...inputs, [PACKED_INPUTS.wanted]: wanted },
+    sizes: {
+      ...{ [TAIL_BEGIN]: 0, [TAIL_COUNT]: count, b: lengths.length },
+      ...{ [LONGEST]: longest, [DOCUMENTS]: documents },
+    },
+  };
 }
 
 /** Runs each document alone, a batch of one, from what it carried before. Outputs have time as their first or second dimension. */

@@ -2,7 +2,12 @@
 import type { GraphBuilder } from "../../3-graph/build.js";
 import type { AxisId, MapFn, NodeId } from "../../3-graph/types.js";
 import type { Span } from "../../diagnostics/types.js";
+import { PACKED_INPUTS } from "../../../runtime/bundle-format.js";
+import type { Cut } from "./chunks.js";
 import { GREATEST_LOG, LEAST_LOG } from "./logarithm.js";
+
+/** What cutting a time axis, and joining it again, needs to know. */
+type Ends = Pick<Cut, "of" | "chunks" | "steps" | "documents">;
 
 export class Arithmetic {
   constructor(
@@ -32,6 +37,34 @@ export class Arithmetic {
 
   dot(lhs: NodeId, rhs: NodeId, ...over: readonly AxisId[]): NodeId {
     return this.add({ kind: "dot", lhs, rhs, over });
+  }
+
+  /** A value along time in chunks; past the end of a document, and of time, there is `past`. */
+  chunk(cut: Ends, arg: NodeId, past?: number): NodeId {
+    const chunkTable = this.chunkTable(cut);
+    return this.add({
+      ...{ kind: "chunk", arg, of: cut.of, chunks: cut.chunks, steps: cut.steps },
+      ...(past === undefined ? {} : { past }),
+      ...(chunkTable === undefined ? {} : { chunkTable }),
+    });
+  }
+
+  /** The way back. */
+  unchunk(cut: Ends, arg: NodeId): NodeId {
+    const { of, chunks, steps } = cut;
+    const chunkTable = this.chunkTable(cut);
+    const joined = { kind: "unchunk", arg, of, chunks, steps } as const;
+    if (chunkTable === undefined) return this.add(joined);
+    return this.add({ ...joined, stepTable: this.input(PACKED_INPUTS.steps), chunkTable });
+  }
+
+  /** index[chunks, field], where documents have chunks of their own. */
+  chunkTable({ documents }: Ends): NodeId | undefined {
+    return documents && this.input(documents.chunks.name);
+  }
+
+  input(name: string): NodeId {
+    return this.add({ kind: "input", name });
   }
 
   /** 2 to a cumulated logarithm. */

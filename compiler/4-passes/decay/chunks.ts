@@ -1,5 +1,6 @@
 /** Time cut into chunks of a fixed number of steps, the last of which may end early. */
-import type { AxisId, Graph } from "../../3-graph/types.js";
+import { ChunkField, PACKED_INPUTS } from "../../../runtime/bundle-format.js";
+import type { AxisId, Graph, Input } from "../../3-graph/types.js";
 
 export interface Cut {
   readonly of: AxisId;
@@ -8,8 +9,19 @@ export interface Cut {
   /** A copy of `steps`: the step that another one looks back at. */
   readonly earlier: AxisId;
   readonly length: number;
+  /** In a packed program: each document is cut on its own, from its first step on. */
+  readonly documents?: DocumentChunks;
   /** Where chunks are longer than a block: the steps of a chunk, cut once more. */
   readonly blocks?: Blocks;
+}
+
+/** What the runtime says of the chunks of documents. */
+export interface DocumentChunks {
+  /** Inputs: index[chunks, field] (`ChunkField`), and index[document, field] (`SpanField`) that counts chunks. */
+  readonly chunks: Input;
+  readonly spans: Input;
+  /** One coordinate a document. */
+  readonly axis: AxisId;
 }
 
 /** Blocks of steps within a chunk. */
@@ -46,17 +58,53 @@ export function uncut(
   return undefined;
 }
 
-/** The graph with the axes of a cut of `of` into chunks of `length` steps. */
+type Free = (base: string) => AxisId;
+
+/** The graph with the axes of a cut of `of` into chunks of `length` steps: of each document, if a run holds several. */
 export function withCut(
   graph: Graph,
   of: AxisId,
   length: number,
 ): { readonly graph: Graph; readonly cut: Cut } {
-  const free = (base: string): AxisId => {
+  const free: Free = (base) => {
     let id = base as AxisId;
     for (let k = 2; graph.axes.has(id); k++) id = `${base}_${k}` as AxisId;
     return id;
   };
+  const whole = inChunks(graph, of, length, free);
+  const documents = documentChunks(graph, whole.cut.chunks, free);
+  if (documents === undefined) return whole;
+  const { chunks, spans } = documents;
+  const [, field] = chunks.axes;
+  const axes = new Map(whole.graph.axes);
+  if (field !== undefined)
+    axes.set(field, { id: field, size: Object.keys(ChunkField).length, role: "plain", spans: [] });
+  const inputs = [...graph.inputs, chunks, spans];
+  return { graph: { ...whole.graph, axes, inputs }, cut: { ...whole.cut, documents } };
+}
+
+function documentChunks(graph: Graph, chunks: AxisId, free: Free): DocumentChunks | undefined {
+  const spans = graph.inputs.find(({ name }) => name === PACKED_INPUTS.spans);
+  const [axis] = spans?.axes ?? [];
+  if (spans === undefined || axis === undefined) return undefined;
+  return {
+    chunks: {
+      name: PACKED_INPUTS.chunks,
+      scalar: "index",
+      axes: [chunks, free("chunk_field")],
+      spans: [],
+    },
+    spans: { ...spans, name: PACKED_INPUTS.chunkSpans },
+    axis,
+  };
+}
+
+function inChunks(
+  graph: Graph,
+  of: AxisId,
+  length: number,
+  free: Free,
+): { readonly graph: Graph; readonly cut: Cut } {
   const [chunks, steps, earlier] = [free(`${of}_chunk`), free(`${of}_step`), free(`${of}_step'`)];
   const spans = graph.axes.get(of)?.spans ?? [];
   const size = { runtime: `${chunks}s_${length}` };

@@ -2,6 +2,7 @@
 import type { Dim } from "../../../runtime/bundle-format.js";
 import type { Graph, StateId } from "../../3-graph/types.js";
 import { attachAll } from "../attach.js";
+import { DOCUMENTS, isPacked } from "../packed.js";
 import type { ScheduleOptions } from "../schedule.js";
 import { matrixCost, scanCosts, type Workload } from "./costs.js";
 import { decayForm, type DecayForm } from "./form.js";
@@ -11,7 +12,7 @@ import { inMatrixForm } from "./matrix-form.js";
 export interface Variant {
   readonly graph: Graph;
   readonly when?: Dim;
-  /** Over the batch alone: 0 where no length makes it the one. */
+  /** Where this is 0 it needs no memory: over the batch alone, 0 where no length makes it the one; of documents, the condition itself. */
   readonly ever?: Dim;
 }
 
@@ -112,8 +113,15 @@ function conditionOf(
   const [batch, time] = [runtimeName("batch"), runtimeName("time")];
   const most = BATCHES.find((each) => !isBetter({ ...ONE, batch: each }));
   const tooShort = LENGTHS.find((steps) => !isBetter({ ...ONE, steps }));
-  const few: Dim | undefined = batch === undefined || most === undefined ? undefined : ["<", batch, most];
+  // Of documents those count that have steps in a piece, and what each has of it.
+  const packed = isPacked(graph);
+  const sequences = packed ? DOCUMENTS : batch;
+  const few: Dim | undefined =
+    sequences === undefined || most === undefined ? undefined : ["<", sequences, most];
+  const shortest: Dim | undefined =
+    packed && tooShort !== undefined ? ["*", tooShort, DOCUMENTS] : tooShort;
   const long: Dim | undefined =
-    time === undefined || tooShort === undefined ? undefined : ["<", tooShort, time];
-  return { when: few && long ? ["&", few, long] : (few ?? long), ever: few };
+    time === undefined || shortest === undefined ? undefined : ["<", shortest, time];
+  const when: Dim | undefined = few && long ? ["&", few, long] : (few ?? long);
+  return { when, ever: packed ? when : few };
 }

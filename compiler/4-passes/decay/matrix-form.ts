@@ -61,12 +61,13 @@ export function inMatrixForm(original: Graph, forms: readonly DecayForm[], lengt
       const { form, read } = found;
       return new Builder(form, cut, context).read(node, read, partsOf(form, context));
     },
-    equation(id, equation, context) {
-      const after = made.get(id)?.after;
-      if (after !== undefined) return { kind: "discrete", value: after };
-      if (equation.kind !== "discrete")
-        throw new InternalError("matrix-form", "a continuous equation is left");
-      return { kind: "discrete", value: context.at(equation.value) };
+    equation(id, _, context) {
+      const parts = made.get(id);
+      if (parts === undefined) return undefined;
+      const { documents } = cut;
+      if (documents === undefined) return { kind: "discrete", value: parts.after };
+      const spans = context.builder.add({ kind: "input", name: documents.spans.name }, { spans: [] });
+      return { kind: "discrete", value: parts.after, documents: { axis: documents.axis, spans } };
     },
   });
 }
@@ -120,7 +121,9 @@ class Builder {
     const { graph } = this.context;
     const old = graph.nodes.find((node) => node.kind === "prev" && node.state === this.form.state.id);
     if (old === undefined) throw new InternalError("matrix-form", "a recurrence without prev");
-    return this.make.add(this.context.operation(old));
+    const operation = this.context.operation(old);
+    const steps = this.make.chunkTable(this.cut);
+    return this.make.add(operation.kind === "prev" && steps !== undefined ? { ...operation, steps } : operation);
   }
 
   /** The logarithms of the decays cumulated within each chunk, by a recurrence along its steps. */
@@ -156,7 +159,7 @@ class Builder {
       term.of === "none" ? [] : this.term(term, term.of, parts),
     );
     const sum = cutTerms.reduce((x, y) => this.make.map("add", x, y));
-    const joined = this.make.add({ kind: "unchunk", arg: sum, ...this.ends() });
+    const joined = this.make.unchunk(this.cut, sum);
     const free = read.terms.filter(({ of }) => of === "none").map((term) => this.free(term));
     const y = [joined, ...free].reduce((p, q) => this.make.map("add", p, q));
     const { name } = originOf(node);
@@ -208,13 +211,8 @@ class Builder {
 
   // Nodes.
 
-  private ends(): Pick<Cut, "of" | "chunks" | "steps"> {
-    const { of, chunks, steps } = this.cut;
-    return { of, chunks, steps };
-  }
-
   private chunk(arg: NodeId, past?: number): NodeId {
-    return this.make.add({ kind: "chunk", arg, ...this.ends(), ...(past === undefined ? {} : { past }) });
+    return this.make.chunk(this.cut, arg, past);
   }
 
   private factor({ node, as }: Factor): NodeId {

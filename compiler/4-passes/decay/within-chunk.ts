@@ -64,10 +64,9 @@ export function byPairs(
 ): readonly NodeId[] {
   const { blocks } = cut;
   if (blocks === undefined) return [pairs(make, cut, put, reading, over)];
-  const block = (arg: NodeId): NodeId =>
-    make.add({ kind: "chunk", arg, of: cut.steps, chunks: blocks.blocks, steps: blocks.steps });
-  const join = (arg: NodeId): NodeId =>
-    make.add({ kind: "unchunk", arg, of: cut.steps, chunks: blocks.blocks, steps: blocks.steps });
+  const inner = { of: cut.steps, chunks: blocks.blocks, steps: blocks.steps };
+  const block = (arg: NodeId): NodeId => make.chunk(inner, arg);
+  const join = (arg: NodeId): NodeId => make.unchunk(inner, arg);
   const { q, of, late, since, until } = reading;
   const inBlocks = { of, q: block(q), late: block(late), since: block(since), until: block(until) };
   const across = acrossBlocks(make, cut, blocks, put, { ...inBlocks, since }, over);

@@ -4,14 +4,13 @@ import { InternalError } from "../../diagnostics/internal-error.js";
 import type { Span } from "../../diagnostics/types.js";
 import type { Fusion, Group } from "../../4-passes/fuse.js";
 import { uncut } from "../../4-passes/decay/chunks.js";
-import type { AxisId, Graph, NodeId } from "../../3-graph/types.js";
+import type { AxisId, Graph, Node, NodeId } from "../../3-graph/types.js";
 import type { Schedules } from "../../4-passes/schedule.js";
-import type { ExprBuilder } from "../expr.js";
 import type { Expr, Kernel, Store } from "../types.js";
-import { axisSize, constantSize, type Tensor, type Tensors } from "./buffers.js";
+import { type Tensor, type Tensors } from "./buffers.js";
 import type { DocumentSteps } from "./documents.js";
 import { identifier, valueName } from "./names.js";
-import { scalarize, type Coordinates, type ScalarizeContext } from "./scalarize.js";
+import { scalarize, timeOf, type Coordinates, type ScalarizeContext } from "./scalarize.js";
 import type { BoundBuffer, KernelScope } from "./scope.js";
 
 /** A piece of source on one line, and where it begins: `mamba.krait:41`. */
@@ -71,18 +70,20 @@ export function scalarizeContext(
 
 /** The coordinates of a domain that has time cut in two, with that of time itself; past its end there is nothing to store. */
 function withTime(
-  graph: Graph,
-  domain: readonly AxisId[],
+  group: Group,
   at: Coordinates,
-  e: ExprBuilder,
+  inner: ScalarizeContext,
 ): { readonly at: Coordinates; readonly time?: AxisId; readonly exists?: Expr } {
-  const cut = uncut(graph, domain);
-  const [chunk, step] = [cut && at.get(cut.chunks), cut && at.get(cut.steps)];
-  if (cut === undefined || chunk === undefined || step === undefined || at.has(cut.of)) return { at };
-  const time = e.add(e.mul(chunk, constantSize(graph, cut.steps)), step);
-  const exists = e.op("lt", time, e.dim(axisSize(graph, cut.of)));
-  return { at: new Map(at).set(cut.of, time), time: cut.of, exists };
+  const { graph, scope } = inner;
+  const cut = uncut(graph, group.domain);
+  const joins = cut && [...group.members].map((id) => graph.nodes[id]).find((node) => isUnchunk(node, cut.chunks));
+  if (cut === undefined || joins?.kind !== "unchunk" || at.has(cut.of)) return { at };
+  const { time, end } = timeOf(joins, at, inner);
+  return { at: new Map(at).set(cut.of, time), time: cut.of, exists: scope.expr.op("lt", time, end) };
 }
+
+const isUnchunk = (node: Node | undefined, chunks: AxisId): boolean =>
+  node?.kind === "unchunk" && node.chunks === chunks;
 
 /** Stores of a group's values and outputs at the coordinates of its domain. */
 export function resultStores(
@@ -92,7 +93,7 @@ export function resultStores(
   inner: ScalarizeContext,
 ): readonly Store[] {
   const stores: Store[] = [];
-  const { at, time, exists } = withTime(context.graph, group.domain, domainAt, inner.scope.expr);
+  const { at, time, exists } = withTime(group, domainAt, inner);
   const put = (tensor: Tensor, id: NodeId): void => {
     const coordinates = tensor.layout.map(
       (extent) => (extent.axis && at.get(extent.axis)) ?? inner.scope.expr.u32(0),

@@ -1,5 +1,5 @@
 /** Packed programs: how states' time is divided, and where what the runtime says of it stands. */
-import { type SpanField, type StepField } from "../../../runtime/bundle-format.js";
+import { type ChunkField, type SpanField, type StepField } from "../../../runtime/bundle-format.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { AxisId, Documents, Graph, NodeId, State } from "../../3-graph/types.js";
 import type { ExprBuilder } from "../expr.js";
@@ -16,12 +16,14 @@ export function carriedAxes(state: State): readonly AxisId[] {
   return documents === undefined ? state.axes : [documents.axis, ...state.axes];
 }
 
+type Field<T> = T[keyof T];
+
 /** Where a field of a row of a table (index[row, field]) stands. */
 export function tableCoordinates(
   graph: Graph,
   table: NodeId,
   row: Expr,
-  field: (typeof StepField)[keyof typeof StepField] | (typeof SpanField)[keyof typeof SpanField],
+  field: Field<typeof StepField> | Field<typeof SpanField> | Field<typeof ChunkField>,
   e: ExprBuilder,
 ): ReadonlyMap<AxisId, Expr> {
   const [rows, fields] = graph.nodes[table]?.type.axes ?? [];
@@ -32,8 +34,9 @@ export function tableCoordinates(
   ]);
 }
 
-/** A document's first step in this run, and the one behind its last. */
+/** A document's first step in this run, and the one behind its last, along time or its chunks. */
 export interface DocumentSteps {
+  readonly along: AxisId;
   readonly document: Expr;
   readonly begin: Expr;
   readonly end: Expr;

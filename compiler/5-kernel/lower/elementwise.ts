@@ -71,7 +71,7 @@ function carriedState(context: LowerContext, id: StateId, at: Coordinates, inner
   const size = taps === undefined ? 1 : axisSize(context.graph, taps);
   const documents = documentsOf(state);
   const document = documents && at.get(documents.axis);
-  const span = documents && document && stepsOf(documents, document, inner);
+  const span = documents && document && stepsOf(documents, state.along, document, inner);
   return {
     value: state.equation.value,
     time: state.along,

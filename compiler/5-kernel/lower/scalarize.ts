@@ -3,7 +3,7 @@
  * kernel at hand computes is looked up, everything else is computed in place. This is the only meaning that the
  * operations of the graph have on the GPU.
  */
-import { StepField } from "../../../runtime/bundle-format.js";
+import { ChunkField, StepField } from "../../../runtime/bundle-format.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { AxisId, Graph, Node, NodeId, ReduceFn, StateId } from "../../3-graph/types.js";
 import { identityValue } from "../expr.js";
@@ -31,6 +31,15 @@ export interface ScalarizeContext {
 /** The node's value at `at`. */
 export function scalarize(id: NodeId, at: Coordinates, context: ScalarizeContext): Value {
   return new Scalarizer(context).value(id, at);
+}
+
+/** The time of a step of a chunk, of an axis that is cut, and the time at which the chunk's steps end. */
+export function timeOf(
+  node: Node & { kind: "unchunk" },
+  at: Coordinates,
+  context: ScalarizeContext,
+): { readonly time: Expr; readonly end: Expr } {
+  return new Scalarizer(context).timeOf(node, at);
 }
 
 class Scalarizer {
@@ -162,7 +171,11 @@ class Scalarizer {
       case "unchunk": {
         const time = this.coordinate(at, node.of, node);
         const steps = constantSize(graph, node.steps);
-        const inner = new Map(at).set(node.chunks, e.div(time, steps)).set(node.steps, e.mod(time, steps));
+        const { stepTable } = node;
+        const begin = stepTable === undefined ? e.u32(0) : this.stepField(stepTable, time, "begin");
+        const chunk =
+          stepTable === undefined ? e.div(time, steps) : this.stepField(stepTable, time, "chunk");
+        const inner = new Map(at).set(node.chunks, chunk).set(node.steps, e.mod(e.sub(time, begin), steps));
         return this.value(node.arg, inner);
       }
       case "prev":
@@ -228,14 +241,31 @@ class Scalarizer {
 
   private chunked(node: Node & { kind: "chunk" }, at: Coordinates): Value {
     const { e } = this;
-    const length = e.dim(axisSize(this.context.graph, node.of));
-    const time = e.add(
-      e.mul(this.coordinate(at, node.chunks, node), constantSize(this.context.graph, node.steps)),
-      this.coordinate(at, node.steps, node),
-    );
-    const inside = this.value(node.arg, with_(at, node.of, e.op("min", time, e.sub(length, 1))));
+    const { time, end } = this.timeOf(node, at);
+    // A chunk beyond the last document's has no steps.
+    const last = node.chunkTable === undefined ? end : e.op("max", end, e.u32(1));
+    const inside = this.value(node.arg, with_(at, node.of, e.op("min", time, e.sub(last, 1))));
     if (node.past === undefined) return inside;
-    return selectValue(e, e.op("lt", time, length), inside, { re: e.f32(node.past) });
+    return selectValue(e, e.op("lt", time, end), inside, { re: e.f32(node.past) });
+  }
+
+  /** The time of a step of a chunk, and the time at which its steps end. */
+  timeOf(
+    node: Node & { kind: "chunk" | "unchunk" },
+    at: Coordinates,
+  ): { readonly time: Expr; readonly end: Expr } {
+    const { e } = this;
+    const { graph } = this.context;
+    const [chunk, step] = [node.chunks, node.steps].map((axis) => this.coordinate(at, axis, node));
+    if (chunk === undefined || step === undefined) throw new InternalError("lower", "two axes");
+    const { chunkTable } = node;
+    if (chunkTable === undefined) {
+      const time = e.add(e.mul(chunk, constantSize(graph, node.steps)), step);
+      return { time, end: e.dim(axisSize(graph, node.of)) };
+    }
+    const field = (name: "first" | "end"): Expr =>
+      this.value(chunkTable, tableCoordinates(graph, chunkTable, chunk, ChunkField[name], e)).re;
+    return { time: e.add(field("first"), step), end: field("end") };
   }
 
   /** Σ_k w[k] · x[t − (K − 1) + k]; steps before this run come from the history, whose slot j is step j − (K − 1). */
@@ -273,7 +303,8 @@ class Scalarizer {
   /** What a packed program is told of a step. */
   private stepField(steps: NodeId, step: Expr, field: keyof typeof StepField): Expr {
     const { document } = this.context;
-    if (document !== undefined && field !== "pos") {
+    const isOwn = document?.along === this.node(steps).type.axes[0];
+    if (document !== undefined && isOwn && field !== "pos" && field !== "chunk") {
       if (field === "last") return this.e.sub(document.end, this.e.u32(1));
       return document[field];
     }

@@ -62,13 +62,15 @@ export function chunkingOf(
 ):
   | { readonly when: Dim; readonly numbers: NonNullable<LoweredKernel["numbers"]>; readonly cut: Cut }
   | undefined {
-  const steps = layout.documents === undefined ? axisSize(context.graph, layout.time) : LONGEST;
-  if (typeof steps !== "string") return undefined;
+  const steps =
+    layout.documents === undefined ? axisSize(context.graph, layout.time) : longest(context, layout);
+  if (typeof steps === "number") return undefined;
   const leads = product(layout.lead.map((axis) => axisSize(context.graph, axis)));
   const chunking = context.schedules.chunking(shapeOf(whole), leads, steps);
   if (chunking === undefined) return undefined;
   const per = [...factorsOf(leads), whole.channels].join("_");
-  const cut = { steps: `${steps}_per_chunk_${per}`, chunks: `chunks_of_${steps}_${per}` };
+  const what = factorsOf(steps).join("_");
+  const cut = { steps: `${what}_per_chunk_${per}`, chunks: `chunks_of_${what}_${per}` };
   const numbers = [
     { name: cut.steps, value: chunking.steps },
     { name: cut.chunks, value: ["^/", steps, cut.steps] as const },
@@ -78,6 +80,12 @@ export function chunkingOf(
 
 const factorsOf = (dim: Dim): readonly (string | number)[] =>
   typeof dim === "object" ? dim.slice(1).flatMap((part) => factorsOf(part as Dim)) : dim === 1 ? [] : [dim];
+
+/** Steps of the longest document, or its chunks. */
+function longest({ graph }: LowerContext, { time }: Layout): Dim {
+  const cut = graph.axes.get(time)?.cut;
+  return cut?.part === "chunks" ? ["^/", LONGEST, axisSize(graph, cut.steps)] : LONGEST;
+}
 
 export function shapeOf(
   kernel: Omit<ScanKernel, "schedule">,

@@ -286,10 +286,10 @@ class ScanLowering {
 
   /** The steps of a lead's document, in a packed program. */
   private documentOf(at: Coordinates): DocumentSteps | undefined {
-    const { documents } = this.layout;
+    const { documents, time } = this.layout;
     const document = documents && at.get(documents.axis);
     if (documents === undefined || document === undefined) return undefined;
-    return stepsOf(documents, document, scalarizeContext(this.context, this.group, this.scope));
+    return stepsOf(documents, time, document, scalarizeContext(this.context, this.group, this.scope));
   }
 
   private values(at: Coordinates, atHand?: NonNullable<ScalarizeContext["atHand"]>): ScalarizeContext {

@@ -46,7 +46,9 @@ export function lowerSequential(context: LowerContext, group: Group, scope: Kern
   const documents = documentsOf(first);
   const document = documents && outer.get(documents.axis);
   const range =
-    documents && document && stepsOf(documents, document, scalarizeContext(context, group, scope));
+    documents &&
+    document &&
+    stepsOf(documents, first.along, document, scalarizeContext(context, group, scope));
 
   /** A statement over the axes that lead and time do not fix. */
   const over = (

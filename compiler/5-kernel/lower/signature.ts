@@ -132,6 +132,7 @@ class Walk {
 /** Fields that hold operands and states: those have numbers of their own here. */
 const REFERENCES = new Set([
   ...["args", "arg", "where", "lhs", "rhs", "table", "index", "x", "w", "parts", "history", "state", "steps"],
+  ...["stepTable", "chunkTable"],
 ]);
 
 /** An operation's own fields. */
