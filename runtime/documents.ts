@@ -46,7 +46,8 @@ export function* documentPieces(
     const longest = powerOfTwo(Math.max(...taken.map(({ steps }) => steps)));
     const documents = powerOfTwo(taken.length);
     const tables = tablesOf(taken, count, lengths.length, chunk);
-    if (chunk !== undefined) tables.set(PACKED_INPUTS.chunks, chunksOf(taken, chunk, Math.floor(count / chunk) + documents));
+    if (chunk !== undefined)
+      tables.set(PACKED_INPUTS.chunks, chunksOf(taken, chunk, Math.floor(count / chunk) + documents));
     yield { begin, count, tables, longest, documents, ended, taken };
     begin += count;
   }

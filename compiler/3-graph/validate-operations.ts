@@ -144,7 +144,8 @@ export function checkOperation(node: Node, validation: Validation): TensorType {
       needSteps(validation, what, node.chunkTable, chunks);
       if (node.kind === "unchunk") {
         needSteps(validation, what, node.stepTable, of);
-        if ((node.stepTable === undefined) !== (node.chunkTable === undefined)) fail(what, "has one table of two");
+        if ((node.stepTable === undefined) !== (node.chunkTable === undefined))
+          fail(what, "has one table of two");
       }
       return { scalar: arg.scalar, axes: [...arg.axes.filter((a) => !gone.includes(a)), ...come] };
     }

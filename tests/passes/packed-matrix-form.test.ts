@@ -52,7 +52,11 @@ describe("documents in matrix form compute what they give one by one", () => {
             inputs: { ...inputs, ...run.inputs },
             ...(carried && { states: carried }),
           });
-          const close = (own: Values | undefined, data: readonly number[] | undefined, what: string): void => {
+          const close = (
+            own: Values | undefined,
+            data: readonly number[] | undefined,
+            what: string,
+          ): void => {
             assert.ok(own && data);
             expectClose(own, { shape: own.shape, data }, { tolerance: "f64", what });
           };

@@ -1,5 +1,7 @@
 /** Sequences of different lengths in one run, as callers see them: many at once, then steps, forks, snapshots; and what is refused. */
 import assert from "node:assert/strict";
+import { DOCUMENTS } from "../../compiler/4-passes/packed.js";
+import type { ScheduleOptions } from "../../compiler/4-passes/schedule.js";
 import { parseSnapshot, serializeSnapshot, type KraitError, type Session } from "../../runtime/index.js";
 import { oneByOne, packedInputs } from "../support/documents.js";
 import { graphOf } from "../support/elaborated.js";
@@ -30,30 +32,50 @@ model small {
 }
 `;
 
+/** Runs as products of matrices where documents are long enough for their chunks. */
+const OUTER = `
+axis b: batch, t: time, p = 3, n = 2
+model outer {
+  input x: f32[b, t, p]
+  input k: f32[b, t, n]
+  state S[n, p]
+  S = 0.9 * prev(S) + k * x
+  output y[b, t, p] = dot(k, S, over n)
+}
+`;
+
+const THOUSANDS: readonly (readonly [string, string, ScheduleOptions])[] = [
+  ["as scans", SMALL, {}],
+  ["as products of matrices", OUTER, { matrixChunk: 8 }],
+  // Of about 11 steps each: some pieces' documents are long enough.
+  ["either way", OUTER, { matrixChunk: 4, matrixWhen: ["<", ["*", 11, DOCUMENTS], "t"] }],
+];
+
 const refused = (code: string) => (error: unknown) => (error as KraitError).code === code;
 
 describe("sequences of different lengths in one run", () => {
-  it("a thousand of random lengths", async () => {
-    const random = seeded(31);
-    const graph = graphOf(SMALL);
-    const lengths = Array.from({ length: 1000 }, () => random.pick([0, 1, 2, 3, random.integer(4, 40)]));
-    const inputs = packedInputs(graph, lengths, random, (_, r) => r.normal());
-    const expected = oneByOne(graph, inputs, lengths);
-    const model = await modelOf(bundleOf(SMALL, { packed: true }));
-    const session = await model.session({ batch: lengths.length });
-    const given = { x: f32(inputs["x"]?.data ?? []), w: f32(inputs["w"]?.data ?? []) };
-    const { y } = await session.prefill(given, { lengths, outputs: "all" });
-    assert.ok(y);
-    expectClose(y, { shape: y.shape, data: expected.all.get("y") ?? [] }, { tolerance: "f32", what: "y" });
-    for (const [name, state] of Object.entries((await session.save()).states))
-      expectClose(
-        state,
-        { shape: state.shape, data: expected.states.get(name) ?? [] },
-        { tolerance: "f32", what: name },
-      );
-    assert.deepEqual(session.positions, lengths);
-    model.destroy();
-  });
+  for (const [how, text, schedule] of THOUSANDS)
+    it(`a thousand of random lengths, ${how}`, async () => {
+      const random = seeded(31);
+      const graph = graphOf(text);
+      const lengths = Array.from({ length: 1000 }, () => random.pick([0, 1, 2, 3, random.integer(4, 40)]));
+      const inputs = packedInputs(graph, lengths, random, (_, r) => r.normal());
+      const expected = oneByOne(graph, inputs, lengths);
+      const model = await modelOf(bundleOf(text, { packed: true, schedule }));
+      const session = await model.session({ batch: lengths.length, maxChunk: 512 });
+      const given = Object.fromEntries(Object.entries(inputs).map(([name, { data }]) => [name, f32(data)]));
+      const { y } = await session.prefill(given, { lengths, outputs: "all" });
+      assert.ok(y);
+      expectClose(y, { shape: y.shape, data: expected.all.get("y") ?? [] }, { tolerance: "f32", what: "y" });
+      for (const [name, state] of Object.entries((await session.save()).states))
+        expectClose(
+          state,
+          { shape: state.shape, data: expected.states.get(name) ?? [] },
+          { tolerance: "f32", what: name },
+        );
+      assert.deepEqual(session.positions, lengths);
+      model.destroy();
+    });
 
   it("a checkpoint's: the same as each alone, and steps after it", async () => {
     const checkpoint = checkpointFixture("mamba");

@@ -118,8 +118,7 @@ function conditionOf(
   const sequences = packed ? DOCUMENTS : batch;
   const few: Dim | undefined =
     sequences === undefined || most === undefined ? undefined : ["<", sequences, most];
-  const shortest: Dim | undefined =
-    packed && tooShort !== undefined ? ["*", tooShort, DOCUMENTS] : tooShort;
+  const shortest: Dim | undefined = packed && tooShort !== undefined ? ["*", tooShort, DOCUMENTS] : tooShort;
   const long: Dim | undefined =
     time === undefined || shortest === undefined ? undefined : ["<", shortest, time];
   const when: Dim | undefined = few && long ? ["&", few, long] : (few ?? long);

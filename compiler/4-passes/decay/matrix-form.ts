@@ -123,7 +123,9 @@ class Builder {
     if (old === undefined) throw new InternalError("matrix-form", "a recurrence without prev");
     const operation = this.context.operation(old);
     const steps = this.make.chunkTable(this.cut);
-    return this.make.add(operation.kind === "prev" && steps !== undefined ? { ...operation, steps } : operation);
+    return this.make.add(
+      operation.kind === "prev" && steps !== undefined ? { ...operation, steps } : operation,
+    );
   }
 
   /** The logarithms of the decays cumulated within each chunk, by a recurrence along its steps. */

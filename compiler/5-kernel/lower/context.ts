@@ -76,7 +76,8 @@ function withTime(
 ): { readonly at: Coordinates; readonly time?: AxisId; readonly exists?: Expr } {
   const { graph, scope } = inner;
   const cut = uncut(graph, group.domain);
-  const joins = cut && [...group.members].map((id) => graph.nodes[id]).find((node) => isUnchunk(node, cut.chunks));
+  const joins =
+    cut && [...group.members].map((id) => graph.nodes[id]).find((node) => isUnchunk(node, cut.chunks));
   if (cut === undefined || joins?.kind !== "unchunk" || at.has(cut.of)) return { at };
   const { time, end } = timeOf(joins, at, inner);
   return { at: new Map(at).set(cut.of, time), time: cut.of, exists: scope.expr.op("lt", time, end) };

@@ -173,8 +173,7 @@ class Scalarizer {
         const steps = constantSize(graph, node.steps);
         const { stepTable } = node;
         const begin = stepTable === undefined ? e.u32(0) : this.stepField(stepTable, time, "begin");
-        const chunk =
-          stepTable === undefined ? e.div(time, steps) : this.stepField(stepTable, time, "chunk");
+        const chunk = stepTable === undefined ? e.div(time, steps) : this.stepField(stepTable, time, "chunk");
         const inner = new Map(at).set(node.chunks, chunk).set(node.steps, e.mod(e.sub(time, begin), steps));
         return this.value(node.arg, inner);
       }
