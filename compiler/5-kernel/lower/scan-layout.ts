@@ -79,7 +79,7 @@ export function chunkingOf(
 }
 
 const factorsOf = (dim: Dim): readonly (string | number)[] =>
-  typeof dim === "object" ? dim.slice(1).flatMap((part) => factorsOf(part as Dim)) : dim === 1 ? [] : [dim];
+  typeof dim === "object" ? dim.slice(1).flatMap((part) => factorsOf(part)) : dim === 1 ? [] : [dim];
 
 /** Steps of the longest document, or its chunks. */
 function longest({ graph }: LowerContext, { time }: Layout): Dim {
