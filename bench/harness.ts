@@ -3,7 +3,7 @@
  * submission, each between its own timestamps, give a median.
  */
 import { create, globals } from "webgpu";
-import type { Kernel } from "../compiler/5-kernel/types.js";
+import type { Expr, Kernel } from "../compiler/5-kernel/types.js";
 import { printWgsl, type PrintedKernel } from "../compiler/5-kernel/print-wgsl.js";
 import { ExprBuilder } from "../compiler/5-kernel/expr.js";
 import { evaluateDim } from "../runtime/dim.js";
@@ -18,6 +18,16 @@ const WITHOUT_ROBUSTNESS = [
   "disable_robustness",
   "disable_workgroup_init",
   "disable_polyfills_on_integer_div_and_mod",
+  "vulkan_use_cooperative_matrix_robust_access",
+];
+
+/** What kernels here may use, where the adapter has it. */
+const FEATURES: readonly string[] = [
+  "timestamp-query",
+  "shader-f16",
+  "subgroups",
+  "subgroup-size-control",
+  "chromium-experimental-subgroup-matrix",
 ];
 
 export interface Bench {
@@ -29,7 +39,7 @@ export interface Bench {
 }
 
 export async function openBench(robust: boolean): Promise<Bench> {
-  const enabled = ["allow_unsafe_apis", ...(robust ? [] : WITHOUT_ROBUSTNESS)];
+  const enabled = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia", ...(robust ? [] : WITHOUT_ROBUSTNESS)];
   const gpu = create([
     `enable-dawn-features=${enabled.join(",")}`,
     "disable-dawn-features=timestamp_quantization",
@@ -38,7 +48,7 @@ export async function openBench(robust: boolean): Promise<Bench> {
   if (adapter === null) throw new Error("no adapter");
   const { limits } = adapter;
   const device = await adapter.requestDevice({
-    requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
+    requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[],
     requiredLimits: {
       maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
       maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
@@ -48,6 +58,7 @@ export async function openBench(robust: boolean): Promise<Bench> {
       maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
     },
   });
+  device.onuncapturederror = ({ error }) => console.error(error.message.slice(0, 1000));
   return {
     gpu,
     device,
@@ -155,7 +166,31 @@ export class Prepared {
 }
 
 /** A buffer of `count` f32 from `low` to `high`, made on the device: the clock falls while JavaScript makes numbers. */
-export async function filled(bench: Bench, count: number, low = -1, high = 1): Promise<GPUBuffer> {
+export function filled(bench: Bench, count: number, low = -1, high = 1): Promise<GPUBuffer> {
+  return fill(bench, count, "f32", (e, i) => {
+    const unit = e.div(e.op("f32", e.mod(e.add(e.mul(i, 40503), 12345), 65521)), 65521);
+    return e.add(e.mul(unit, high - low), low);
+  });
+}
+
+/** A buffer of `count` f16, an even number, from -1 to 1. */
+export function filledHalves(bench: Bench, count: number): Promise<GPUBuffer> {
+  return fill(bench, count / 2, "u32", (e, i) => {
+    // From 1/16 to 1: four exponents, and either sign.
+    const half = (k: Expr): Expr => {
+      const random = e.mod(e.add(e.mul(k, 40503), 12345), 65521);
+      return e.add(e.add(e.mod(random, 4096), 11 * 1024), e.mul(e.mod(e.div(random, 4096), 2), 32768));
+    };
+    return e.add(half(e.mul(i, 2)), e.mul(half(e.add(e.mul(i, 2), 1)), 65536));
+  });
+}
+
+async function fill(
+  bench: Bench,
+  count: number,
+  element: "f32" | "u32",
+  value: (e: ExprBuilder, i: Expr) => Expr,
+): Promise<GPUBuffer> {
   const { device } = bench;
   const buffer = device.createBuffer({
     size: 4 * count,
@@ -163,16 +198,15 @@ export async function filled(bench: Bench, count: number, low = -1, high = 1): P
   });
   const e = new ExprBuilder();
   const i = e.variable("i", "u32", "count");
-  const unit = e.div(e.op("f32", e.mod(e.add(e.mul(i, 40503), 12345), 65521)), 65521);
   const prepared = await Prepared.make(
     bench,
     {
       name: "fill",
       skeleton: "map",
       notes: [],
-      bindings: [{ name: "out", access: "read_write", element: "f32" }],
+      bindings: [{ name: "out", access: "read_write", element }],
       domain: [{ var: "i", extent: "count" }],
-      stores: [{ binding: "out", index: i, value: e.add(e.mul(unit, high - low), low) }],
+      stores: [{ binding: "out", index: i, value: value(e, i) }],
       schedule: { workgroup: 256 },
     },
     { count },

@@ -187,6 +187,7 @@ export function product(
   sizes: { readonly rows: Dim; readonly cols: Dim; readonly depth: Dim },
   schedule: ContractKernel["schedule"],
   weights: Storage = "f32",
+  inputs: Storage = "f32",
 ): ContractKernel {
   const e = new ExprBuilder();
   const [row, col, k] = [
@@ -197,7 +198,7 @@ export function product(
   return {
     name: "product",
     skeleton: "contract",
-    bindings: [read("x"), read("w", weights), written("y")],
+    bindings: [read("x", inputs), read("w", weights), written("y")],
     notes: [],
     batch: 1,
     ...sizes,

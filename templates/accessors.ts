@@ -8,6 +8,8 @@ export interface BindingDeclaration {
   readonly name: string;
   readonly access: "read" | "read_write";
   readonly element: Element;
+  /** Read by whole words of 16 bytes alone: four f32, or eight of 16 bits. */
+  readonly wide?: boolean;
 }
 
 /** f16 and bf16 lie in pairs in a u32, the first in the low half. */
@@ -18,9 +20,11 @@ export function declareBindings(numbers: readonly string[], bindings: readonly B
   const members = (numbers.length === 0 ? ["unused"] : numbers).map(
     (number) => code`  ${name(number)}: u32,`,
   );
-  const lines = bindings.map(({ name: binding, access, element: of }, i) => {
+  const lines = bindings.map(({ name: binding, access, element: of, wide = false }, i) => {
     const mode = access === "read" ? name("read") : name("read_write");
-    return code`@group(0) @binding(${i + 1}) var<storage, ${mode}> ${name(binding)}: array<${name(of === "f32" ? "f32" : "u32")}>;`;
+    const scalar = of === "f32" ? "f32" : "u32";
+    const type = wide ? `vec4${scalar.charAt(0)}` : scalar;
+    return code`@group(0) @binding(${i + 1}) var<storage, ${mode}> ${name(binding)}: array<${name(type)}>;`;
   });
   return code`
     struct Numbers {
@@ -37,7 +41,7 @@ export function declareAccessors(
   fours: ReadonlySet<string>,
 ): readonly Code[] {
   return bindings
-    .filter((binding) => isPacked(binding.element))
+    .filter((binding) => isPacked(binding.element) && binding.wide !== true)
     .flatMap((binding) => [declareOne(binding), ...(fours.has(binding.name) ? [declareFour(binding)] : [])]);
 }
 
@@ -81,6 +85,15 @@ export function loadElement(binding: BindingDeclaration, index: Wgsl<"u32">): Wg
 /** Four consecutive elements from an even index, of a packed binding. */
 export function loadFour(binding: BindingDeclaration, index: Wgsl<"u32">): Wgsl<"vec4f"> {
   return wgsl<"vec4f">`${name(fourLoader(binding.name))}(${index})`;
+}
+
+/** The whole word of a wide binding that begins at `index`: four f32, or eight elements of 16 bits. */
+export function loadWord<T extends "vec4f" | "vec4u">(
+  binding: BindingDeclaration,
+  index: Wgsl<"u32">,
+): Wgsl<T> {
+  const shift = isPacked(binding.element) ? 3 : 2;
+  return element<T>(name(binding.name), wgsl<"u32">`${index} >> ${shift}u`);
 }
 
 /** Four elements, each at an index of its own. */

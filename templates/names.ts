@@ -9,6 +9,8 @@ const WGSL_WORDS = `
   abs acos all any asin atan atan2 ceil clamp cos cosh cross degrees distance dot exp exp2 floor fma fract length log log2
   max min mix modf normalize pow radians reflect round saturate select sign sin sinh smoothstep sqrt step tan tanh trunc
   inverseSqrt ldexp frexp unpack2x16float pack2x16float workgroupBarrier storageBarrier subgroupAdd subgroupShuffleXor
+  subgroup_matrix_left subgroup_matrix_right subgroup_matrix_result subgroupMatrixLoad subgroupMatrixMultiplyAccumulate
+  subgroupMatrixStore row_major col_major
   NULL Self abstract active alignas alignof as asm asm_fragment async attribute auto await become cast catch class co_await
   co_return co_yield coherent column_major common compile compile_fragment concept const_cast consteval constexpr constinit
   crate debugger decltype delete demote demote_to_helper do dynamic_cast enum explicit export extends extern external
@@ -25,7 +27,8 @@ const SKELETON_WORDS = {
   map: "",
   reduce: "stride",
   contract: `batch row row_0 row_1 row_2 row_3 row_4 row_5 row_6 row_7 col k acc finish finish_four tile_a tile_b depth_start thread_row thread_col first_row first_col
-    lane column stride k_four k_first acc_own acc_four acc_partials`,
+    lane column stride k_four k_first acc_own acc_four acc_partials
+    stage stripes stripe stripe_row stripe_col subgroup subgroup_row subgroup_col i`,
   scan: `lead channel n t lane slot quad step step_count channel_slot channel_start tile_begin tile_end tile_start tile_next`,
   sequential: "lead t",
 } as const;

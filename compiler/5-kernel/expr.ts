@@ -260,14 +260,14 @@ export class ExprBuilder {
     return this.index.isAtMost(this.operand(a, "u32"), this.operand(b, "u32"));
   }
 
-  /** True if the index is the var named plus something even that does not depend on it: where the var is even, so is the index. */
-  isStrideOne(index: Expr, name: string): boolean {
+  /** True if the index is the var named plus a multiple of `divisor` that does not depend on it: where the var is a multiple of it, so is the index. */
+  isStrideOne(index: Expr, name: string, divisor: number): boolean {
     let found = false;
     for (const { coefficient, atoms } of this.index.toPolynomial(index).values()) {
       const [first] = atoms;
       if (first?.kind === "var" && first.name === name && atoms.length === 1 && coefficient === 1)
         found = true;
-      else if (coefficient % 2 !== 0 || atoms.some((atom) => freeVars(atom).has(name))) return false;
+      else if (coefficient % divisor !== 0 || atoms.some((atom) => freeVars(atom).has(name))) return false;
     }
     return found;
   }

@@ -8,7 +8,7 @@ import {
 } from "../../templates/accessors.js";
 import { mathDeclarations, type MathFunction, type Width } from "../../templates/kernels/math.js";
 import { KEYWORDS, Names, identifier, reservedIn } from "../../templates/names.js";
-import { comment, join, paragraphs, wgsl, name, type Code, type Wgsl } from "../../templates/wgsl.js";
+import { code, comment, join, paragraphs, wgsl, name, type Code, type Wgsl } from "../../templates/wgsl.js";
 import { ExprBuilder } from "./expr.js";
 import type { Expr, Kernel } from "./types.js";
 
@@ -19,6 +19,7 @@ export class ModuleContext {
   private readonly bindings = new Map<string, BindingDeclaration>();
   private readonly math = new Map<Width, Set<MathFunction>>();
   private readonly fours = new Set<string>();
+  private readonly extensions = new Set<string>();
 
   constructor(
     private readonly kernel: Kernel,
@@ -52,8 +53,18 @@ export class ModuleContext {
     return isPacked(binding.element);
   }
 
-  isStrideOne(index: Expr, of: string): boolean {
-    return this.builder.isStrideOne(index, of);
+  isStrideOne(index: Expr, of: string, divisor: number): boolean {
+    return this.builder.isStrideOne(index, of, divisor);
+  }
+
+  /** A WGSL extension that the shader uses. */
+  enable(extension: string): void {
+    this.extensions.add(extension);
+  }
+
+  /** Before anything reads the binding. */
+  declareWide(of: string): void {
+    this.bindings.set(of, { ...this.binding(of), wide: true });
   }
 
   usesMath(fn: MathFunction, width: Width): void {
@@ -73,6 +84,7 @@ export class ModuleContext {
       join([
         comment(identifier(this.kernel.name)),
         ...this.kernel.notes.map((note) => comment(`  ${note.text.trim()}`)),
+        ...[...this.extensions].map((extension) => code`enable ${name(extension)};`),
       ]),
       declareBindings([...this.numbers.values()], bindings),
       ...declareAccessors(bindings, this.fours),

@@ -4,7 +4,7 @@
  * out of bounds when the condition is false. What is evaluated whichever way it goes (needed.ts) is bound before it.
  */
 import { InternalError, TooInvolved } from "../diagnostics/internal-error.js";
-import { loadComponents, loadElement, loadFour } from "../../templates/accessors.js";
+import { loadComponents, loadElement, loadFour, loadWord } from "../../templates/accessors.js";
 import {
   code,
   join,
@@ -206,11 +206,18 @@ export class BlockPrinter {
 
   private load(expr: Extract<Expr, { kind: "load" }>, scope: Scope): Value {
     const binding = this.context.binding(expr.binding);
-    const four = this.consecutive(expr.index, scope);
-    if (four !== undefined && this.context.isPacked(binding)) {
-      return vectorValue(
-        loadFour(this.context.usesFours(binding), this.emit(four, withFirsts(scope)).wgsl as Wgsl<"u32">),
-      );
+    if (binding.wide === true || this.context.isPacked(binding)) {
+      const four = this.consecutive(expr.index, scope, binding.wide === true ? 4 : 2);
+      if (four !== undefined) {
+        const first = this.emit(four, withFirsts(scope)).wgsl as Wgsl<"u32">;
+        return vectorValue(
+          binding.wide === true
+            ? loadWord<"vec4f">(binding, first)
+            : loadFour(this.context.usesFours(binding), first),
+        );
+      }
+      if (binding.wide === true)
+        throw new InternalError("print-wgsl", `${binding.name} is read by whole words alone`);
     }
     const index = this.emit(expr.index, scope);
     if (index.width === 1) return scalarValue(loadElement(binding, index.wgsl as Wgsl<"u32">));
@@ -218,13 +225,13 @@ export class BlockPrinter {
     return vectorValue(loadComponents(binding, at.wgsl as Wgsl<"vec4u">));
   }
 
-  /** The index itself if it is four in a row from an even one: its var runs over four in a row, and the rest is even. */
-  private consecutive(index: Expr, scope: Scope): Expr | undefined {
+  /** The index itself if it is four in a row from a multiple of `divisor`: its var runs over four in a row, and the rest is one. */
+  private consecutive(index: Expr, scope: Scope, divisor: 2 | 4): Expr | undefined {
     const vars = [...freeVars(index)].filter((each) => tryLookUp(each, scope)?.width === 4);
     const [only] = vars;
     if (only === undefined || vars.length > 1 || tryLookUp(only, scope)?.first === undefined)
       return undefined;
-    return this.context.isStrideOne(index, only) ? index : undefined;
+    return this.context.isStrideOne(index, only, divisor) ? index : undefined;
   }
 
   private loop(expr: Extract<Expr, { kind: "loop" }>, scope: Scope): Value {

@@ -127,7 +127,7 @@ export interface ReduceKernel extends KernelBase {
 /**
  * out[batch, row, col] = Σ_k a(batch, row, k) · b(batch, col, k), then stores with the accumulator var `acc`.
  * Row, col and batch are flattened; the flat vars `row`, `col`, `batch`, `k` (u32) are what the holes may use.
- * `tiled`: workgroup-memory tiles, registers a thread. `rows`: a few rows, one subgroup-sized group of lanes a column, lanes along k.
+ * `tiled`: workgroup-memory tiles, registers a thread. `matrix`: the same on matrix units, a and b rounded to f16, sums in f32. `rows`: a few rows, one subgroup-sized group of lanes a column, lanes along k.
  */
 export interface ContractKernel extends KernelBase {
   readonly skeleton: "contract";
@@ -140,7 +140,7 @@ export interface ContractKernel extends KernelBase {
   /** Reductions over k of values of the same row, summed alongside (a norm's Σx²); vars for `stores`. Only with `rows`. */
   readonly along: readonly { readonly name: string; readonly body: Expr }[];
   readonly stores: readonly Store[];
-  readonly schedule: TiledSchedule | RowsSchedule;
+  readonly schedule: TiledSchedule | MatrixSchedule | RowsSchedule;
 }
 export interface TiledSchedule {
   readonly kind: "tiled";
@@ -149,6 +149,17 @@ export interface TiledSchedule {
   readonly tileDepth: number;
   readonly threadRows: number;
   readonly threadCols: number;
+}
+/** Multiples of 16: tiles of a workgroup, in parts of a subgroup each. */
+export interface MatrixSchedule {
+  readonly kind: "matrix";
+  readonly tileRows: number;
+  readonly tileCols: number;
+  readonly tileDepth: number;
+  readonly partRows: number;
+  readonly partCols: number;
+  /** Tiles kept in workgroup memory at once. */
+  readonly stages: 1 | 2;
 }
 export interface RowsSchedule {
   readonly kind: "rows";

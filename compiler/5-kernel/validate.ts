@@ -5,7 +5,16 @@
 import type { Dim } from "../../runtime/bundle-format.js";
 import { InternalError } from "../diagnostics/internal-error.js";
 import { freeVars, walk } from "./traverse.js";
-import type { Expr, ExprType, Extent, Kernel, ScanKernel, SequentialStatement, Store } from "./types.js";
+import type {
+  Expr,
+  ExprType,
+  Extent,
+  Kernel,
+  MatrixSchedule,
+  ScanKernel,
+  SequentialStatement,
+  Store,
+} from "./types.js";
 
 /** @param numbers names of the program's run-time numbers; left out, any name will do. */
 export function validateKernel(kernel: Kernel, numbers?: readonly string[]): void {
@@ -83,6 +92,10 @@ class Validation {
       return;
     }
     if (kernel.along.length > 0) this.fail("sums alongside need a schedule by rows");
+    if (schedule.kind === "matrix") {
+      this.matrix(schedule);
+      return;
+    }
     const { tileRows, tileCols, threadRows, threadCols } = schedule;
     for (const [tile, thread] of [
       [tileRows, threadRows],
@@ -90,6 +103,21 @@ class Validation {
     ] as const) {
       if (thread % 4 !== 0 || tile % thread !== 0)
         this.fail(`tiles of ${tile} in parts of ${thread}: parts are multiples of 4 that divide the tile`);
+    }
+  }
+
+  private matrix(schedule: MatrixSchedule): void {
+    const { tileRows, tileCols, tileDepth, partRows, partCols } = schedule;
+    for (const [whole, part] of [
+      [tileRows, partRows],
+      [tileCols, partCols],
+      [partRows, 16],
+      [partCols, 16],
+      [tileDepth, 16],
+    ] as const) {
+      this.positive("tile", part);
+      if (whole % part !== 0)
+        this.fail(`${whole} in parts of ${part}: matrix units take multiples of 16, and parts fill tiles`);
     }
   }
 

@@ -118,7 +118,7 @@ function contractSpace(kernel: Extract<Kernel, { skeleton: "contract" }>): Space
     var: name === "rows" ? "row" : name === "cols" ? "col" : name === "depth" ? "k" : "batch",
     extent: kernel[name],
   })) as [Extent, Extent, Extent, Extent];
-  const tiled = schedule.kind === "tiled";
+  const tiled = schedule.kind !== "rows";
   const [rows, cols] = tiled ? [schedule.tileRows, schedule.tileCols] : [schedule.rows ?? 1, schedule.cols];
   // Every column of `rows` reads the row by itself; tiles are shared.
   const rowCopies = tiled ? ceilDiv(kernel.cols, cols) : kernel.cols;

@@ -111,7 +111,7 @@ class Run {
   private contract(kernel: Extract<Kernel, { skeleton: "contract" }>): void {
     const { schedule } = kernel;
     const [tileRows, tileCols] =
-      schedule.kind === "tiled"
+      schedule.kind !== "rows"
         ? [schedule.tileRows, schedule.tileCols]
         : [schedule.rows ?? 1, schedule.cols];
     const [batch, row, col, k] = [

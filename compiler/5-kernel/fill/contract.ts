@@ -12,13 +12,20 @@ import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter, scalarValue, vectorValue, type Value } from "../print-block.js";
 import { walk } from "../traverse.js";
 import type { ContractKernel, Expr, RowsSchedule, TiledSchedule } from "../types.js";
+import { fillMatrix } from "./contract-matrix.js";
+import { finishElement, isWhole, readingOrder, rebuilder } from "./contract-parts.js";
 import { ceilDiv, dispatchOf, exprsOf, mapStore, printStores, productOf, type Filled } from "./printed.js";
 
 export function fillContract(kernel: ContractKernel, context: ModuleContext): Filled {
   const { schedule } = kernel;
-  return schedule.kind === "tiled"
-    ? fillTiled(kernel, schedule, context)
-    : fillRows(kernel, schedule, context);
+  switch (schedule.kind) {
+    case "tiled":
+      return fillTiled(kernel, schedule, context);
+    case "matrix":
+      return fillMatrix(kernel, schedule, context);
+    case "rows":
+      return fillRows(kernel, schedule, context);
+  }
 }
 
 function fillTiled(kernel: ContractKernel, shape: TiledSchedule, context: ModuleContext): Filled {
@@ -27,21 +34,8 @@ function fillTiled(kernel: ContractKernel, shape: TiledSchedule, context: Module
     throw new InternalError("print-wgsl", `${kernel.name}: a tiled contraction sums nothing alongside`);
   const rebuild = rebuilder(kernel, context);
   const [a, b] = [rebuild(kernel.a), rebuild(kernel.b)];
-  const stores = kernel.stores.map((store) => mapStore(store, rebuild));
   const constant = BlockPrinter.root(context, new Map(), []);
-  const finishPrinter = BlockPrinter.root(
-    context,
-    new Map(["batch", "row", "col", "acc"].map((each) => [each, scalarValue(variable(each))])),
-    exprsOf(stores),
-  );
-  const finish = guarded(printStores(context, finishPrinter, stores), [
-    isWhole(kernel.rows, shape.tileRows)
-      ? undefined
-      : wgsl<"bool">`row < ${constant.u32(builder.dim(kernel.rows))}`,
-    isWhole(kernel.cols, shape.tileCols)
-      ? undefined
-      : wgsl<"bool">`col < ${constant.u32(builder.dim(kernel.cols))}`,
-  ]);
+  const finish = finishElement(kernel, { rows: shape.tileRows, cols: shape.tileCols }, rebuild, context);
   const fetch = (of: "row" | "col", value: Expr): Fetch => fetchOf(of, value, kernel, shape, context);
   const body = contractTiled({
     shape,
@@ -91,7 +85,7 @@ function fetchOf(
     return { binding: code`let ${fours} = ${clamped};`, printer };
   };
   return {
-    along: contiguousAlong(value, "k", context) || !contiguousAlong(value, of, context) ? "depth" : "side",
+    along: readingOrder(of, value, context),
     outside: (i, first) => {
       const { binding, printer } = prepare(i, first);
       return join([binding, printer.flush()]);
@@ -217,43 +211,10 @@ function placeGroups(kernel: ContractKernel, columns: number, together: number, 
   };
 }
 
-function rebuilder(kernel: ContractKernel, context: ModuleContext): (expr: Expr) => Expr {
-  const { builder } = context;
-  builder.variable("batch", "u32", kernel.batch);
-  builder.variable("row", "u32", kernel.rows);
-  builder.variable("col", "u32", kernel.cols);
-  builder.variable("k", "u32", kernel.depth);
-  const made = new Map<Expr, Expr>();
-  return (expr) => builder.substitute(expr, new Map(), made);
-}
-
-const isWhole = (extent: ContractKernel["rows"], tile: number): boolean =>
-  typeof extent === "number" && extent % tile === 0;
-
-/** Whether neighbouring values of the var are neighbours in memory, in every load that reads along it. */
-function contiguousAlong(value: Expr, name: string, context: ModuleContext): boolean {
-  let found = false;
-  walk([value], (expr) => {
-    if (expr.kind === "load" && context.builder.strideOf(expr.index, name) === 1) found = true;
-  });
-  return found;
-}
-
 function readsPacked(value: Expr, context: ModuleContext): boolean {
   let found = false;
   walk([value], (expr) => {
     if (expr.kind === "load" && context.isPacked(context.binding(expr.binding))) found = true;
   });
   return found;
-}
-
-function guarded(body: Code, conditions: readonly (Wgsl<"bool"> | undefined)[]): Code {
-  const [first, second] = conditions.filter((each) => each !== undefined);
-  if (first === undefined) return body;
-  const condition = second === undefined ? first : binary<"bool">(first, "&&", second);
-  return code`
-    if (${condition}) {
-      ${body}
-    }
-  `;
 }

@@ -1,0 +1,249 @@
+/** Products on matrix units: tiles are brought in words of eight neighbours, which become f16. */
+import { loadWord } from "../../../templates/accessors.js";
+import {
+  contractMatrix,
+  invocationsOfMatrix,
+  matrixBytes,
+  type Eight,
+  type FetchEight,
+} from "../../../templates/kernels/contract-matrix.js";
+import { MATRIX_EXTENSIONS, WORD } from "../../../templates/subgroup-matrix.js";
+import { code, join, variable, wgsl, type Code, type Wgsl } from "../../../templates/wgsl.js";
+import { InternalError } from "../../diagnostics/internal-error.js";
+import type { ModuleContext } from "../module-context.js";
+import { BlockPrinter, scalarValue, vectorValue, type Value } from "../print-block.js";
+import { walk } from "../traverse.js";
+import type { ContractKernel, Expr, MatrixSchedule } from "../types.js";
+import { finishElement, isWhole, readingOrder, rebuilder } from "./contract-parts.js";
+import { ceilDiv, type Filled } from "./printed.js";
+
+export function fillMatrix(kernel: ContractKernel, shape: MatrixSchedule, context: ModuleContext): Filled {
+  if (kernel.along.length > 0)
+    throw new InternalError("print-wgsl", `${kernel.name}: matrix units sum nothing alongside`);
+  for (const extension of MATRIX_EXTENSIONS) context.enable(extension);
+  const rebuild = rebuilder(kernel, context);
+  const operands = [
+    operandOf("row", rebuild(kernel.a), kernel, shape, context),
+    operandOf("col", rebuild(kernel.b), kernel, shape, context),
+  ] as const;
+  const stored = kernel.stores.flatMap(({ index, value, when }) =>
+    [index, value, ...(when === undefined ? [] : [when])].map(rebuild),
+  );
+  widen(operands, stored, context);
+  const [a, b] = operands;
+  const constant = BlockPrinter.root(context, new Map(), []);
+  const body = contractMatrix({
+    shape,
+    depth: constant.u32(context.builder.dim(kernel.depth)),
+    a: fetchOf(a, context),
+    b: fetchOf(b, context),
+    finish: finishElement(kernel, { rows: shape.tileRows, cols: shape.tileCols }, rebuild, context),
+  });
+  return {
+    body,
+    workgroup: invocationsOfMatrix(shape),
+    workgroupBytes: matrixBytes(shape, { a: a.along, b: b.along }),
+    dispatch: [ceilDiv(kernel.cols, shape.tileCols), ceilDiv(kernel.rows, shape.tileRows), kernel.batch],
+  };
+}
+
+/** One side of the product, and the two coordinates that a piece of it has: eight along `run`, one of `other`. */
+interface OperandOf {
+  readonly of: "row" | "col";
+  readonly value: Expr;
+  readonly along: "depth" | "side";
+  readonly run: string;
+  readonly other: string;
+  /** Of rows (columns) and of k: how many there are, and whether tiles hold them without a rest. */
+  readonly side: { readonly extent: Expr; readonly whole: boolean };
+  readonly depth: { readonly extent: Expr; readonly whole: boolean };
+  /** Whether the run's coordinates come in whole eights. */
+  readonly eights: boolean;
+}
+
+function operandOf(
+  of: "row" | "col",
+  value: Expr,
+  kernel: ContractKernel,
+  shape: MatrixSchedule,
+  context: ModuleContext,
+): OperandOf {
+  const { builder } = context;
+  const along = readingOrder(of, value, context);
+  const sides = of === "row" ? kernel.rows : kernel.cols;
+  const tile = of === "row" ? shape.tileRows : shape.tileCols;
+  const [run, other] = along === "depth" ? ["k", of] : [of, "k"];
+  return {
+    of,
+    value,
+    along,
+    run,
+    other,
+    side: { extent: builder.dim(sides), whole: isWhole(sides, tile) },
+    depth: { extent: builder.dim(kernel.depth), whole: isWhole(kernel.depth, shape.tileDepth) },
+    eights: isWhole(along === "depth" ? kernel.depth : sides, WORD),
+  };
+}
+
+/** Bindings of which only whole words are read are declared so: one load brings 16 bytes. */
+function widen(operands: readonly OperandOf[], others: readonly Expr[], context: ModuleContext): void {
+  const wide = new Map<string, boolean>();
+  for (const operand of operands) {
+    walk([operand.value], (expr) => {
+      if (expr.kind !== "load") return;
+      const fits = readsWords(expr, operand, context);
+      wide.set(expr.binding, fits && wide.get(expr.binding) !== false);
+    });
+  }
+  walk(others, (expr) => {
+    if (expr.kind === "load") wide.set(expr.binding, false);
+  });
+  for (const [binding, is] of wide) if (is) context.declareWide(binding);
+}
+
+function readsWords(
+  load: Extract<Expr, { kind: "load" }>,
+  operand: OperandOf,
+  context: ModuleContext,
+): boolean {
+  if (!operand.eights) return false;
+  const { element } = context.binding(load.binding);
+  if (element === "f32") return context.builder.isStrideOne(load.index, operand.run, 4);
+  // As they are or not at all: what is computed with is read by fours, and bf16 is no f16.
+  return (
+    element === "f16" && load === operand.value && context.builder.isStrideOne(load.index, operand.run, WORD)
+  );
+}
+
+/** Past the edge of rows (columns) the last ones are read again; past the end of k there is zero. */
+function fetchOf(operand: OperandOf, context: ModuleContext): FetchEight {
+  const pieces = new Map<number, (k: Wgsl<"u32">) => { statements: Code; value: Eight }>();
+  return {
+    along: operand.along,
+    outside: (i, side) => {
+      const piece = prepare(operand, i, side, context);
+      pieces.set(i, piece.value);
+      return piece.outside;
+    },
+    value: (i, k) => {
+      const value = pieces.get(i);
+      if (value === undefined)
+        throw new InternalError("print-wgsl", "a piece is fetched before its rows are known");
+      return value(k);
+    },
+  };
+}
+
+interface Prepared {
+  readonly outside: Code;
+  readonly value: (k: Wgsl<"u32">) => { readonly statements: Code; readonly value: Eight };
+}
+
+function prepare(operand: OperandOf, i: number, side: Wgsl<"u32">, context: ModuleContext): Prepared {
+  const { value, of, along } = operand;
+  const asWords = isWords(value, context);
+  const sides = new Coordinates(operand, "side", `${of}_${i}`, context);
+  const ks = new Coordinates(operand, "depth", `k_${i}`, context);
+  const environment = new Map([["batch", scalarValue(variable("batch"))]]);
+  const roots = asWords === undefined ? [value] : [asWords.index];
+  const root = BlockPrinter.root(context, environment, roots);
+  const [first, second] = along === "side" ? sides.values(asWords) : [sides.one, sides.one];
+  const low = root.nested(new Map([[of, first]]));
+  const high = along === "side" ? root.nested(new Map([[of, second]])) : low;
+  const [lowK, highK] = along === "depth" ? ks.values(asWords) : [ks.one, ks.one];
+  const lowIn = low.nested(new Map([["k", lowK]]));
+  const highIn = along === "side" || asWords === undefined ? high.nested(new Map([["k", highK]])) : lowIn;
+  const read: Eight =
+    asWords === undefined
+      ? { kind: "values", low: lowIn.vec4f(value), high: highIn.vec4f(value) }
+      : { kind: "words", words: loadWord(context.binding(asWords.binding), lowIn.u32(asWords.index)) };
+  const outer = join([root.flush(), low.flush(), high.flush()]);
+  const inner = join([lowIn.flush(), highIn.flush()]);
+  return {
+    outside: join([sides.bind(side, asWords !== undefined), outer]),
+    value: (k) => ({
+      statements: join([ks.bind(k, asWords !== undefined), inner]),
+      value: operand.depth.whole ? read : zeroPastEnd(read, k, operand, context),
+    }),
+  };
+}
+
+/** The load of f16 that an operand is, where its words can go as they are. */
+function isWords(value: Expr, context: ModuleContext): Extract<Expr, { kind: "load" }> | undefined {
+  if (value.kind !== "load") return undefined;
+  const binding = context.binding(value.binding);
+  return binding.wide === true && binding.element === "f16" ? value : undefined;
+}
+
+/** A piece's coordinates along k or along its rows (columns): one, or eight from a first. */
+class Coordinates {
+  private readonly first: Wgsl<"u32">;
+  readonly fours: readonly [Wgsl<"vec4u">, Wgsl<"vec4u">];
+  private readonly isRun: boolean;
+  private readonly extent: Wgsl<"u32">;
+
+  constructor(
+    private readonly operand: OperandOf,
+    private readonly axis: "side" | "depth",
+    name: string,
+    context: ModuleContext,
+  ) {
+    this.isRun = operand.along === axis;
+    this.first = variable(context.names.take(name));
+    this.fours = [variable(context.names.take(`${name}_low`)), variable(context.names.take(`${name}_high`))];
+    this.extent = BlockPrinter.root(context, new Map(), []).u32(operand[axis].extent);
+  }
+
+  get one(): Value {
+    return scalarValue(this.first);
+  }
+
+  /** The two fours; of words, which go by their first coordinate, that. */
+  values(words: Expr | undefined): readonly [Value, Value] {
+    if (words !== undefined) return [this.one, this.one];
+    const [low, high] = this.fours;
+    if (!this.operand.eights) return [vectorValue(low), vectorValue(high)];
+    return [
+      { ...vectorValue(low), first: this.first },
+      { ...vectorValue(high), first: wgsl<"u32">`${this.first} + 4u` },
+    ];
+  }
+
+  bind(at: Wgsl<"u32">, asWords: boolean): Code {
+    const { whole } = this.operand[this.axis];
+    const { eights } = this.operand;
+    const last = this.isRun ? (eights ? WORD : undefined) : 1;
+    const clamped = whole || last === undefined ? at : wgsl<"u32">`min(${at}, ${this.extent} - ${last}u)`;
+    const first = code`let ${this.first} = ${clamped};`;
+    if (!this.isRun || asWords) return first;
+    const four = (index: number): Wgsl<"vec4u"> => {
+      const inRow =
+        index === 0
+          ? wgsl<"vec4u">`${this.first} + vec4u(0u, 1u, 2u, 3u)`
+          : wgsl<"vec4u">`${this.first} + vec4u(4u, 5u, 6u, 7u)`;
+      return whole || eights ? inRow : wgsl<"vec4u">`min(${inRow}, vec4u(${this.extent} - 1u))`;
+    };
+    return join([first, ...this.fours.map((name, index) => code`let ${name} = ${four(index)};`)]);
+  }
+}
+
+function zeroPastEnd(
+  read: Eight,
+  k: Wgsl<"u32">,
+  { along, eights, depth }: OperandOf,
+  context: ModuleContext,
+): Eight {
+  const end = BlockPrinter.root(context, new Map(), []).u32(depth.extent);
+  const exists = wgsl<"bool">`${k} < ${end}`;
+  if (read.kind === "words")
+    return { kind: "words", words: wgsl<"vec4u">`select(vec4u(0u), ${read.words}, ${exists})` };
+  const kept = (four: Wgsl<"vec4f">, offsets: Wgsl<"vec4u">): Wgsl<"vec4f"> =>
+    along === "side" || eights
+      ? wgsl<"vec4f">`select(vec4f(0.0), ${four}, ${exists})`
+      : wgsl<"vec4f">`select(vec4f(0.0), ${four}, ${k} + ${offsets} < vec4u(${end}))`;
+  return {
+    kind: "values",
+    low: kept(read.low, wgsl<"vec4u">`vec4u(0u, 1u, 2u, 3u)`),
+    high: kept(read.high, wgsl<"vec4u">`vec4u(4u, 5u, 6u, 7u)`),
+  };
+}

@@ -1,0 +1,327 @@
+/**
+ * A product on matrix units: a workgroup keeps tiles of a and b in workgroup memory, rounded to f16; a subgroup multiplies its
+ * part of them and keeps partRows × partCols sums in registers, in f32. The next tiles are on their way from memory while
+ * the present ones are multiplied. What the sums become goes through workgroup memory, row by row.
+ */
+import {
+  SUBGROUP,
+  UNIT,
+  WORD,
+  declareSum,
+  loadOperand,
+  multiplyAccumulate,
+  storeSum,
+  type Operand,
+} from "../subgroup-matrix.js";
+import {
+  call,
+  code,
+  join,
+  name,
+  nothing,
+  paragraphs,
+  variable,
+  wgsl,
+  type Code,
+  type Name,
+  type Wgsl,
+  type WgslType,
+} from "../wgsl.js";
+
+export interface MatrixShape {
+  /** Of a workgroup. */
+  readonly tileRows: number;
+  readonly tileCols: number;
+  readonly tileDepth: number;
+  /** Of a subgroup. */
+  readonly partRows: number;
+  readonly partCols: number;
+  /** Tiles kept at once: with two there is one barrier a tile, else two. */
+  readonly stages: 1 | 2;
+}
+
+/** Eight neighbours along k or along the side: f16 as they lie in memory, or f32 to be rounded when they are kept. */
+export type Eight =
+  | { readonly kind: "words"; readonly words: Wgsl<"vec4u"> }
+  | { readonly kind: "values"; readonly low: Wgsl<"vec4f">; readonly high: Wgsl<"vec4f"> };
+
+/** How an operand is read: eight neighbours at a time. */
+export interface FetchEight {
+  /** Along which its neighbours in memory lie; the tile is kept in the same order. */
+  readonly along: "depth" | "side";
+  /** Once, before the loop over k: the i-th piece's row (column), or the first of eight. */
+  readonly outside: (i: number, side: Wgsl<"u32">) => Code;
+  /** In the loop: the i-th piece at `k`, or at the eight from it. */
+  readonly value: (i: number, k: Wgsl<"u32">) => { readonly statements: Code; readonly value: Eight };
+}
+
+export interface MatrixHoles {
+  readonly shape: MatrixShape;
+  readonly depth: Wgsl<"u32">;
+  readonly a: FetchEight;
+  readonly b: FetchEight;
+  /** Evaluates and stores one element: vars batch, row, col, acc. */
+  readonly finish: Code;
+}
+
+const subgroupsOf = (shape: MatrixShape): number =>
+  (shape.tileRows / shape.partRows) * (shape.tileCols / shape.partCols);
+
+export const invocationsOfMatrix = (shape: MatrixShape): number => SUBGROUP * subgroupsOf(shape);
+
+/** Bytes of workgroup memory. */
+export function matrixBytes(
+  shape: MatrixShape,
+  along: Readonly<Record<"a" | "b", FetchEight["along"]>>,
+): number {
+  const words = (["a", "b"] as const).map((of) => {
+    const { parts, size } = layoutOf(of, along[of], shape);
+    return shape.stages * parts * size;
+  });
+  return 16 * words.reduce((a, b) => a + b) + 4 * subgroupsOf(shape) * stripeSize(shape);
+}
+
+/** How a tile lies in memory: by parts, one for each row (column) of subgroups, of lines of words. */
+interface Layout {
+  readonly part: number;
+  readonly parts: number;
+  /** Words of a line, and from one to the next: an odd number, which keeps lines apart in the banks of memory. */
+  readonly line: number;
+  readonly stride: number;
+  /** Words of a part. */
+  readonly size: number;
+}
+
+const tileOf = (of: "a" | "b", shape: MatrixShape): number => (of === "a" ? shape.tileRows : shape.tileCols);
+
+function layoutOf(of: "a" | "b", along: FetchEight["along"], shape: MatrixShape): Layout {
+  const part = of === "a" ? shape.partRows : shape.partCols;
+  const [line, lines] = along === "depth" ? [shape.tileDepth / WORD, part] : [part / WORD, shape.tileDepth];
+  const stride = line + 1;
+  return { part, parts: tileOf(of, shape) / part, line, stride, size: lines * stride };
+}
+
+export function contractMatrix(holes: MatrixHoles): Code {
+  const { shape, depth } = holes;
+  const [a, b] = [sideOf(holes.a, "a", shape), sideOf(holes.b, "b", shape)];
+  const across = shape.tileCols / shape.partCols;
+  const two = shape.stages === 2;
+  return paragraphs([
+    code`
+      ${a.memory}
+      ${b.memory}
+      var<workgroup> stripes: array<f32, ${subgroupsOf(shape) * stripeSize(shape)}>;
+    `,
+    code`
+      fn finish(batch: u32, row: u32, col: u32, acc: f32) {
+        ${holes.finish}
+      }
+    `,
+    code`
+      @compute @workgroup_size(${invocationsOfMatrix(shape)}) @subgroup_size(${SUBGROUP})
+      fn main(
+        @builtin(workgroup_id) group: vec3u,
+        @builtin(local_invocation_index) invocation: u32,
+        @builtin(subgroup_id) subgroup: u32,
+        @builtin(subgroup_invocation_id) lane: u32,
+      ) {
+        let batch = group.z;
+        let subgroup_row = subgroup / ${across}u;
+        let subgroup_col = subgroup % ${across}u;
+        ${a.declare}
+        ${b.declare}
+        ${declareSums(shape)}
+        for (var depth_start = 0u; ; depth_start += ${shape.tileDepth}u) {
+          ${two ? code`let stage = (depth_start / ${shape.tileDepth}u) & 1u;` : nothing}
+          if (depth_start < ${depth}) {
+            ${a.load}
+            ${b.load}
+          }
+          if (depth_start > 0u) {
+            ${multiply(holes)}
+          }
+          if (depth_start >= ${depth}) { break; }
+          ${two ? nothing : code`workgroupBarrier();`}
+          ${a.write}
+          ${b.write}
+          workgroupBarrier();
+        }
+        ${finishAll(shape)}
+      }
+    `,
+  ]);
+}
+
+interface Side {
+  readonly memory: Code;
+  readonly declare: Code;
+  readonly load: Code;
+  readonly write: Code;
+}
+
+function sideOf(fetch: FetchEight, of: "a" | "b", shape: MatrixShape): Side {
+  const { parts, size } = layoutOf(of, fetch.along, shape);
+  const pieces = (tileOf(of, shape) * shape.tileDepth) / WORD;
+  const count = Math.ceil(pieces / invocationsOfMatrix(shape));
+  const each = Array.from({ length: count }, (_, i) => pieceOf(fetch, of, i, shape));
+  return {
+    memory: code`var<workgroup> ${name(`tile_${of}`)}: array<array<vec4u, ${size}>, ${shape.stages * parts}>;`,
+    declare: join(each.map((piece) => piece.declare)),
+    load: join(each.map((piece) => piece.load)),
+    write: join(each.map((piece) => piece.write)),
+  };
+}
+
+/** The i-th word that an invocation brings from memory to a tile. */
+function pieceOf(fetch: FetchEight, of: "a" | "b", i: number, shape: MatrixShape): Omit<Side, "memory"> {
+  const { part, parts, line, stride } = layoutOf(of, fetch.along, shape);
+  const [tile, invocations] = [tileOf(of, shape), invocationsOfMatrix(shape)];
+  const pieces = (tile * shape.tileDepth) / WORD;
+  const named = <T extends WgslType>(what: string): Wgsl<T> => variable<T>(`${what}_${of}_${i}`);
+  const [piece, side, k, at] = [
+    named<"u32">("piece"),
+    named<"u32">("side"),
+    named<"u32">("k"),
+    named<"u32">("at"),
+  ];
+  const byDepth = fetch.along === "depth";
+  const width = (byDepth ? shape.tileDepth : tile) / WORD;
+  const [slow, fast] = [wgsl<"u32">`${piece} / ${width}u`, wgsl<"u32">`${WORD}u * (${piece} % ${width}u)`];
+  const word = byDepth
+    ? wgsl<"u32">`(${side} % ${part}u) * ${stride}u + ${k} / ${WORD}u`
+    : wgsl<"u32">`${k} * ${stride}u + (${side} / ${WORD}u) % ${line}u`;
+  const ofPart = wgsl<"u32">`${side} / ${part}u`;
+  const place = shape.stages === 2 ? wgsl<"u32">`stage * ${parts}u + ${ofPart}` : ofPart;
+  const start = of === "a" ? wgsl<"u32">`group.y * ${tile}u` : wgsl<"u32">`group.x * ${tile}u`;
+  const outside = fetch.outside(i, wgsl<"u32">`${start} + ${side}`);
+  const { statements, value } = fetch.value(i, wgsl<"u32">`depth_start + ${k}`);
+  const kept = keep(value, named<"vec4u">("next"), [named<"vec4f">("next_low"), named<"vec4f">("next_high")]);
+  const guard = (body: Code): Code =>
+    (i + 1) * invocations <= pieces
+      ? body
+      : code`
+        if (${piece} < ${pieces}u) {
+          ${body}
+        }
+      `;
+  return {
+    declare: code`
+      let ${piece} = invocation + ${i * invocations}u;
+      let ${side} = ${byDepth ? slow : fast};
+      let ${k} = ${byDepth ? fast : slow};
+      let ${at} = ${word};
+      ${outside}
+      ${kept.declare}
+    `,
+    load: guard(join([statements, kept.take])),
+    write: guard(code`${name(`tile_${of}`)}[${place}][${at}] = ${kept.words};`),
+  };
+}
+
+/** What is on its way stays in registers as it was loaded: to round it at once would be to wait for it. */
+function keep(
+  value: Eight,
+  words: Wgsl<"vec4u">,
+  [low, high]: readonly [Wgsl<"vec4f">, Wgsl<"vec4f">],
+): { readonly declare: Code; readonly take: Code; readonly words: Wgsl<"vec4u"> } {
+  if (value.kind === "words")
+    return { declare: code`var ${words} = vec4u(0u);`, take: code`${words} = ${value.words};`, words };
+  const halves = ([low, high] as const).flatMap((four) => [
+    wgsl<"u32">`pack2x16float(${four}.xy)`,
+    wgsl<"u32">`pack2x16float(${four}.zw)`,
+  ]);
+  return {
+    declare: code`
+      var ${low} = vec4f(0.0);
+      var ${high} = vec4f(0.0);
+    `,
+    take: code`
+      ${low} = ${value.low};
+      ${high} = ${value.high};
+    `,
+    words: call<"vec4u">("vec4u", halves),
+  };
+}
+
+const range = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
+
+/** A subgroup's sums of units of rows and columns. */
+const sum = (row: number, col: number): Name => name(`sum_${row}_${col}`);
+
+function declareSums({ partRows, partCols }: MatrixShape): Code {
+  return join(
+    range(partRows / UNIT).flatMap((row) => range(partCols / UNIT).map((col) => declareSum(sum(row, col)))),
+  );
+}
+
+function multiply({ shape, a, b }: MatrixHoles): Code {
+  const [rows, cols] = [range(shape.partRows / UNIT), range(shape.partCols / UNIT)];
+  const operand = (of: "a" | "b", along: FetchEight["along"], unit: number, k: number): Operand => {
+    const { parts, stride } = layoutOf(of, along, shape);
+    const own = of === "a" ? wgsl<"u32">`subgroup_row` : wgsl<"u32">`subgroup_col`;
+    const wordsInUnit = UNIT / WORD;
+    return {
+      side: of === "a" ? "left" : "right",
+      // A line of a tile is a row of a or a column of b, or else all rows or columns at one k.
+      order: (of === "a") === (along === "depth") ? "row_major" : "col_major",
+      memory: {
+        array: name(`tile_${of}`),
+        part: shape.stages === 2 ? wgsl<"u32">`(1u - stage) * ${parts}u + ${own}` : own,
+      },
+      offset:
+        along === "depth" ? unit * UNIT * stride + k * wordsInUnit : k * UNIT * stride + unit * wordsInUnit,
+      stride,
+    };
+  };
+  const [left, right] = [(i: number): Name => name(`left_${i}`), (i: number): Name => name(`right_${i}`)];
+  const steps = range(shape.tileDepth / UNIT).map(
+    (k) => code`
+      {
+        ${join(rows.map((row) => loadOperand(left(row), operand("a", a.along, row, k))))}
+        ${join(
+          cols.flatMap((col) => [
+            loadOperand(right(col), operand("b", b.along, col, k)),
+            ...rows.map((row) => multiplyAccumulate(sum(row, col), left(row), right(col))),
+          ]),
+        )}
+      }
+    `,
+  );
+  return join(steps);
+}
+
+/** Sums leave by stripes of one unit's rows: as many columns as four units have, since each stripe takes memory of its own. */
+const stripeCols = ({ partCols }: MatrixShape): number =>
+  [4, 3, 2].map((units) => units * UNIT).find((cols) => partCols % cols === 0) ?? UNIT;
+
+const stripeStride = (shape: MatrixShape): number => stripeCols(shape) + 4;
+const stripeSize = (shape: MatrixShape): number => UNIT * stripeStride(shape);
+
+function finishAll(shape: MatrixShape): Code {
+  const [cols, stride] = [stripeCols(shape), stripeStride(shape)];
+  const stripes = range(shape.partRows / UNIT).flatMap((row) =>
+    range(shape.partCols / cols).map((stripe) => ({ row, first: stripe * (cols / UNIT) })),
+  );
+  const each = stripes.map(
+    ({ row, first }, i) => code`
+      ${i > 0 ? code`workgroupBarrier();` : nothing}
+      ${join(
+        range(cols / UNIT).map((unit) =>
+          storeSum(sum(row, first + unit), name("stripes"), wgsl<"u32">`stripe + ${unit * UNIT}u`, stride),
+        ),
+      )}
+      workgroupBarrier();
+      for (var i = lane; i < ${UNIT * cols}u; i += ${SUBGROUP}u) {
+        let stripe_row = i / ${cols}u;
+        let stripe_col = i % ${cols}u;
+        finish(batch, first_row + ${row * UNIT}u + stripe_row, first_col + ${first * UNIT}u + stripe_col, stripes[stripe + stripe_row * ${stride}u + stripe_col]);
+      }
+    `,
+  );
+  return code`
+    let first_row = group.y * ${shape.tileRows}u + subgroup_row * ${shape.partRows}u;
+    let first_col = group.x * ${shape.tileCols}u + subgroup_col * ${shape.partCols}u;
+    let stripe = subgroup * ${stripeSize(shape)}u;
+    ${join(each)}
+  `;
+}
