@@ -111,9 +111,7 @@ class Run {
   private contract(kernel: Extract<Kernel, { skeleton: "contract" }>): void {
     const { schedule } = kernel;
     const [tileRows, tileCols] =
-      schedule.kind !== "rows"
-        ? [schedule.tileRows, schedule.tileCols]
-        : [schedule.rows ?? 1, schedule.cols];
+      schedule.kind !== "rows" ? [schedule.tileRows, schedule.tileCols] : [schedule.rows ?? 1, schedule.cols];
     const [batch, row, col, k] = [
       ["batch", kernel.batch],
       ["row", kernel.rows],

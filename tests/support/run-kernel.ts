@@ -5,6 +5,7 @@ import type { Kernel } from "../../compiler/5-kernel/types.js";
 import { validateKernel } from "../../compiler/5-kernel/validate.js";
 import { evaluateDim } from "../../runtime/dim.js";
 import { testDevice } from "./adapter.js";
+import { emulateMatrices, usesMatrices } from "./emulate-matrices.js";
 
 export type Buffers = Readonly<Record<string, Float32Array | Uint32Array>>;
 
@@ -52,6 +53,9 @@ async function compile(device: GPUDevice, kernel: Kernel, code: string): Promise
   return { layout, pipeline };
 }
 
+const canRun = (device: GPUDevice, code: string): boolean =>
+  !usesMatrices(code) || device.features.has("chromium-experimental-subgroup-matrix" as GPUFeatureName);
+
 /** The buffers that the kernel writes, after one run. `buffers` are left as they are. */
 export async function runKernel(
   kernel: Kernel,
@@ -61,9 +65,10 @@ export async function runKernel(
   validateKernel(kernel, Object.keys(numbers));
   const device = await testDevice();
   const printed = printWgsl(kernel, Object.keys(numbers));
+  const code = canRun(device, printed.code) ? printed.code : emulateMatrices(printed.code);
   device.pushErrorScope("validation");
-  const compiling = pipelines.get(printed.code) ?? compile(device, kernel, printed.code);
-  pipelines.set(printed.code, compiling);
+  const compiling = pipelines.get(code) ?? compile(device, kernel, code);
+  pipelines.set(code, compiling);
   const { layout, pipeline } = await compiling;
   const uniform = device.createBuffer({
     size: Math.max(16, 4 * Object.keys(numbers).length),

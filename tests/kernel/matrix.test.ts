@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { Float16Array } from "@petamoriken/float16";
+import { ExprBuilder } from "../../compiler/5-kernel/expr.js";
+import { printWgsl } from "../../compiler/5-kernel/print-wgsl.js";
+import type { ContractKernel, Expr, MatrixSchedule } from "../../compiler/5-kernel/types.js";
+import { requestDevice } from "../../src/node/adapters.js";
+import { product } from "../../bench/kernels.js";
+import { atEnd } from "../support/at-end.js";
+import { expectClose } from "../support/expect-close.js";
+import { seeded } from "../support/random.js";
+import { pack, runKernel } from "../support/run-kernel.js";
+
+const matrix = (
+  tileRows: number,
+  tileCols: number,
+  tileDepth: number,
+  partRows: number,
+  partCols: number,
+  stages: 1 | 2,
+): MatrixSchedule => ({ kind: "matrix", tileRows, tileCols, tileDepth, partRows, partCols, stages });
+
+const SCHEDULES = [
+  matrix(16, 16, 16, 16, 16, 1),
+  matrix(32, 32, 16, 16, 32, 1),
+  matrix(32, 32, 32, 32, 16, 2),
+  matrix(32, 16, 48, 16, 16, 2),
+];
+
+/** Values that f16 holds exactly, so that nothing is rounded before the sums. */
+const halves = (count: number, seed: number): Float32Array => {
+  const random = seeded(seed);
+  return Float32Array.from({ length: count }, () => Math.round(random.normal() * 16) / 16);
+};
+
+function same(what: string, got: ArrayLike<number> | undefined, expected: ArrayLike<number>): void {
+  assert(got !== undefined);
+  const shape = [expected.length];
+  expectClose({ shape, data: got }, { shape, data: expected }, { what, tolerance: "f32" });
+}
+
+/** Σ_k a(row, k) · b(col, k), in float64. */
+function multiplied(
+  [rows, cols, depth]: readonly [number, number, number],
+  a: (row: number, k: number) => number,
+  b: (col: number, k: number) => number,
+): Float64Array {
+  const sums = new Float64Array(rows * cols);
+  for (let row = 0; row < rows; row++)
+    for (let col = 0; col < cols; col++)
+      for (let k = 0; k < depth; k++) sums[row * cols + col]! += a(row, k) * b(col, k);
+  return sums;
+}
+
+describe("the contract skeleton on matrix units", () => {
+  const shapes = [
+    [1, 1, 1],
+    [5, 7, 3],
+    [33, 65, 47],
+    [17, 40, 56],
+    [64, 48, 96],
+  ] as const;
+  for (const schedule of SCHEDULES) {
+    it(`multiplies matrices by ${JSON.stringify(schedule)}`, async () => {
+      for (const shape of shapes) {
+        const [rows, cols, depth] = shape;
+        for (const [inputs, weights, known] of [
+          ["f32", "f16", true],
+          ["f32", "f16", false],
+          ["f16", "bf16", true],
+          ["f32", "f32", false],
+        ] as const) {
+          const [x, w] = [halves(rows * depth, 1), halves(cols * depth, 2)];
+          const expected = multiplied(
+            shape,
+            (r, k) => x[r * depth + k]!,
+            (c, k) => w[c * depth + k]!,
+          );
+          const sizes = known ? { rows, cols, depth } : { rows: "r", cols: "c", depth: "k" };
+          const { y } = await runKernel(
+            product(sizes, schedule, weights, inputs),
+            { r: rows, c: cols, k: depth },
+            {
+              x: inputs === "f32" ? x : pack(inputs, x),
+              w: weights === "f32" ? w : pack(weights, w),
+              y: new Float32Array(expected.length).fill(NaN),
+            },
+          );
+          same(`${shape.join("×")} ${inputs} ${weights} ${String(known)}`, y, expected);
+        }
+      }
+    });
+  }
+
+  it("reads both sides along rows and columns, in batches, by words and by what is computed", async () => {
+    const [batch, rows, cols, depth] = [3, 24, 40, 19];
+    for (const [element, scale] of [
+      ["f32", 1],
+      ["f16", 1],
+      ["f16", 2],
+    ] as const) {
+      const e = new ExprBuilder();
+      const at = (name: string): Expr => e.variable(name);
+      const a = e.load("x", e.add(e.mul(e.add(e.mul(at("batch"), depth), at("k")), rows), at("row")));
+      const b = e.load("w", e.add(e.mul(e.add(e.mul(at("batch"), depth), at("k")), cols), at("col")));
+      const kernel: ContractKernel = {
+        name: "transposed",
+        skeleton: "contract",
+        notes: [],
+        bindings: [
+          { name: "x", access: "read", element },
+          { name: "w", access: "read", element },
+          { name: "bias", access: "read", element: "f32" },
+          { name: "y", access: "read_write", element: "f32" },
+        ],
+        batch,
+        rows,
+        cols,
+        depth,
+        a: e.mul(a, scale),
+        b,
+        along: [],
+        stores: [
+          {
+            binding: "y",
+            index: e.add(e.mul(e.add(e.mul(at("batch"), rows), at("row")), cols), at("col")),
+            value: e.add(e.variable("acc", "f32"), e.load("bias", at("col"))),
+          },
+        ],
+        schedule: matrix(32, 32, 16, 16, 16, 2),
+      };
+      const x = halves(batch * rows * depth, 3);
+      const [w, bias] = [halves(batch * cols * depth, 4), halves(cols, 5)];
+      const expected = Array.from({ length: batch }, (_, i) => {
+        const sums = multiplied(
+          [rows, cols, depth],
+          (r, k) => scale * x[(i * depth + k) * rows + r]!,
+          (c, k) => w[(i * depth + k) * cols + c]!,
+        );
+        return [...sums].map((sum, j) => sum + bias[j % cols]!);
+      }).flat();
+      const { y } = await runKernel(
+        kernel,
+        {},
+        {
+          x: element === "f32" ? x : pack(element, x),
+          w: element === "f32" ? w : pack(element, w),
+          bias,
+          y: new Float32Array(expected.length),
+        },
+      );
+      same(`${element} × ${scale}`, y, expected);
+    }
+  });
+
+  it("rounds operands to f16, and sums to f32 alone", async () => {
+    const [rows, cols, depth] = [16, 16, 64];
+    const random = seeded(6);
+    const x = Float32Array.from({ length: rows * depth }, () => random.normal());
+    const w = Float32Array.from({ length: cols * depth }, () => random.normal());
+    const [x16, w16] = [new Float16Array(x), new Float16Array(w)];
+    const expected = multiplied(
+      [rows, cols, depth],
+      (r, k) => x16[r * depth + k]!,
+      (c, k) => w16[c * depth + k]!,
+    );
+    const { y } = await runKernel(
+      product({ rows, cols, depth }, matrix(16, 16, 32, 16, 16, 1)),
+      {},
+      {
+        x,
+        w,
+        y: new Float32Array(rows * cols),
+      },
+    );
+    same("y", y, expected);
+  });
+
+  it("is WGSL that Dawn takes as it stands", async () => {
+    const device = await requestDevice({ adapter: "null", unsafeApis: true });
+    atEnd(() => Promise.resolve(device.destroy()));
+    for (const schedule of SCHEDULES)
+      for (const weights of ["f32", "f16", "bf16"] as const) {
+        const { code } = printWgsl(product({ rows: "r", cols: 40, depth: 72 }, schedule, weights), ["r"]);
+        const { messages } = await device.createShaderModule({ code }).getCompilationInfo();
+        assert.deepEqual(
+          messages.map(({ message }) => message),
+          [],
+          code,
+        );
+      }
+  });
+});

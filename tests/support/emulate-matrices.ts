@@ -1,0 +1,70 @@
+/**
+ * Subgroup matrices in plain WGSL, so that a shader that multiplies on matrix units runs where there are none: the same tiles, the
+ * same addresses, each lane of 32 with eight elements of a sum. f16 operands are unpacked from the words that the shader
+ * itself has packed.
+ */
+const EMULATION = `
+struct Operand { part: u32, offset: u32, stride: u32, by_columns: bool }
+
+fn half_of(word: vec4u, i: u32) -> f32 {
+  return unpack2x16float(word[i / 2u] >> (16u * (i % 2u))).x;
+}
+
+fn place(at: Operand, row: u32, col: u32) -> vec2u {
+  let line = select(row, col, at.by_columns);
+  let along = select(col, row, at.by_columns);
+  return vec2u(at.offset + line * at.stride + along / 8u, along % 8u);
+}
+
+fn accumulate(sum: ptr<function, array<f32, 8>>, left: Operand, right: Operand, lane: u32) {
+  for (var e = 0u; e < 8u; e++) {
+    let row = (8u * lane + e) / 16u;
+    let col = (8u * lane + e) % 16u;
+    for (var k = 0u; k < 16u; k++) {
+      let a = place(left, row, k);
+      let b = place(right, k, col);
+      (*sum)[e] += half_of(tile_a[left.part][a.x], a.y) * half_of(tile_b[right.part][b.x], b.y);
+    }
+  }
+}
+
+fn store_sum(sum: ptr<function, array<f32, 8>>, offset: u32, stride: u32, lane: u32) {
+  for (var e = 0u; e < 8u; e++) {
+    stripes[offset + (8u * lane + e) / 16u * stride + (8u * lane + e) % 16u] = (*sum)[e];
+  }
+}
+`;
+
+const LOAD =
+  /= subgroupMatrixLoad<subgroup_matrix_(?:left|right)<f16, 16, 16>, (row|col)_major>\(&tile_[ab]\[(.*)\], (\d+), (\d+)\);/g;
+
+export const usesMatrices = (code: string): boolean =>
+  code.includes("enable chromium_experimental_subgroup_matrix;");
+
+/** @throws where something of the extension is left that is not known here. */
+export function emulateMatrices(code: string): string {
+  const emulated = code
+    .replace(/^enable .*;\n/gm, "")
+    .replace(" @subgroup_size(32)", "")
+    .replace(/^ *@builtin\(subgroup_(?:id|invocation_id)\).*\n/gm, "")
+    .replace(
+      "  let batch = group.z;",
+      "  let batch = group.z;\n  let subgroup = invocation / 32u;\n  let lane = invocation % 32u;",
+    )
+    .replace(/: subgroup_matrix_result<f32, 16, 16>;/g, ": array<f32, 8>;")
+    .replace(
+      LOAD,
+      (_, order, part, offset, stride) =>
+        `= Operand(${String(part)}, ${String(offset)}u, ${String(stride)}u, ${String(order === "col")});`,
+    )
+    .replace(
+      /(\w+) = subgroupMatrixMultiplyAccumulate\((\w+), (\w+), \1\);/g,
+      "accumulate(&$1, $2, $3, lane);",
+    )
+    .replace(
+      /subgroupMatrixStore<row_major>\(&stripes, (.*), (\w+), (\d+)\);/g,
+      "store_sum(&$2, $1, $3u, lane);",
+    );
+  if (/subgroup(?:_)?matrix/i.test(emulated)) throw new Error(`not emulated:\n${emulated}`);
+  return emulated.replace("\nfn finish(", `\n${EMULATION}\nfn finish(`);
+}
