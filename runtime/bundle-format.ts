@@ -114,6 +114,15 @@ export interface ParamEntry {
   readonly storage: Storage;
 }
 
+/** One multiplication of subgroup matrices: rows × depth by depth × cols. */
+export interface MatrixUnit {
+  readonly operands: string;
+  readonly sums: string;
+  readonly rows: number;
+  readonly cols: number;
+  readonly depth: number;
+}
+
 /** One target profile's way to run the model: what a device must offer, shaders, memory and programs. */
 export interface TargetEntry {
   readonly name: string;
@@ -122,6 +131,8 @@ export interface TargetEntry {
     readonly features: readonly string[];
     /** WebGPU limit names → least value needed. */
     readonly limits: Readonly<Record<string, number>>;
+    /** Products that a subgroup must be able to make at once, on matrix units. */
+    readonly matrices?: readonly MatrixUnit[];
   };
   readonly shaders: readonly ShaderEntry[];
   /** Where constant data lives: one GPU buffer each; parameters and load-time results are placed in them. */

@@ -83,7 +83,13 @@ const program = v.object({
 
 const target = v.object({
   name,
-  requires: v.object({ features: v.array(name), limits: v.record(v.string(), count) }),
+  requires: v.object({
+    features: v.array(name),
+    limits: v.record(v.string(), count),
+    matrices: v.exactOptional(
+      v.array(v.object({ operands: name, sums: name, rows: count, cols: count, depth: count })),
+    ),
+  }),
   shaders: v.array(
     v.object({
       file,

@@ -1,11 +1,25 @@
 /** Choosing one of a bundle's target profiles for an adapter or a device. */
-import type { Bundle, TargetEntry } from "./bundle-format.js";
+import type { Bundle, MatrixUnit, TargetEntry } from "./bundle-format.js";
 import { KraitError } from "./errors.js";
 
 /** What adapters and devices have in common. */
 export interface DeviceLike {
   readonly features: ReadonlySet<string>;
   readonly limits: GPUSupportedLimits;
+  /** An adapter's own, and a device's of the adapter that it came from. */
+  readonly info?: GPUAdapterInfo;
+  readonly adapterInfo?: GPUAdapterInfo;
+}
+
+/** An experiment of Dawn's: what its matrix units multiply. */
+interface MatrixInfo {
+  readonly subgroupMatrixConfigs?: readonly {
+    readonly componentType: string;
+    readonly resultComponentType: string;
+    readonly M: number;
+    readonly N: number;
+    readonly K: number;
+  }[];
 }
 
 /** What to ask `adapter.requestDevice` for. */
@@ -67,5 +81,23 @@ function unmet(target: TargetEntry, device: DeviceLike): string[] {
       lacking.push(`${name} ≥ ${String(least)} (here ${typeof has === "number" ? String(has) : "unknown"})`);
     }
   }
+  for (const unit of target.requires.matrices ?? []) {
+    if (!multiplies(device, unit)) {
+      const { operands, rows, cols, depth } = unit;
+      lacking.push(`matrix units for ${operands} in ${String(rows)}×${String(cols)}×${String(depth)}`);
+    }
+  }
   return lacking;
+}
+
+function multiplies({ info, adapterInfo }: DeviceLike, unit: MatrixUnit): boolean {
+  const { subgroupMatrixConfigs: configs = [] } = (info ?? adapterInfo ?? {}) as MatrixInfo;
+  return [...configs].some(
+    ({ componentType, resultComponentType, M, N, K }) =>
+      componentType === unit.operands &&
+      resultComponentType === unit.sums &&
+      M === unit.rows &&
+      N === unit.cols &&
+      K === unit.depth,
+  );
 }

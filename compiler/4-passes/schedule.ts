@@ -2,7 +2,7 @@
  * Schedules: how each skeleton is cut for a target. Data, chosen by shape; nothing here changes what is computed.
  * Figures behind the choices: bench/RESULTS.md.
  */
-import type { ScanKernel, TiledSchedule, RowsSchedule } from "../5-kernel/types.js";
+import type { MatrixSchedule, RowsSchedule, ScanKernel, TiledSchedule } from "../5-kernel/types.js";
 import type { Dim } from "../../runtime/bundle-format.js";
 
 /** What a device must offer to run kernels built for a target. */
@@ -17,11 +17,16 @@ export interface Target {
     /** Constant tensors of more bytes are cut into several buffers; a bundle without such tensors requires less. */
     readonly maxStorageBufferBindingSize: number;
   };
+  /** Products of many rows are made of operands rounded to f16, on matrix units; sums and all else stay f32. */
+  readonly matrixUnits?: boolean;
 }
+
+const EXPERIMENTAL: readonly string[] = ["subgroup-size-control", "chromium-experimental-subgroup-matrix"];
 
 /**
  * `baseline` keeps to WebGPU's default limits and runs everywhere. `large` is for what desktop and server GPUs offer: more
  * bindings, so that operations with many inputs need no copies, larger ones, and more workgroup memory for longer tiles.
+ * `matrix` multiplies with 16-bit operands on matrix units: who asks for it accepts f16's rounding and range in products.
  */
 export const TARGETS: readonly Target[] = [
   {
@@ -44,6 +49,18 @@ export const TARGETS: readonly Target[] = [
       maxStorageBufferBindingSize: 2 ** 30,
     },
   },
+  {
+    name: "matrix",
+    // The last is none of WebGPU's own yet, and no type knows it.
+    features: ["shader-f16", "subgroups", ...(EXPERIMENTAL as readonly GPUFeatureName[])],
+    limits: {
+      maxStorageBuffersPerShaderStage: 12,
+      maxComputeWorkgroupStorageSize: 49152,
+      maxComputeInvocationsPerWorkgroup: 256,
+      maxStorageBufferBindingSize: 2 ** 30,
+    },
+    matrixUnits: true,
+  },
 ];
 
 /** What a bundle is built for unless asked otherwise. */
@@ -60,6 +77,8 @@ export interface ScanShape {
   readonly sums?: number;
 }
 
+export type ProductShape = Readonly<Record<"rows" | "cols" | "depth", Dim>>;
+
 export interface Chunking {
   readonly when: Dim;
   /** Steps a chunk, and chunks, over the run-time numbers. */
@@ -73,7 +92,8 @@ export interface Schedules {
   readonly bindingBytes: number;
   map(): { readonly workgroup: number };
   reduce(depth: Dim): { readonly workgroup: number };
-  tiled(shape: { readonly rows: Dim; readonly cols: Dim; readonly depth: Dim }): TiledSchedule;
+  /** A product of many rows. */
+  tiles(shape: ProductShape): TiledSchedule | MatrixSchedule;
   rows(shape: { readonly cols: Dim; readonly depth: Dim }): RowsSchedule;
   /** Up to how many rows the `rows` schedule is taken. */
   readonly fewRows: number;
@@ -124,7 +144,7 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
     bindingBytes: options.bindingBytes ?? target.limits.maxStorageBufferBindingSize,
     map: () => ({ workgroup: 64 }),
     reduce: (depth) => ({ workgroup: typeof depth === "number" && depth <= 64 ? 32 : 128 }),
-    tiled: tiledSchedule,
+    tiles: target.matrixUnits === true ? matrixSchedule : tiledSchedule,
     rows: ({ depth }) => ({
       kind: "rows",
       lanes: typeof depth === "number" && depth <= 64 ? 8 : 32,
@@ -145,17 +165,26 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
 }
 
 /** 64×64 by 8×4 is within 7 % of the best measured everywhere it fits (bench/RESULTS.md); small products waste most of it. */
-function tiledSchedule({
-  rows,
-  cols,
-  depth,
-}: Readonly<Record<"rows" | "cols" | "depth", Dim>>): TiledSchedule {
+function tiledSchedule({ rows, cols, depth }: ProductShape): TiledSchedule {
   const fills = (extent: Dim): boolean => typeof extent === "number" && extent >= 64 && extent % 64 === 0;
   const isLarge = (typeof cols === "number" && cols >= 192) || (fills(rows) && fills(cols));
   const wide = isLarge && typeof depth === "number" && depth >= 64;
   return wide
     ? { kind: "tiled", tileRows: 64, tileCols: 64, tileDepth: 16, threadRows: 8, threadCols: 4 }
     : { kind: "tiled", tileRows: 32, tileCols: 32, tileDepth: 16, threadRows: 4, threadCols: 4 };
+}
+
+/** Tiles as large as the product fills, by subgroups of 64×64 or 32×32. */
+function matrixSchedule({ rows, cols, depth }: ProductShape): MatrixSchedule {
+  const most = (extent: Dim, large: number): number =>
+    typeof extent === "number" ? Math.min(large, 32 * Math.ceil(extent / 32)) : large;
+  const [tileRows, tileCols] = [rows, cols].map((extent) => (most(extent, 128) >= 128 ? 128 : 64)) as [
+    128 | 64,
+    128 | 64,
+  ];
+  const [partRows, partCols] = [tileRows / 2, tileCols / 2];
+  const tileDepth = typeof depth === "number" && depth <= 16 ? 16 : 32;
+  return { kind: "matrix", tileRows, tileCols, tileDepth, partRows, partCols, stages: 1 };
 }
 
 const lanesFor = (inner: number): number =>

@@ -10,6 +10,7 @@ import type { Graph, Param, Pieces } from "../3-graph/types.js";
 import { bufferCount, Tensors } from "../5-kernel/lower/buffers.js";
 import { lower, type LoweredGroup, type SourceLine } from "../5-kernel/lower/index.js";
 import type { Kernel } from "../5-kernel/types.js";
+import { UNIT } from "../../templates/subgroup-matrix.js";
 import type { Dim, Storage, TargetEntry } from "../../runtime/bundle-format.js";
 import { ConstantPlan, type PieceNames } from "./constants.js";
 import { emitLoad, emitProgram } from "./program.js";
@@ -46,6 +47,8 @@ const INLINE_DOTS_IN_STEP = 256;
 
 export function emitTarget(programs: Programs, target: Target, options: EmitOptions): EmittedTarget {
   const schedules = schedulesFor(target, options.schedule);
+  // What is computed once is computed as well as can be.
+  const atLoad = schedulesFor({ ...target, matrixUnits: false }, options.schedule);
   const prepare = (name: EmittedProgram["name"], graph: Graph, fusing: FusionOptions): EmittedProgram => {
     const { storage } = options;
     const tensors = new Tensors(graph, { storage, bindingBytes: schedules.bindingBytes });
@@ -61,7 +64,7 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
       ? relieve(graph, share(graph, fuse(graph, { ...fusing, inlineDots: 0 })), relief)
       : first;
     const groups = lower(graph, fusion, {
-      schedules,
+      schedules: name === "load" ? atLoad : schedules,
       storage,
       sourceAt: options.sourceAt,
       loads: name === "load",
@@ -122,6 +125,9 @@ const pieceNames = ({ tensors, shape }: Pieces, scalar: Param["scalar"]): PieceN
   elements: shape.reduce((p, q) => p * q, scalar === "c64" ? 2 : 1),
 });
 
+/** What shaders multiply at once (templates/subgroup-matrix.ts). */
+const MATRIX_UNIT = { operands: "f16", sums: "f32", rows: UNIT, cols: UNIT, depth: UNIT } as const;
+
 const DEFAULT_BINDING_BYTES = 128 * 2 ** 20;
 const DEFAULT_BUFFER_BYTES = 256 * 2 ** 20;
 
@@ -136,6 +142,7 @@ function requirements(
   const bindings = Math.max(0, ...shaders.entries().map((shader) => shader.bindings.length));
   return {
     features: target.features,
+    ...(target.matrixUnits === true && { matrices: [MATRIX_UNIT] }),
     limits: {
       ...limits,
       maxStorageBuffersPerShaderStage: Math.max(bindings, target.limits.maxStorageBuffersPerShaderStage),

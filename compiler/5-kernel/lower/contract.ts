@@ -35,13 +35,13 @@ export function lowerContract(context: LowerContext, group: Group): readonly Low
   const size = (axes: readonly AxisId[]): Dim => product(axes.map((axis) => axisSize(context.graph, axis)));
   const rows = size(roles.rows);
   const { fewRows } = context.schedules;
-  const build = (kind: "rows" | "tiled", when?: Dim): readonly LoweredKernel[] =>
+  const build = (kind: "rows" | "tiles", when?: Dim): readonly LoweredKernel[] =>
     byBanks(context, (scope, part) => contractKernel(context, group, roles, kind, scope, part)).map(
       (lowered) => ({ ...lowered, ...(when !== undefined && { when }) }),
     );
   if (group.alongside.length > 0 || (typeof rows === "number" && rows <= fewRows)) return build("rows");
-  if (typeof rows === "number") return build("tiled");
-  return [...build("rows", ["<=", rows, fewRows]), ...build("tiled", ["<", fewRows, rows])];
+  if (typeof rows === "number") return build("tiles");
+  return [...build("rows", ["<=", rows, fewRows]), ...build("tiles", ["<", fewRows, rows])];
 }
 
 /** Which operand gives rows and which columns: a parameter is columns, so that lanes run along its stored rows. */
@@ -75,7 +75,7 @@ function contractKernel(
   context: LowerContext,
   group: Group,
   roles: Roles,
-  kind: "rows" | "tiled",
+  kind: "rows" | "tiles",
   scope: KernelScope,
   part: Part,
 ): ContractKernel {
@@ -135,8 +135,12 @@ function contractKernel(
   const stores =
     part.turn?.isLast === false ? (turn?.stores ?? []) : resultStores(context, group, result, inner);
   const { name, notes } = describe(context, group);
+  const schedule =
+    kind === "rows"
+      ? context.schedules.rows({ cols, depth })
+      : context.schedules.tiles({ rows, cols, depth });
   return {
-    name: `${name}_${kind}`.replace("_contract_", "_"),
+    name: `${name}_${schedule.kind}`.replace("_contract_", "_"),
     notes,
     skeleton: "contract",
     bindings: scope.finish().bindings,
@@ -148,9 +152,6 @@ function contractKernel(
     b,
     along: along.map(({ name: along_, body }) => ({ name: along_, body })),
     stores,
-    schedule:
-      kind === "rows"
-        ? context.schedules.rows({ cols, depth })
-        : context.schedules.tiled({ rows, cols, depth }),
+    schedule,
   };
 }
