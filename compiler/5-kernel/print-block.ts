@@ -34,6 +34,8 @@ export interface Value {
   readonly width: 1 | 4;
   /** Four whole numbers that follow one another, the first of which is a multiple of four. */
   readonly first?: Wgsl<"u32">;
+  /** Of eight in a row, from a multiple of eight, of which these are four: the first. */
+  readonly firstOfEight?: Wgsl<"u32">;
 }
 
 export type Environment = ReadonlyMap<string, Value>;
@@ -198,6 +200,8 @@ export class BlockPrinter {
       case "loop":
         return this.loop(expr, scope);
       case "op":
+        if (this.isSameForFour(expr, scope))
+          return this.emit(expr, withFirsts(scope, divisorOf(expr) % 8 === 0));
         return expr.op === "select" ? this.select(expr, scope) : this.operation(expr, scope);
       default:
         throw new InternalError("print-wgsl", `${expr.kind} is not computed`);
@@ -232,6 +236,14 @@ export class BlockPrinter {
     if (only === undefined || vars.length > 1 || tryLookUp(only, scope)?.first === undefined)
       return undefined;
     return this.context.isStrideOne(index, only, divisor) ? index : undefined;
+  }
+
+  /** A quotient of four in a row, from a multiple of four, by a multiple of four: which head a column is of, say. */
+  private isSameForFour(expr: Extract<Expr, { kind: "op" }>, scope: Scope): boolean {
+    const [index] = expr.args;
+    if (expr.op !== "div" || expr.type !== "u32" || index === undefined) return false;
+    if (divisorOf(expr) % 4 !== 0) return false;
+    return this.consecutive(index, scope, 4) !== undefined;
   }
 
   private loop(expr: Extract<Expr, { kind: "loop" }>, scope: Scope): Value {
@@ -490,12 +502,13 @@ function withoutFours(scope: Scope): Scope {
   return { ...scope, parent: scope.parent && withoutFours(scope.parent), bound };
 }
 
-/** The same place, where a var that is four in a row is its first. */
-function withFirsts(scope: Scope): Scope {
+/** The same place, where a var that is four in a row is its first, or the first of the eight that they are of. */
+function withFirsts(scope: Scope, ofEight = false): Scope {
   const environment = new Map<string, Value>();
   for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
-    for (const [each, { first }] of at.environment) {
-      if (first !== undefined && !environment.has(each)) environment.set(each, scalarValue(first));
+    for (const [each, { first, firstOfEight }] of at.environment) {
+      const value = ofEight ? (firstOfEight ?? first) : first;
+      if (value !== undefined && !environment.has(each)) environment.set(each, scalarValue(value));
     }
   }
   return {
@@ -517,6 +530,10 @@ export function typeName(type: ExprType, width: 1 | 4): string {
 export function widen(value: Value, type: ExprType, width: 1 | 4 = 4): AnyWgsl {
   return value.width === width ? value.wgsl : call(typeName(type, width), [value.wgsl]);
 }
+
+/** What is divided by, where it is known; else 1. */
+const divisorOf = ({ args: [, by] }: Extract<Expr, { kind: "op" }>): number =>
+  by?.kind === "literal" ? by.value : 1;
 
 const isName = (value: Value): boolean => /^[A-Za-z_]\w*$/.test(value.wgsl.text);
 

@@ -203,9 +203,10 @@ class Coordinates {
     if (words !== undefined) return [this.one, this.one];
     const [low, high] = this.fours;
     if (!this.operand.eights) return [vectorValue(low), vectorValue(high)];
+    const firstOfEight = this.first;
     return [
-      { ...vectorValue(low), first: this.first },
-      { ...vectorValue(high), first: wgsl<"u32">`${this.first} + 4u` },
+      { ...vectorValue(low), first: this.first, firstOfEight },
+      { ...vectorValue(high), first: wgsl<"u32">`${this.first} + 4u`, firstOfEight },
     ];
   }
 
