@@ -113,6 +113,8 @@ export interface ScheduleOptions {
   readonly matrixChunk?: number;
   /** With `matrixChunk`: when they are, over the run-time numbers. Default: always. */
   readonly matrixWhen?: Dim;
+  /** Tiles of products on matrix units. Default: by their size. */
+  readonly matrixTiles?: MatrixSchedule;
   /** Bindings of less than the target's. */
   readonly bindingBytes?: number;
   /** Fewer storage bindings a kernel than the target's, at least 6. */
@@ -144,7 +146,8 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
     bindingBytes: options.bindingBytes ?? target.limits.maxStorageBufferBindingSize,
     map: () => ({ workgroup: 64 }),
     reduce: (depth) => ({ workgroup: typeof depth === "number" && depth <= 64 ? 32 : 128 }),
-    tiles: target.matrixUnits === true ? matrixSchedule : tiledSchedule,
+    tiles: (shape) =>
+      target.matrixUnits === true ? (options.matrixTiles ?? matrixSchedule(shape)) : tiledSchedule(shape),
     rows: ({ depth }) => ({
       kind: "rows",
       lanes: typeof depth === "number" && depth <= 64 ? 8 : 32,

@@ -36,7 +36,7 @@ export function buildCommand(io: Io): Command {
     .option("--set <name=value>", "override a constant of the model (repeatable)", collectSetting)
     .option(
       "--target <name>",
-      "a target profile, baseline or large (repeatable, best first; default: baseline)",
+      "a target profile: baseline, large or matrix (repeatable, best first; default: baseline)",
       collect,
     )
     .option("--packed", "add the program for sequences of different lengths in one run")

@@ -311,9 +311,9 @@ function finishAll(shape: MatrixShape): Code {
         ),
       )}
       workgroupBarrier();
-      for (var i = lane; i < ${UNIT * cols}u; i += ${SUBGROUP}u) {
-        let stripe_row = i / ${cols}u;
-        let stripe_col = i % ${cols}u;
+      for (var stripe_at = lane; stripe_at < ${UNIT * cols}u; stripe_at += ${SUBGROUP}u) {
+        let stripe_row = stripe_at / ${cols}u;
+        let stripe_col = stripe_at % ${cols}u;
         finish(batch, first_row + ${row * UNIT}u + stripe_row, first_col + ${first * UNIT}u + stripe_col, stripes[stripe + stripe_row * ${stride}u + stripe_col]);
       }
     `,

@@ -3,6 +3,8 @@
  * same addresses, each lane of 32 with eight elements of a sum. f16 operands are unpacked from the words that the shader
  * itself has packed.
  */
+import { wrapped } from "./wrapped-device.js";
+
 const EMULATION = `
 struct Operand { part: u32, offset: u32, stride: u32, by_columns: bool }
 
@@ -34,6 +36,31 @@ fn store_sum(sum: ptr<function, array<f32, 8>>, offset: u32, stride: u32, lane: 
   }
 }
 `;
+
+/** What a device says of itself that has the matrix units which the compiler's shaders use. */
+export const MATRIX_INFO = {
+  subgroupMatrixConfigs: [{ componentType: "f16", resultComponentType: "f32", M: 16, N: 16, K: 16 }],
+} as unknown as GPUAdapterInfo;
+
+/** A device that has matrix units: the real one's, or emulated. */
+export function withMatrices(device: GPUDevice): GPUDevice {
+  if (device.features.has("chromium-experimental-subgroup-matrix" as GPUFeatureName)) return device;
+  const features = { has: () => true } as unknown as GPUSupportedFeatures;
+  const limits = new Proxy(device.limits, {
+    get: (target, key) =>
+      key === "maxComputeWorkgroupStorageSize" ? 49152 : Reflect.get(target, key, target),
+  });
+  return wrapped(device, {
+    features,
+    limits,
+    adapterInfo: MATRIX_INFO,
+    createShaderModule: (descriptor) =>
+      device.createShaderModule({
+        ...descriptor,
+        code: usesMatrices(descriptor.code) ? emulateMatrices(descriptor.code) : descriptor.code,
+      }),
+  });
+}
 
 const LOAD =
   /= subgroupMatrixLoad<subgroup_matrix_(?:left|right)<f16, 16, 16>, (row|col)_major>\(&tile_[ab]\[(.*)\], (\d+), (\d+)\);/g;

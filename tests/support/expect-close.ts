@@ -12,6 +12,8 @@ export const TOLERANCE = {
   bf16: 1e-5,
   /** f32 arithmetic over thousands of steps, where rounding adds up. */
   "f32-long": 1e-4,
+  /** Sums in f32 of products of operands rounded to f16, a few after each other. */
+  "f16-products": 2e-3,
   /** float64 arithmetic against a float64 result that was stored as f32. */
   "f32-stored": 1e-7,
   /** float64 arithmetic against float64 arithmetic in another order. */

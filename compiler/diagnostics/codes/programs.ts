@@ -39,8 +39,8 @@ export function unknownTarget(span: Span, name: string, known: readonly string[]
     message: `there is no target profile \`${name}\``,
     span,
     found: `\`${name}\``,
-    expected: known.map((target) => `\`${target}\``).join(" or "),
-    hint: "leave out the target to build for every profile",
+    expected: `one of ${known.map((target) => `\`${target}\``).join(", ")}`,
+    hint: "leave out the target to build for `baseline`, which runs everywhere",
   };
 }
 

@@ -1,0 +1,124 @@
+/** Models on the target `matrix`: on the GPU's own matrix units, or emulated where there are none. */
+import assert from "node:assert/strict";
+import type { CompileOptions } from "../../compiler/compile.js";
+import { interpret } from "../../compiler/interpret/index.js";
+import { chooseTarget, open, tensorCheckpoint, type Bundle, type DeviceLike } from "../../runtime/index.js";
+import { testDevice } from "../support/adapter.js";
+import { graphOf } from "../support/elaborated.js";
+import { MATRIX_INFO, usesMatrices, withMatrices } from "../support/emulate-matrices.js";
+import { expectClose } from "../support/expect-close.js";
+import { opFixture, tensorOf } from "../support/fixtures.js";
+import { bundleOf, f32, hostTensor } from "../support/model.js";
+import { seeded } from "../support/random.js";
+import { SSD, SSD_SIZES } from "../support/ssd.js";
+
+/** Small enough for software. */
+const TILES = {
+  kind: "matrix",
+  tileRows: 32,
+  tileCols: 32,
+  tileDepth: 16,
+  partRows: 16,
+  partCols: 32,
+  stages: 1,
+} as const;
+const MATRIX: CompileOptions = { targets: ["matrix"], schedule: { matrixTiles: TILES } };
+
+/** A norm, a product of it, and a product of what comes out, with a residual: rows are run-time, other sizes odd. */
+const LAYERS = `
+axis b: batch, t: time, m = 37, f = 51
+model layers {
+  input x: f32[b, t, m]
+  param up[f, m], down[m, f], bias[f]
+  h = silu(dot(up, rms_norm(x, over m, 1e-5), over m) + bias)
+  output y[b, t, m] = x + dot(down, h, over f)
+}
+`;
+
+const LIMITS = {
+  maxStorageBuffersPerShaderStage: 16,
+  maxComputeWorkgroupStorageSize: 49152,
+  maxComputeInvocationsPerWorkgroup: 1024,
+} as const;
+
+const opened = async (bundle: Bundle, params: Parameters<typeof tensorCheckpoint>[0] = {}) =>
+  open(bundle, { device: withMatrices(await testDevice()), weights: tensorCheckpoint(params) });
+
+describe("on the target matrix", () => {
+  it("Mamba-2's recurrence agrees with PyTorch, in chunks of 16 and of 64", async () => {
+    const { tensors } = opFixture("ssd");
+    const expected = tensorOf(tensors, "y");
+    for (const matrixChunk of [16, 64]) {
+      const bundle = bundleOf(SSD, {
+        ...MATRIX,
+        set: SSD_SIZES,
+        schedule: { ...MATRIX.schedule, matrixChunk },
+      });
+      const model = await opened(bundle);
+      assert.equal(model.target, "matrix");
+      const session = await model.session({ batch: expected.shape[0] ?? 1 });
+      await session.restore({ pos: 0, states: { h: hostTensor(tensorOf(tensors, "h0")) } });
+      const inputs = model.inputs.map(({ name }) => [name, f32(tensorOf(tensors, name).data)] as const);
+      const { y } = await session.prefill(Object.fromEntries(inputs), { outputs: "all" });
+      assert.ok(y);
+      expectClose(y, expected, { tolerance: "f16-products", what: "y" });
+      expectClose(await session.readState("h"), tensorOf(tensors, "h_last"), {
+        tolerance: "f16-products",
+        what: "the last state",
+      });
+      model.destroy();
+    }
+  });
+
+  it("layers agree with the oracle, weights stored in any type", async () => {
+    const [batch, steps] = [2, 23];
+    const graph = graphOf(LAYERS);
+    const random = seeded(9);
+    const x = random.tensor([batch, steps, 37]);
+    // Values that every storage type holds.
+    const params = Object.fromEntries(
+      Object.entries({ up: [51, 37], down: [37, 51], bias: [51] }).map(([name, shape]) => {
+        const { data } = random.tensor(shape, (r) => Math.round(r.normal() * 8) / 64);
+        return [name, { shape, data: f32(data) }];
+      }),
+    );
+    const inputs = { x: { shape: x.shape, data: Float64Array.from(f32(x.data)) } };
+    const expected = interpret(graph, { inputs, params }).outputs["y"] ?? assert.fail("no y");
+    for (const weights of ["f32", "f16", "bf16"] as const) {
+      const model = await opened(bundleOf(LAYERS, { ...MATRIX, weights }), params);
+      const session = await model.session({ batch });
+      const { y } = await session.prefill({ x: f32(x.data) }, { outputs: "all" });
+      assert.ok(y);
+      expectClose(y, expected, { tolerance: "f16-products", what: `y, weights in ${weights}` });
+      model.destroy();
+    }
+  });
+
+  it("a bundle runs by the next profile where there are no matrix units, or says what it lacks", () => {
+    const device = (info: unknown): DeviceLike => ({
+      features: { has: () => true } as unknown as ReadonlySet<string>,
+      limits: LIMITS as GPUSupportedLimits,
+      info: info as GPUAdapterInfo,
+    });
+    const bundle = bundleOf(LAYERS, { targets: ["matrix", "baseline"] });
+    assert.equal(chooseTarget(bundle, device(MATRIX_INFO)).name, "matrix");
+    assert.equal(chooseTarget(bundle, device({})).name, "baseline");
+    const [config] = (MATRIX_INFO as unknown as { subgroupMatrixConfigs: readonly object[] })
+      .subgroupMatrixConfigs;
+    const others = {
+      subgroupMatrixConfigs: [
+        { ...config, K: 8 },
+        { ...config, componentType: "f32" },
+      ],
+    };
+    assert.throws(
+      () => chooseTarget(bundle, device(others), "matrix"),
+      /matrix needs matrix units for f16 in 16×16×16/,
+    );
+  });
+
+  it("and on no other are 16-bit products made, however weights are stored", () => {
+    const bundle = bundleOf(LAYERS, { targets: ["baseline", "large"], weights: "f16" });
+    for (const code of bundle.files.values()) assert.ok(!usesMatrices(code));
+  });
+});
