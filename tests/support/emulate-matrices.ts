@@ -44,11 +44,11 @@ export const MATRIX_INFO = {
 
 /** A device that has matrix units: the real one's, or emulated. */
 export function withMatrices(device: GPUDevice): GPUDevice {
-  if (device.features.has("chromium-experimental-subgroup-matrix" as GPUFeatureName)) return device;
+  if (device.features.has("chromium-experimental-subgroup-matrix")) return device;
   const features = { has: () => true } as unknown as GPUSupportedFeatures;
   const limits = new Proxy(device.limits, {
     get: (target, key) =>
-      key === "maxComputeWorkgroupStorageSize" ? 49152 : Reflect.get(target, key, target),
+      key === "maxComputeWorkgroupStorageSize" ? 49152 : (Reflect.get(target, key, target) as unknown),
   });
   return wrapped(device, {
     features,

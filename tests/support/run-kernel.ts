@@ -54,7 +54,7 @@ async function compile(device: GPUDevice, kernel: Kernel, code: string): Promise
 }
 
 const canRun = (device: GPUDevice, code: string): boolean =>
-  !usesMatrices(code) || device.features.has("chromium-experimental-subgroup-matrix" as GPUFeatureName);
+  !usesMatrices(code) || device.features.has("chromium-experimental-subgroup-matrix");
 
 /** The buffers that the kernel writes, after one run. `buffers` are left as they are. */
 export async function runKernel(
