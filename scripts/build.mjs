@@ -1,8 +1,11 @@
 // Bundles the package into dist/: index.js (compiler), runtime.js, node.js and cli.js, as ES modules that share chunks,
 // so that a class such as KraitError is one class whichever entry a program imports. index.js and runtime.js run in
-// browsers as they are. With --package, as it is published: with declarations, without source maps, whose sources it lacks.
+// browsers as they are. cli.js runs a script of its own, with V8's code cache, which has no modules. With --package, as it is published: with declarations, without source maps, whose sources it lacks.
 import { spawnSync } from "node:child_process";
-import { chmodSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { writeSources } from "./sources.mjs";
@@ -12,30 +15,56 @@ const forPackage = process.argv.includes("--package");
 
 writeSources();
 rmSync(root + "dist", { recursive: true, force: true });
-await build({
+/** What both have in common. */
+const options = {
   absWorkingDir: root,
-  entryPoints: {
-    index: "src/index.ts",
-    runtime: "runtime/index.ts",
-    node: "src/node/index.ts",
-    cli: "src/cli/main.ts",
-  },
   outdir: "dist",
   bundle: true,
-  splitting: true,
-  format: "esm",
   platform: "node",
-  target: ["node20", "es2022"],
   sourcemap: !forPackage,
   sourcesContent: false,
   legalComments: "linked",
   // The compiler's code frames come by way of picocolors, whose file for Node.js wants a global `process`.
   alias: { picocolors: "picocolors/picocolors.browser.js" },
   external: ["webgpu", "ts-morph", "@sparticuz/chromium"],
-  plugins: [builtinsForCommonJs()],
   logLevel: "warning",
+};
+
+// The command line's own script, in the form that src/cli/code-cache.ts wants: one expression, with a hash of all of it in its
+// name. Without blanks there is a third less to read at each start; names stay, for the stacks of our own mistakes.
+const program = await build({
+  ...options,
+  entryPoints: { program: "src/cli/program.ts" },
+  entryNames: "[name]-[hash]",
+  outExtension: { ".js": ".cjs" },
+  format: "cjs",
+  target: "node20",
+  minifyWhitespace: true,
+  banner: { js: "(function (module, require, importModule, moduleUrl) {" },
+  footer: { js: "})" },
+  define: { "import.meta.url": "moduleUrl" },
+  metafile: true,
+  plugins: [withoutSubprocesses(), importingModules(options.external)],
 }).catch(() => process.exit(1)); // it has said why
+
+const [programFile] = Object.keys(program.metafile.outputs).filter((file) => file.endsWith(".cjs"));
+
+await build({
+  ...options,
+  entryPoints: {
+    index: "src/index.ts",
+    runtime: "runtime/index.ts",
+    node: "src/node/index.ts",
+    cli: "src/cli/main.ts",
+  },
+  splitting: true,
+  format: "esm",
+  target: ["node20", "es2022"],
+  define: { PROGRAM_FILE: JSON.stringify(`./${basename(programFile)}`) },
+}).catch(() => process.exit(1));
 chmodSync(root + "dist/cli.js", 0o755);
+
+if (!forPackage) keepCompiledCode();
 
 if (forPackage) {
   const tsc = fileURLToPath(import.meta.resolve("typescript/bin/tsc"));
@@ -46,28 +75,39 @@ if (forPackage) {
   process.exit(status ?? 1);
 }
 
-/**
- * A bundled CommonJS package (commander) says `require("node:fs")`, which an ES module does not have. Each builtin
- * so required becomes a module that holds the builtin's default export, imported statically.
- */
-function builtinsForCommonJs() {
+/** Runs the commands that people wait for, so that the code cache has what a model of some size needs of the compiler. */
+function keepCompiledCode() {
+  const folder = mkdtempSync(join(tmpdir(), "krait-"));
+  const model = root + "templates/models/mamba.krait";
+  for (const args of [
+    ["check", model],
+    ["build", model, "-o", join(folder, "bundle")],
+  ])
+    spawnSync(process.execPath, [root + "dist/cli.js", ...args], { stdio: ["ignore", "ignore", "inherit"] });
+  rmSync(folder, { recursive: true });
+}
+
+/** Commander starts subcommands that are files of their own, of which Krait has none: start-up need not wait for what that takes. */
+function withoutSubprocesses() {
   return {
-    name: "builtins-for-commonjs",
+    name: "without-subprocesses",
     setup({ onResolve, onLoad }) {
-      onResolve({ filter: /^(static:)?node:/ }, ({ kind, path }) => {
-        if (path.startsWith("static:")) return { path: path.slice("static:".length), namespace: "static" };
-        return kind === "require-call" ? { path, namespace: "required" } : { path, external: true };
+      onResolve({ filter: /^node:child_process$/ }, ({ path }) => ({ path, namespace: "absent" }));
+      onLoad({ filter: /.*/, namespace: "absent" }, () => ({ contents: "module.exports = {};" }));
+    },
+  };
+}
+
+/** Packages that come in when they are needed come by way of `importModule`, which a script has in the place of import(). */
+function importingModules(packages) {
+  const call = new RegExp(`\\bimport\\("(${packages.join("|")})"\\)`, "g");
+  return {
+    name: "importing-modules",
+    setup({ onLoad }) {
+      onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+        const text = await readFile(path, "utf8");
+        return { contents: text.replaceAll(call, 'importModule("$1")'), loader: "ts" };
       });
-      onLoad({ filter: /.*/, namespace: "required" }, ({ path }) => ({
-        // Commander starts subcommands that are files of their own, of which Krait has none: start-up need not wait for this.
-        contents:
-          path === "node:child_process"
-            ? "module.exports = {};"
-            : `module.exports = require(${JSON.stringify(`static:${path}`)}).default;`,
-      }));
-      onLoad({ filter: /.*/, namespace: "static" }, ({ path }) => ({
-        contents: `export { default } from ${JSON.stringify(path)};`,
-      }));
     },
   };
 }

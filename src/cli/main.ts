@@ -1,6 +1,12 @@
 #!/usr/bin/env node
+import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
+import { loadScript } from "./code-cache.js";
 import { leaveOnSignals, processIo } from "./io.js";
+import type * as Program from "./program.js";
+
+/** The file beside this one that program.ts and all that it imports become (scripts/build.mjs). */
+declare const PROGRAM_FILE: string;
 
 const io = processIo();
 leaveOnSignals(io);
@@ -16,7 +22,19 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-const { runCli } = await import("./program.js");
-process.exitCode = await runCli(process.argv.slice(2), io);
+const args = process.argv.slice(2);
+const [command = ""] = args;
+const script = loadScript(
+  fileURLToPath(new URL(PROGRAM_FILE, import.meta.url)),
+  /^[a-z]+$/.test(command) ? command : "other",
+);
+const { runCli } = script.exports as typeof Program;
+process.exitCode = await runCli(args, io);
 // A GPU process may keep the event loop alive; everything is done here, so leave as soon as the output is out.
-process.stdout.write("", () => process.stderr.write("", () => process.exit()));
+process.stdout.write("", () =>
+  process.stderr.write("", () => {
+    // A command that there is has ended well; others, and what fails early, would leave files that nobody needs.
+    if (process.exitCode === 0) script.keep();
+    process.exit();
+  }),
+);

@@ -1,13 +1,25 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { compile as Compile } from "../../src/index.js";
+import { temporaryFolder } from "../support/cli.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
+const SOURCE = "axis b: batch, t: time\nmodel m {\n  input x: f32[b, t]\n  output y[b, t] = silu(x)\n}\n";
+
 /** What is built in dist/, as `npm test` does before it runs this. */
 describe("the package", () => {
+  const at = temporaryFolder();
   before(() => assert.ok(existsSync(`${root}dist/cli.js`), "run `npm run build` first"));
 
   const load = (entry: string): Promise<Record<string, unknown>> =>
@@ -21,10 +33,45 @@ describe("the package", () => {
     assert.match(stdout, /^krait \d+\.\d+\.\d+\n$/);
   });
 
+  it("keeps what V8 compiled beside the command, and makes it anew where it is damaged", () => {
+    mkdirSync(at("dist"));
+    copyFileSync(`${root}package.json`, at("package.json"));
+    for (const file of readdirSync(`${root}dist`).filter((name) => /^(cli|program|chunk).*js$/.test(name)))
+      copyFileSync(`${root}dist/${file}`, at(`dist/${file}`));
+    writeFileSync(at("m.krait"), SOURCE);
+    const check = (): string => {
+      const args = [at("dist/cli.js"), "check", at("m.krait")];
+      const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+      assert.deepEqual([status, stderr], [0, ""]);
+      return stdout;
+    };
+    const caches = (): string[] => readdirSync(at("dist")).filter((name) => !/js$/.test(name));
+    const said = check();
+    const [name = ""] = caches();
+    assert.match(name, /^program-\w+\.cjs\.check-[0-9a-f]+\.cache$/);
+
+    const whole = readFileSync(at(`dist/${name}`));
+    const age = statSync(at(`dist/${name}`)).mtimeMs;
+    assert.equal(check(), said);
+    assert.equal(statSync(at(`dist/${name}`)).mtimeMs, age, "was used, not made again");
+
+    for (const place of [0, whole.length >> 1, whole.length - 10]) {
+      const damaged = Buffer.from(whole);
+      damaged.writeUInt8(whole.readUInt8(place) ^ 1, place);
+      writeFileSync(at(`dist/${name}`), damaged);
+      assert.equal(check(), said);
+      assert.notDeepEqual(readFileSync(at(`dist/${name}`)), damaged);
+    }
+    for (const size of [0, 5, whole.length >> 1]) {
+      writeFileSync(at(`dist/${name}`), whole.subarray(0, size));
+      assert.equal(check(), said);
+    }
+    assert.deepEqual(caches(), [name]);
+  });
+
   it("compiles, from its own templates", async () => {
     const { compile } = (await load("index")) as { compile: typeof Compile };
-    const text = "axis b: batch, t: time\nmodel m {\n  input x: f32[b, t]\n  output y[b, t] = silu(x)\n}\n";
-    const { bundle, diagnostics } = compile({ path: "m.krait", text }, {});
+    const { bundle, diagnostics } = compile({ path: "m.krait", text: SOURCE }, {});
     assert.deepEqual(diagnostics, []);
     assert.equal(bundle?.manifest.model, "m");
   });
