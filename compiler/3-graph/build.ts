@@ -54,7 +54,7 @@ function ascending(axes: readonly AxisId[], rank: (axis: AxisId) => number): boo
 export class GraphBuilder {
   private readonly axisTable = new Map<AxisId, Axis>();
   private readonly nodeTable: Node[] = [];
-  private readonly known = new OperationTable();
+  private readonly known = new OperationTable(this.nodeTable);
   private readonly stateTable: (StateDeclaration & { readonly id: StateId; equation?: Equation })[] = [];
   private readonly paramTable: Param[] = [];
   private readonly knownParams = new Map<string, ParamId>();
@@ -95,26 +95,23 @@ export class GraphBuilder {
 
   /** Adds an operation, or finds the node that already computes it. A type that was inferred before is not inferred again. */
   add(operation: Operation, origin: Origin, inferred?: TensorType): NodeId {
-    const found = this.known.find(operation);
+    const id = this.nodeTable.length as NodeId;
+    const found = this.known.findOrEnter(operation, id);
     if (found !== undefined) {
       const old = this.node(found);
       if (old.name === undefined && origin.name !== undefined)
         this.nodeTable[found] = { ...old, name: origin.name };
       return found;
     }
-    const id = this.nodeTable.length as NodeId;
-    const node = nodeOf(operation, id, inferred ?? this.infer(operation), origin);
-    this.nodeTable.push(node);
-    this.known.enter(node, id);
+    this.nodeTable.push(nodeOf(operation, id, inferred ?? this.infer(operation), origin));
     return id;
   }
 
   /** Adds a node of another graph as it is: its place, operands, tables and type must be the same here. */
   adopt(node: Node): NodeId {
-    const found = this.known.find(node);
+    const found = this.known.findOrEnter(node, node.id);
     if (found !== undefined) return found;
     this.nodeTable.push(node);
-    this.known.enter(node, node.id);
     return node.id;
   }
 

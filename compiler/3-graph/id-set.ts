@@ -9,6 +9,14 @@ export class IdSet<Id extends number> {
     this.marks = new Uint8Array(capacity);
   }
 
+  /** All ids below `capacity`. */
+  static all<Id extends number>(capacity: number): IdSet<Id> {
+    const set = new IdSet<Id>(capacity);
+    set.marks.fill(1);
+    set.count = capacity;
+    return set;
+  }
+
   get size(): number {
     return this.count;
   }

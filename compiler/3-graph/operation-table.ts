@@ -1,28 +1,55 @@
 /** Which operations a graph has already: two that compute the same are one node. */
 import type { AxisId, NodeId, Operation } from "./types.js";
 
-interface Entry {
-  readonly operation: Operation;
-  readonly id: NodeId;
-  readonly next: Entry | undefined;
-}
+/** At first: as many as the graphs of small models have. A power of two. */
+const FIRST_SLOTS = 1024;
 
-/** A hash table: its keys are numbers of an operation, since texts of all its fields would take longer than all else. */
+/**
+ * A hash table of places in a list of operations: its keys are numbers of an operation, since texts of all its fields would take
+ * longer than all else. Open addressing, at most half full.
+ */
 export class OperationTable {
-  private readonly entries = new Map<number, Entry>();
+  /** Places counted from 1; 0 is free. */
+  private slots = new Int32Array(FIRST_SLOTS);
+  /** The hash of each entry, by its place. */
+  private readonly hashes: number[] = [];
+  private count = 0;
 
-  /** The node that was entered for an equal operation. */
-  find(operation: Operation): NodeId | undefined {
-    let entry = this.entries.get(hashOf(operation));
-    while (entry !== undefined && !areEqual(entry.operation, operation)) entry = entry.next;
-    return entry?.id;
+  /** `operations`: what the places are places in. The caller adds to it what was entered. */
+  constructor(private readonly operations: readonly Operation[]) {}
+
+  /** The place of an equal operation that was entered before; else undefined, and this one is entered. */
+  findOrEnter(operation: Operation, place: NodeId): NodeId | undefined {
+    const hash = hashOf(operation);
+    const mask = this.slots.length - 1;
+    let slot = slotOf(hash, mask);
+    for (let entry = this.slots[slot]; entry; entry = this.slots[slot]) {
+      const known = this.operations[entry - 1];
+      if (this.hashes[entry - 1] === hash && known !== undefined && areEqual(known, operation))
+        return (entry - 1) as NodeId;
+      slot = (slot + 1) & mask;
+    }
+    this.slots[slot] = place + 1;
+    this.hashes[place] = hash;
+    if (++this.count * 2 > this.slots.length) this.grow();
+    return undefined;
   }
 
-  enter(operation: Operation, id: NodeId): void {
-    const hash = hashOf(operation);
-    this.entries.set(hash, { operation, id, next: this.entries.get(hash) });
+  private grow(): void {
+    const old = this.slots;
+    this.slots = new Int32Array(old.length * 4);
+    const mask = this.slots.length - 1;
+    for (const entry of old) {
+      if (entry === 0) continue;
+      let slot = slotOf(this.hashes[entry - 1] ?? 0, mask);
+      while (this.slots[slot] !== 0) slot = (slot + 1) & mask;
+      this.slots[slot] = entry;
+    }
   }
 }
+
+/** The high bits of a hash depend on all of its operation, the low ones on low bits alone. */
+const slotOf = (hash: number, mask: number): number => (hash ^ (hash >>> 15)) & mask;
 
 /** 2³² over the golden ratio: spreads numbers that lie near each other, as operands do. */
 const mix = (hash: number, value: number): number => (Math.imul(hash, 0x9e3779b1) + value) | 0;

@@ -75,21 +75,32 @@ export function live(graph: Graph): Live {
   if (known !== undefined) return known;
   const nodes = new IdSet<NodeId>(graph.nodes.length);
   const states = new IdSet<StateId>(graph.states.length);
-  const pending: NodeId[] = graph.outputs.map((output) => output.value);
+  let last = -1;
+  const read = (id: NodeId): void => {
+    if (nodes.has(id)) return;
+    if (graph.nodes[id] === undefined) fail(`no node %${id}`);
+    nodes.add(id);
+    if (id > last) last = id;
+  };
   const reach = (id: StateId): void => {
     if (states.has(id)) return;
     states.add(id);
     const state = graph.states[id];
-    if (state !== undefined) pending.push(...equationReads(state.equation));
+    if (state !== undefined) equationReads(state.equation).forEach(read);
   };
-  for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
-    if (nodes.has(id)) continue;
-    nodes.add(id);
+  for (const output of graph.outputs) read(output.value);
+  // Operands stand before who reads them, so that one way back through the nodes finds them all; but for the value of a state,
+  // which may stand behind the `prev` that reads it: from there the way back is gone again.
+  const seen = new Uint8Array(graph.nodes.length);
+  for (let id = last as NodeId; id >= 0; id--) {
     const node = graph.nodes[id];
-    if (node === undefined) throw new InternalError("graph", `no node %${id}`);
+    if (node === undefined || seen[id] === 1 || !nodes.has(id)) continue;
+    seen[id] = 1;
+    last = -1;
     if (node.kind === "prev" || node.kind === "continuous" || node.kind === "coefficient") reach(node.state);
     if (node.kind === "conv") reach(node.history);
-    for (const operand of operands(node)) if (!nodes.has(operand)) pending.push(operand);
+    for (const operand of operands(node)) read(operand);
+    if (last > id) id = (last + 1) as NodeId;
   }
   const found = { nodes, states };
   liveSets.set(graph, found);
@@ -206,7 +217,7 @@ function pruned(graph: Graph): Graph {
     if (node !== undefined)
       kept.push(nodeOf(withReferences(node, references), kept.length as NodeId, node.type, node));
   }
-  return {
+  const rest: Graph = {
     ...graph,
     nodes: kept,
     states: graph.states
@@ -215,6 +226,8 @@ function pruned(graph: Graph): Graph {
     params: paramsInOrder,
     outputs: graph.outputs.map((output) => ({ ...output, value: at(output.value) })),
   };
+  liveSets.set(rest, { nodes: IdSet.all(kept.length), states: IdSet.all(rest.states.length) });
+  return rest;
 }
 
 /** Ids counted anew without gaps. */

@@ -35,6 +35,17 @@ export function makeValidation(graph: Graph): Validation {
     [...graph.axes.values()].map(({ id, role }, k) => [id, group[role] * graph.axes.size + k]),
   );
   const rankOf = (id: AxisId): number => rank.get(id) ?? NaN;
+  /** Lists that were found to be so: many nodes share one. */
+  const canonical = new Set<readonly AxisId[]>();
+  const isCanonical = (axes: readonly AxisId[]): boolean => {
+    if (canonical.has(axes)) return true;
+    const found = axes.every((axis, k) => {
+      const before = axes[k - 1];
+      return before === undefined ? rank.has(axis) : rankOf(before) < rankOf(axis);
+    });
+    if (found) canonical.add(axes);
+    return found;
+  };
   const sizeKey = (id: AxisId): string => JSON.stringify(graph.axes.get(id)?.size);
   return {
     graph,
@@ -43,10 +54,6 @@ export function makeValidation(graph: Graph): Validation {
     node: (id, what) => graph.nodes[id] ?? fail(what, `no node %${id}`),
     state: (id, what) => graph.states[id] ?? fail(what, `no state #${id}`),
     sameSize: (p, q) => sizeKey(p) === sizeKey(q),
-    isCanonical: (axes) =>
-      axes.every((axis, k) => {
-        const before = axes[k - 1];
-        return before === undefined ? rank.has(axis) : rankOf(before) < rankOf(axis);
-      }),
+    isCanonical,
   };
 }

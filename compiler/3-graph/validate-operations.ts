@@ -22,15 +22,14 @@ export function checkOperation(node: Node, validation: Validation): TensorType {
     case "coordinate":
       axis(node.axis, what);
       return { scalar: "index", axes: [node.axis] };
-    case "map":
+    case "map": {
+      const types = node.args.map(typeOf);
+      const scalars = types.map(({ scalar }) => scalar);
       return {
-        scalar: mapScalar(
-          node.fn,
-          node.args.map((id) => typeOf(id).scalar),
-          (detail) => fail(what, detail),
-        ),
-        axes: node.args.flatMap((id) => typeOf(id).axes),
+        scalar: mapScalar(node.fn, scalars, (detail) => fail(what, detail)),
+        axes: jointAxes(types),
       };
+    }
     case "reduce": {
       const arg = typeOf(node.arg);
       if (node.over.length === 0) fail(what, "reduces over nothing");
@@ -158,6 +157,14 @@ export function checkOperation(node: Node, validation: Validation): TensorType {
       return { scalar: owner.scalar, axes: [...owner.axes, owner.along] };
     }
   }
+}
+
+/** The axes of all: the very list of one that has those of the others, as most have. */
+function jointAxes(types: readonly TensorType[]): readonly AxisId[] {
+  let widest: readonly AxisId[] = [];
+  for (const { axes } of types) if (axes.length > widest.length) widest = axes;
+  const isWhole = types.every(({ axes }) => axes === widest || axes.every((axis) => widest.includes(axis)));
+  return isWhole ? widest : types.flatMap(({ axes }) => axes);
 }
 
 function needAxis(validation: Validation, what: Node, id: NodeId, axis: AxisId): void {

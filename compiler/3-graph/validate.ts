@@ -165,7 +165,7 @@ function checkEquation(state: State, { node, fail }: Validation): void {
 
 function checkNodes(validation: Validation): void {
   const { graph, node, fail } = validation;
-  const seen = new OperationTable();
+  const seen = new OperationTable(graph.nodes);
   graph.nodes.forEach((entry, k) => {
     const what = entry;
     if (entry.id !== k) fail(what, `stands at place ${k}`);
@@ -174,9 +174,8 @@ function checkNodes(validation: Validation): void {
       if (id >= k) fail(what, `reads %${id}, which stands behind it`);
     }
     checkType(entry, checkOperation(entry, validation), validation);
-    const twin = seen.find(entry);
+    const twin = seen.findOrEnter(entry, k as NodeId);
     if (twin !== undefined) fail(what, `is the same as %${twin}`);
-    seen.enter(entry, k as NodeId);
   });
 }
 

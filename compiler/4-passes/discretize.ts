@@ -12,15 +12,20 @@ export const discretize: Pass = {
   name: "discretize",
   run(graph, { sink }) {
     const forms = new Map<StateId, AffineForm>();
+    /** The node of each state's continuous variable: structurally equal nodes are one. */
+    const variables = new Map<StateId, NodeId>();
+    for (const node of graph.nodes) if (node.kind === "continuous") variables.set(node.state, node.id);
     return rewrite(graph, {
       visit(node, context) {
         if (node.kind !== "coefficient") return context.copy(node);
         const state = graph.states[node.state];
         let form = forms.get(node.state);
         if (form === undefined && state?.equation.kind === "continuous") {
+          const from = variables.get(node.state);
           const found = affineForm(state.equation.rhs, {
             graph,
             isVariable: (n) => n.kind === "continuous" && n.state === node.state,
+            ...(from !== undefined && { from }),
             builder: context.builder,
             at: context.at,
           });

@@ -28,14 +28,19 @@ export function dependents(
   { from, to }: NodeRange,
 ): ReadonlySet<NodeId> {
   const found = new Set<NodeId>();
-  for (const node of graph.nodes.slice(from, to + 1))
-    if (isVariable(node) || operands(node).some((id) => found.has(id))) found.add(node.id);
+  for (let id = from; id <= to; id++) {
+    const node = graph.nodes[id];
+    if (node !== undefined && (isVariable(node) || operands(node).some((read) => found.has(read))))
+      found.add(id);
+  }
   return found;
 }
 
 export interface AffineRequest {
   readonly graph: Graph;
   readonly isVariable: (node: Node) => boolean;
+  /** No variable stands before this one. Default: the graph's first node. */
+  readonly from?: NodeId;
   readonly builder: GraphBuilder;
   /** The new node for an old one that does not read the variable. */
   readonly at: (id: NodeId) => NodeId;
@@ -44,7 +49,7 @@ export interface AffineRequest {
 /** The affine form of `root` in new nodes, or the node that stands in its way. */
 export function affineForm(root: NodeId, request: AffineRequest): AffineForm | { readonly obstacle: Node } {
   const { graph, builder, at } = request;
-  const reads = dependents(graph, request.isVariable, { from: 0 as NodeId, to: root });
+  const reads = dependents(graph, request.isVariable, { from: request.from ?? (0 as NodeId), to: root });
   let obstacle: Node | undefined;
 
   const map = (fn: MapFn, origin: Node, ...args: NodeId[]): NodeId =>
