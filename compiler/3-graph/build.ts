@@ -38,6 +38,9 @@ function paramKey({ scalar, sources, layout, derived, name }: Omit<Param, "id">)
   return `${scalar}\n${derived === true ? name : ""}\n${sizes.join()}\n${sources.join("\n")}`;
 }
 
+/** Functions of whole numbers that give a whole number. */
+const WHOLE: ReadonlySet<MapFn> = new Set(["add", "sub", "mul", "mod", "min", "max", "select"]);
+
 const SCALAR: TensorType = { scalar: "f32", axes: [] };
 
 const without = (axes: readonly AxisId[], drop: readonly AxisId[]): readonly AxisId[] =>
@@ -347,15 +350,15 @@ export class GraphBuilder {
     if (TRUTH.has(fn)) return "bool";
     if (REAL_PART.has(fn)) return "f32";
     if (fn === "complex") return "c64";
-    const types = args.map((id) => this.typeOf(id).scalar);
-    const values = fn === "select" ? types.slice(1) : types;
-    if (values.includes("c64")) return "c64";
-    if (
-      values.every((t) => t === "index") &&
-      ["add", "sub", "mul", "mod", "min", "max", "select"].includes(fn)
-    )
-      return "index";
-    if (fn === "select" && values.every((t) => t === "bool")) return "bool";
+    let common: ScalarType | "mixed" | undefined;
+    // The condition of a select says nothing about its value.
+    for (const id of fn === "select" ? args.slice(1) : args) {
+      const { scalar } = this.typeOf(id);
+      if (scalar === "c64") return "c64";
+      common = common === undefined || common === scalar ? scalar : "mixed";
+    }
+    if (common === "index" && WHOLE.has(fn)) return "index";
+    if (common === "bool" && fn === "select") return "bool";
     return "f32";
   }
 }

@@ -109,7 +109,8 @@ function hashOf(op: Operation): number {
   }
 }
 
-function areLists<T>(p: readonly T[], q: readonly T[]): boolean {
+/** Whether two lists have the same items in the same order. */
+export function areLists<T>(p: readonly T[], q: readonly T[]): boolean {
   if (p === q) return true;
   if (p.length !== q.length) return false;
   for (let k = 0; k < p.length; k++) if (p[k] !== q[k]) return false;

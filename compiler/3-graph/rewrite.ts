@@ -2,6 +2,7 @@
 import { InternalError } from "../diagnostics/internal-error.js";
 import { GraphBuilder } from "./build.js";
 import { IdSet } from "./id-set.js";
+import { areLists } from "./operation-table.js";
 import { nodeOf, operands, withReferences, type References } from "./operation.js";
 import type {
   AxisId,
@@ -15,6 +16,7 @@ import type {
   ParamId,
   State,
   StateId,
+  TensorType,
 } from "./types.js";
 
 export { operands, operationOf, originOf, withOperands } from "./operation.js";
@@ -141,7 +143,7 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
     for (const id of operands(node)) {
       const to = at(id);
       stays = stays && to === id;
-      keepsType = keepsType && builder.typeOf(to) === graph.nodes[id]?.type;
+      keepsType = keepsType && isSameType(builder.typeOf(to), graph.nodes[id]?.type);
     }
     stays =
       stays &&
@@ -172,6 +174,10 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
   const rebuilt = builder.finish();
   // A pass that has nothing to do gives back what it got; what it replaced may have left nodes that nothing reads.
   return axesStay && isSame(graph, rebuilt) ? graph : pruned(rebuilt);
+}
+
+function isSameType(p: TensorType, q: TensorType | undefined): boolean {
+  return p === q || (q !== undefined && p.scalar === q.scalar && areLists(p.axes, q.axes));
 }
 
 /** Whether every node stayed as it was, and every equation. */
