@@ -16,6 +16,7 @@ import {
   binary,
   call,
   component,
+  element,
   INFINITY,
   type Code,
   type Wgsl,
@@ -26,7 +27,7 @@ import { identityValue } from "./expr.js";
 import type { ModuleContext } from "./module-context.js";
 import { addNeeded } from "./needed.js";
 import { children, dependsOn, freeVars } from "./traverse.js";
-import type { Expr, ExprType } from "./types.js";
+import type { Expr, ExprOp, ExprType } from "./types.js";
 
 /** What a var or an expression is called here, and whether it is one value or four. */
 export interface Value {
@@ -374,6 +375,8 @@ export class BlockPrinter {
     if (x === undefined) throw new InternalError("print-wgsl", `${expr.op} without operands`);
     if (comparison !== undefined && y !== undefined)
       return { wgsl: this.logic(expr.op, x, comparison, y, width), width };
+    const other = this.otherWave(expr);
+    if (other !== undefined) return this.wave(expr, other, { wgsl: x, width }, scope);
     if ((MATH_FUNCTIONS as readonly string[]).includes(expr.op)) {
       const fn = expr.op as MathFunction;
       this.context.usesMath(fn, width);
@@ -395,6 +398,34 @@ export class BlockPrinter {
       default:
         return { wgsl: call(expr.op, wide()), width };
     }
+  }
+
+  /** The cosine of what this is the sine of, or the sine, if it is wanted too. */
+  private otherWave({ op, args }: Extract<Expr, { kind: "op" }>): Expr | undefined {
+    if (op !== "sin" && op !== "cos") return undefined;
+    for (const other of this.uses.keys())
+      if (other.kind === "op" && other.op === (op === "sin" ? "cos" : "sin") && other.args[0] === args[0])
+        return other;
+    return undefined;
+  }
+
+  /** The sine and the cosine of one angle, computed together. */
+  private wave(
+    { op }: { readonly op: ExprOp },
+    other: Expr,
+    { wgsl: angle, width }: Value,
+    scope: Scope,
+  ): Value {
+    this.context.usesMath("wave", width);
+    const pair = name(this.context.names.take("wave"));
+    scope.statements.push(code`let ${pair} = ${call(mathName("wave", width), [angle])};`);
+    const [cosine, sine] = [0, 1].map(
+      (i) => ({ wgsl: element(pair, literal("u32", i)), width }) satisfies Value,
+    );
+    if (cosine === undefined || sine === undefined)
+      throw new InternalError("print-wgsl", "a wave has two parts");
+    scope.bound.set(other, op === "sin" ? cosine : sine);
+    return op === "sin" ? sine : cosine;
   }
 
   private logic(op: string, x: AnyWgsl, operator: Comparison, y: AnyWgsl, width: 1 | 4): AnyWgsl {

@@ -4,9 +4,9 @@
  */
 import { code, name, paragraphs, type Code, type Name } from "../wgsl.js";
 
-export type MathFunction = "sin" | "cos" | "tanh" | "expm1" | "log" | "log1p" | "erf" | "phi";
+export type MathFunction = "sin" | "cos" | "wave" | "tanh" | "expm1" | "log" | "log1p" | "erf" | "phi";
 export type Width = 1 | 4;
-type Helper = "wave" | "mantissa";
+type Helper = "mantissa";
 
 interface Definition {
   readonly needs: readonly (MathFunction | Helper)[];
@@ -22,6 +22,7 @@ interface Types {
   readonly fn: (of: MathFunction | Helper) => Name;
 }
 
+/** Those that are operations; `wave` is cosine and sine at once, [0] and [1] of its result, where both are wanted. */
 export const MATH_FUNCTIONS: readonly MathFunction[] = [
   "sin",
   "cos",
@@ -32,6 +33,8 @@ export const MATH_FUNCTIONS: readonly MathFunction[] = [
   "erf",
   "phi",
 ];
+
+const WAVES: readonly MathFunction[] = ["sin", "cos", "wave"];
 
 /** The name of the function for values of this width, as `mathDeclarations` declares it. */
 export const mathName = (of: MathFunction | Helper, width: Width): string =>
@@ -47,7 +50,7 @@ export function mathDeclarations(used: ReadonlyMap<Width, ReadonlySet<MathFuncti
     for (const need of DEFINITIONS[of].needs) declare(need, width);
     declarations.push(DEFINITIONS[of].declare(typesOf(width)));
   };
-  if ([...used.values()].some((functions) => functions.has("sin") || functions.has("cos")))
+  if ([...used.values()].some((functions) => WAVES.some((fn) => functions.has(fn))))
     declarations.push(LARGE_ANGLE);
   for (const [width, functions] of used) for (const of of [...functions].sort()) declare(of, width);
   return paragraphs(declarations);
@@ -154,27 +157,31 @@ const DEFINITIONS: Readonly<Record<MathFunction | Helper, Definition>> = {
   },
   sin: {
     needs: ["wave"],
-    declare: ({ v, i, fn }) => code`fn ${fn("sin")}(x: ${v}) -> ${v} { return ${fn("wave")}(x, ${i}(0)); }`,
+    declare: ({ v, fn }) => code`fn ${fn("sin")}(x: ${v}) -> ${v} { return ${fn("wave")}(x)[1]; }`,
   },
   cos: {
     needs: ["wave"],
-    declare: ({ v, i, fn }) => code`fn ${fn("cos")}(x: ${v}) -> ${v} { return ${fn("wave")}(x, ${i}(1)); }`,
+    declare: ({ v, fn }) => code`fn ${fn("cos")}(x: ${v}) -> ${v} { return ${fn("wave")}(x)[0]; }`,
   },
   wave: {
     needs: [],
     // x = (quadrant + r)·π/2 with |r| ≤ ½: in three parts of 14 bits while k times each is exact, in whole numbers beyond.
-    declare: ({ v, i, fn, width }) => code`
-      fn ${fn("wave")}(x: ${v}, ahead: ${i}) -> ${v} {
-        let k = round(clamp(x, ${v}(-1600.0), ${v}(1600.0)) * 0.63661975);
+    // Added to 1.5·2²³, k is the last bits of the sum. The signs of cosine and sine are bits of the quadrant.
+    declare: ({ v, u, i, fn, width }) => code`
+      fn ${fn("wave")}(x: ${v}) -> ${name(width === 1 ? "vec2f" : "mat2x4f")} {
+        let k = round(x * 0.63661975);
         var r = ((x - k * 1.57080078125) + k * 4.454515874385834e-6) - k * 6.0770944e-11;
-        var quadrant = ${i}(k);
+        var quadrant = bitcast<${i}>(k + 12582912.0);
         ${width === 1 ? ONE_LARGE : FOUR_LARGE}
-        quadrant += ahead;
         let z = r * r;
         let sine = r * (1.0 - z * (0.16666667 - z * (0.008333334 - z * (1.9841270e-4 - z * 2.7557319e-6))));
         let cosine = 1.0 - z * (0.5 - z * (0.041666668 - z * (0.0013888889 - z * (2.4801587e-5 - z * 2.7557319e-7))));
-        let wave = select(sine, cosine, (quadrant & ${i}(1)) == ${i}(1));
-        return select(wave, -wave, (quadrant & ${i}(2)) == ${i}(2));
+        let odd = (quadrant & ${i}(1)) == ${i}(1);
+        let signs = bitcast<${u}>(quadrant) << ${u}(30u);
+        let next = bitcast<${u}>(quadrant + ${i}(1)) << ${u}(30u);
+        return ${name(width === 1 ? "vec2f" : "mat2x4f")}(
+          bitcast<${v}>(bitcast<${u}>(select(cosine, sine, odd)) ^ (next & ${u}(0x80000000u))),
+          bitcast<${v}>(bitcast<${u}>(select(sine, cosine, odd)) ^ (signs & ${u}(0x80000000u))));
       }
     `,
   },
