@@ -91,6 +91,17 @@ function common(e: ExprBuilder, op: ExprOp, args: readonly Expr[]): readonly Exp
   return args;
 }
 
+/** The product of two values, either of which may be complex. A real one, and one made complex of it, scales the other's parts. */
+export function multiply(e: ExprBuilder, x: Value, y: Value): Value {
+  const zero = e.f32(0);
+  const re = e.mul(x.re, y.re);
+  if (x.im === undefined && y.im === undefined) return { re };
+  const [p, q] = [x.im ?? zero, y.im ?? zero];
+  if (p === zero) return { re, im: q === zero ? zero : e.mul(x.re, q) };
+  if (q === zero) return { re, im: e.mul(p, y.re) };
+  return { re: e.sub(re, e.mul(p, q)), im: e.add(e.mul(x.re, q), e.mul(p, y.re)) };
+}
+
 function applyComplex(e: ExprBuilder, fn: MapFn, x: Value, y: Value | undefined): Value {
   const zero = e.f32(0);
   const a = x.re;
@@ -107,9 +118,7 @@ function applyComplex(e: ExprBuilder, fn: MapFn, x: Value, y: Value | undefined)
     case "conj":
       return { re: a, im: e.op("neg", b) };
     case "mul":
-      if (x.im === undefined) return { re: e.mul(a, c), im: e.mul(a, d) };
-      if (y?.im === undefined) return { re: e.mul(a, c), im: e.mul(b, c) };
-      return { re: e.sub(e.mul(a, c), e.mul(b, d)), im: e.add(e.mul(a, d), e.mul(b, c)) };
+      return multiply(e, x, y ?? { re: zero });
     case "div":
       if (y?.im === undefined) return { re: e.div(a, c), im: e.div(b, c) };
       break;

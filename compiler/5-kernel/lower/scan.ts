@@ -13,10 +13,12 @@ import { ASSOCIATIVE } from "../../4-passes/classify.js";
 import type { Group } from "../../4-passes/fuse.js";
 import type { AxisId, Node, NodeId, State, StateId } from "../../3-graph/types.js";
 import type { ExprBuilder } from "../expr.js";
+import { freeVars } from "../traverse.js";
 import type { Expr, ScanKernel, Store } from "../types.js";
 import { LONGEST_STAGED } from "../../4-passes/schedule.js";
 import { axisSize, constantSize, product, type Tensor } from "./buffers.js";
 import { stepsOf } from "./document-steps.js";
+import { multiply } from "./complex.js";
 import { carriedAxes, type DocumentSteps } from "./documents.js";
 import { identifier, valueName } from "./names.js";
 import {
@@ -522,13 +524,7 @@ class ScanLowering {
   private contracted(node: Node, at: Coordinates, inStep: ScalarizeContext): Value {
     if (node.kind === "reduce") return scalarize(node.arg, at, inStep);
     if (node.kind !== "dot") throw new InternalError("lower", `%${node.id} is no contraction`);
-    const x = scalarize(node.lhs, at, inStep);
-    const y = scalarize(node.rhs, at, inStep);
-    const e = this.e;
-    if (x.im === undefined && y.im === undefined) return { re: e.mul(x.re, y.re) };
-    const zero = e.f32(0);
-    const [b, d] = [x.im ?? zero, y.im ?? zero];
-    return { re: e.sub(e.mul(x.re, y.re), e.mul(b, d)), im: e.add(e.mul(x.re, d), e.mul(b, y.re)) };
+    return multiply(this.e, scalarize(node.lhs, at, inStep), scalarize(node.rhs, at, inStep));
   }
 
   private finish(
@@ -544,6 +540,9 @@ class ScanLowering {
   ): ScanKernel {
     const inStore = this.values(at, (id) => this.atStore(id, at));
     const stores = range.noResults === true ? [] : resultStores(this.context, this.group, at, inStore);
+    // Of a complex result, one part may be all that is stored.
+    const stored = new Set(stores.flatMap(({ value }) => [...freeVars(value)]));
+    const reductions = this.reductions.filter((each) => stored.has(each.name));
     const { name, notes } = describe(this.context, this.group);
     const kernel = {
       name: `${name}${range.suffix}`,
@@ -560,7 +559,7 @@ class ScanLowering {
       states,
       ...(this.contractions.length > 0 && { contractions: this.contractions }),
       steps: this.steps,
-      reductions: this.reductions,
+      reductions,
       stores,
     };
     return { ...kernel, schedule: this.context.schedules.scan(shapeOf(kernel)) };
