@@ -211,4 +211,37 @@ export const RECURRENCES: readonly RecurrenceSource[] = [
   der(h) = complex(-0.5 - w, pos(n)) * h + x * key by zoh(g)
   output y[b, t, d] = re(dot(q, h, over n))`),
   },
+  {
+    name: "heads whose channels share keys, decays and queries",
+    kernel: "scan",
+    text: `axis b: batch, t: time
+axis head = 2, p = 40, n = 6
+model test {
+  input x: f32[b, t, head, p]
+  input key: f32[b, t, head, n]
+  input q: f32[b, t, head, n]
+  input g: f32[b, t, head]
+  state S[head, n, p] init 0.25
+  S = sigmoid(key) * prev(S) + g * key * x
+  output y[b, t, head, p] = dot(q, S, over n) + x * g
+}
+`,
+  },
+  {
+    name: "a delta rule in heads, with one key for a group of them",
+    kernel: "scan",
+    text: `axis b: batch, t: time
+axis group = 2, rep = 3, p = 33, n = 5
+model test {
+  input x: f32[b, t, group, rep, p]
+  input key: f32[b, t, group, n]
+  input q: f32[b, t, group, n]
+  input g: f32[b, t, group, rep]
+  unit = key * rsqrt(sum(key*key, over n) + 0.01)
+  state S[group, rep, n, p]
+  S = prev(S) + g * unit * (x - dot(unit, prev(S), over n))
+  output y[b, t, group, rep, p] = dot(q, S, over n)
+}
+`,
+  },
 ];

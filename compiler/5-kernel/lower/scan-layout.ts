@@ -3,16 +3,18 @@ import type { Dim } from "../../../runtime/bundle-format.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import { LONGEST } from "../../4-passes/packed.js";
 import type { Group } from "../../4-passes/fuse.js";
-import type { AxisId, Documents, State, StateId } from "../../3-graph/types.js";
+import { LONGEST_STAGED } from "../../4-passes/schedule.js";
+import { operands } from "../../3-graph/operation.js";
+import type { AxisId, Documents, Graph, NodeId, State, StateId } from "../../3-graph/types.js";
 import type { ScanKernel } from "../types.js";
-import { axisSize, product } from "./buffers.js";
+import { axisSize, constantSize, product } from "./buffers.js";
 import { carriedAxes, documentsOf } from "./documents.js";
 import type { LowerContext, LoweredKernel } from "./context.js";
 
 /** How the axes of a recurrence are laid over the kernel's loops. */
 export interface Layout {
   readonly states: readonly State[];
-  /** Run-time axes of the state: sequences. In a packed program, documents. */
+  /** Run-time axes of the state: sequences; in a packed program, documents. And what channels share inner values by: heads. */
   readonly lead: readonly AxisId[];
   readonly channel: readonly AxisId[];
   readonly inner: readonly AxisId[];
@@ -37,16 +39,66 @@ export function layoutOf(context: LowerContext, group: Group): Layout {
     states.some((state) => carriedAxes(state).includes(axis)),
   );
   const documents = documentsOf(first);
-  const isLead = (axis: AxisId): boolean => typeof axisSize(graph, axis) !== "number";
+  const fixed = axes.filter((axis) => typeof axisSize(graph, axis) === "number");
+  const heads = sharing(
+    graph,
+    group,
+    first.along,
+    fixed.filter((axis) => !group.inner.includes(axis)),
+  );
   return {
     states,
-    lead: axes.filter(isLead),
-    channel: axes.filter((axis) => !isLead(axis) && !group.inner.includes(axis)),
+    lead: axes.filter((axis) => !fixed.includes(axis) || heads.has(axis)),
+    channel: fixed.filter((axis) => !group.inner.includes(axis) && !heads.has(axis)),
     inner: group.inner,
     time: first.along,
     ...(documents && { documents }),
     complex: states.some((state) => state.scalar === "c64"),
   };
+}
+
+/** Fewer channels of one head than a workgroup takes are no reason to give each head its own. */
+const FEWEST_OF_A_HEAD = 32;
+
+/**
+ * The channel axes of values over time and the inner axis that do not depend on the state: keys and queries of a head. With a head
+ * a workgroup, its channels read such values from on-chip memory, where they are computed once. Values that have nearly all
+ * channels of their own are left aside.
+ */
+function sharing(graph: Graph, group: Group, time: AxisId, channel: readonly AxisId[]): ReadonlySet<AxisId> {
+  const size = (axes: readonly AxisId[]): number =>
+    axes.reduce((product, axis) => product * constantSize(graph, axis), 1);
+  if (size(group.inner) === 1 || size(group.inner) > LONGEST_STAGED) return new Set();
+  const stateful = dependentsOf(graph, group);
+  let heads: readonly AxisId[] = [];
+  for (const id of readBy(graph, group)) {
+    const axes = graph.nodes[id]?.type.axes ?? [];
+    const isInner = axes.some((axis) => group.inner.includes(axis) && constantSize(graph, axis) > 1);
+    if (stateful.has(id) || !isInner || !axes.includes(time)) continue;
+    const wider = channel.filter((axis) => heads.includes(axis) || axes.includes(axis));
+    if (size(channel.filter((axis) => !wider.includes(axis))) >= FEWEST_OF_A_HEAD) heads = wider;
+  }
+  return new Set(heads);
+}
+
+/** The members of a group and what they read. */
+function readBy(graph: Graph, group: Group): ReadonlySet<NodeId> {
+  const found = new Set<NodeId>(group.members);
+  for (const id of group.members) {
+    const node = graph.nodes[id];
+    if (node !== undefined) for (const operand of operands(node)) found.add(operand);
+  }
+  return found;
+}
+
+/** Values of a group that depend on its states at the same step. */
+export function dependentsOf(graph: Graph, group: Group): ReadonlySet<NodeId> {
+  const found = new Set<NodeId>(group.recurrence?.members ?? []);
+  for (const node of graph.nodes) {
+    if (found.has(node.id) || !group.members.has(node.id)) continue;
+    if (node.kind === "map" && node.args.some((id) => found.has(id))) found.add(node.id);
+  }
+  return found;
 }
 
 function stateOf(context: LowerContext, id: StateId): State {

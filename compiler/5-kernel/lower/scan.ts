@@ -28,7 +28,7 @@ import {
   type LowerContext,
   type LoweredKernel,
 } from "./context.js";
-import { chunkingOf, layoutOf, shapeOf, type Cut, type Layout } from "./scan-layout.js";
+import { chunkingOf, dependentsOf, layoutOf, shapeOf, type Cut, type Layout } from "./scan-layout.js";
 import { scalarize, type Coordinates, type ScalarizeContext } from "./scalarize.js";
 import type { KernelScope, Value } from "./scope.js";
 import { semiringOf, type Semiring } from "./semiring.js";
@@ -103,7 +103,7 @@ class ScanLowering {
   ) {
     this.e = scope.expr;
     this.cycle = new Set(group.recurrence?.members ?? []);
-    this.stateful = this.dependents();
+    this.stateful = dependentsOf(context.graph, group);
     this.semiring = semiringOf(context.graph, group);
   }
 
@@ -350,16 +350,6 @@ class ScanLowering {
   }
 
   // Values.
-
-  /** Values of the group that depend on the state at the same step. */
-  private dependents(): ReadonlySet<NodeId> {
-    const found = new Set<NodeId>(this.cycle);
-    for (const node of this.context.graph.nodes) {
-      if (found.has(node.id) || !this.group.members.has(node.id)) continue;
-      if (node.kind === "map" && node.args.some((id) => found.has(id))) found.add(node.id);
-    }
-    return found;
-  }
 
   private node(id: NodeId): Node {
     const node = this.context.graph.nodes[id];
