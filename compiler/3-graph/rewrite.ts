@@ -24,7 +24,7 @@ export { operands, operationOf, originOf, withOperands } from "./operation.js";
 export interface RewriteContext {
   readonly graph: Graph;
   readonly builder: GraphBuilder;
-  /** The new node that stands for an old one; the old one must have been visited. */
+  /** The new node that stands for an old one, which is visited if it has not been: what a visit reads may stand behind it. */
   readonly at: (old: NodeId) => NodeId;
   /** The node's operation with its operands replaced by the new ones, or by what `operand` gives. */
   readonly operation: (node: Node, operand?: (old: NodeId) => NodeId) => Operation;
@@ -126,7 +126,7 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
   const newParam: ParamId[] = [];
   const made: NodeId[] = [];
   const references: References = {
-    node: (old) => made[old] ?? fail(`%${old} is read before it was visited`),
+    node: (old) => made[old] ?? visit(graph.nodes[old] ?? fail(`no node %${old}`)),
     state: (old) => newState[old] ?? fail(`state #${old} is not live`),
     param: (old) =>
       newParam[old] ?? (newParam[old] = builder.adoptParam(graph.params[old] ?? fail(`no param #${old}`))),
@@ -156,8 +156,12 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
       : builder.add(withReferences(node, references), node, keepsType ? node.type : undefined);
   };
   const context: RewriteContext = { graph, builder, at, operation, copy };
-  for (const node of graph.nodes)
-    if (alive.nodes.has(node.id)) made[node.id] = options.visit?.(node, context) ?? copy(node);
+  const visit = (node: Node): NodeId => {
+    const made_ = options.visit?.(node, context) ?? copy(node);
+    made[node.id] = made_;
+    return made_;
+  };
+  for (const node of graph.nodes) if (alive.nodes.has(node.id) && made[node.id] === undefined) visit(node);
 
   for (const state of graph.states) {
     if (!alive.states.has(state.id)) continue;

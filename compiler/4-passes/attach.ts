@@ -62,7 +62,12 @@ function attach(graph: Graph, recurrence: Recurrence, units: ReadonlyMap<NodeId,
     ...decided,
     kind: "sequential",
     inner: [],
-    members: [...cycle, ...readersUpToContraction(new OpenReaders(graph, cycle, units), time)],
+    members: [
+      ...cycle,
+      ...(isOverChunks(graph, time)
+        ? []
+        : readersUpToContraction(new OpenReaders(graph, cycle, units), time)),
+    ],
     domain: canonical(graph, domain),
   });
   const sums = found === "low rank" ? innerSums(graph, recurrence, domain) : undefined;
@@ -71,7 +76,7 @@ function attach(graph: Graph, recurrence: Recurrence, units: ReadonlyMap<NodeId,
   // What is contracted within a step already can be read as it is.
   const closed = new Set(recurrence.members.filter((id) => !hasAll(graph, id, sums ?? [])));
   const walk = new OpenReaders(graph, cycle, units, closed);
-  const readers = contractedReaders(graph, walk, cycle, { domain, time });
+  const readers = contractedReaders(graph, walk, cycle, { domain, time, sums });
   if (sums !== undefined && ("spills" in readers || readers.inner.join() !== sums.join()))
     return sequential();
   if ("spills" in readers)
@@ -97,6 +102,11 @@ function attach(graph: Graph, recurrence: Recurrence, units: ReadonlyMap<NodeId,
   };
 }
 
+/** Chunks are few: what reads their states are products of their own. */
+function isOverChunks(graph: Graph, time: AxisId | undefined): boolean {
+  return time !== undefined && graph.axes.get(time)?.cut?.part === "chunks";
+}
+
 function canonical(graph: Graph, axes: readonly AxisId[]): readonly AxisId[] {
   const rank = (id: AxisId): number => {
     const role = graph.axes.get(id)?.role;
@@ -115,7 +125,15 @@ function contractedReaders(
   graph: Graph,
   walk: OpenReaders,
   cycle: ReadonlySet<NodeId>,
-  { domain, time }: { readonly domain: readonly AxisId[]; readonly time: AxisId | undefined },
+  {
+    domain,
+    time,
+    sums,
+  }: {
+    readonly domain: readonly AxisId[];
+    readonly time: AxisId | undefined;
+    readonly sums: readonly AxisId[] | undefined;
+  },
 ):
   | { readonly inner: readonly AxisId[]; readonly members: readonly NodeId[] }
   | { readonly spills: Node | undefined } {
@@ -133,6 +151,8 @@ function contractedReaders(
     if (over === undefined || (inner !== undefined && inner.join() !== over.join())) return { spills: node };
     inner = over;
   }
+  // What steps contract may be all that is read.
+  inner ??= sums;
   if (inner === undefined) return { spills: undefined };
   const isOpen = (id: NodeId): boolean => open.has(id);
   const kept = [

@@ -1,4 +1,4 @@
-/** Recurrences of decaying outer products, each a Krait model of a few lines: what the chunked matrix form is for. */
+/** Recurrences of decaying outer products, some of low rank, each a Krait model of a few lines: what the chunked matrix form is for. */
 export interface DecaySource {
   readonly name: string;
   /** Whether the decay is one number for each head, or one for each of its keys. */
@@ -128,5 +128,50 @@ export const DECAYS: readonly DecaySource[] = [
   state S[head, n, p] init 0.25
   S = 2^(-0.3*pos(n))*prev(S) + k*x - delta*q*x
   output y[b, t, head, p] = dot(q, S - 0.5*prev(S), over n)`),
+  },
+  {
+    name: "the delta rule: nothing decays but what a key finds",
+    decay: "scalar",
+    text: model(`
+  input delta: f32[b, t, head]
+  key = l2_norm(k, over n, 1e-6)
+  state S[head, n, p]
+  S = prev(S) + sigmoid(delta)*key*(x - dot(key, prev(S), over n))
+  output y[b, t, head, p] = dot(q, S, over n)`),
+  },
+  {
+    name: "Gated DeltaNet: the delta rule on a state that decays",
+    decay: "scalar",
+    text: model(`
+  input delta: f32[b, t, head]
+  input A: f32[head]
+  key = l2_norm(k, over n, 1e-6)
+  state S[head, p, n] init 0.25
+  P = exp(-exp(A)*softplus(delta))*prev(S)
+  S = P + sigmoid(delta)*key*(x - dot(key, P, over n))
+  output y[b, t, head, p] = dot(q, S, over n)`),
+  },
+  {
+    name: "RWKV-7: a decay for each key, and what another key finds",
+    decay: "vector",
+    text: model(`
+  input delta: f32[b, t, head]
+  input w: f32[head, n]
+  key = l2_norm(k, over n, 1e-6)
+  state S[head, n, p]
+  S = exp(-0.6*sigmoid(w + delta))*prev(S) - sigmoid(q)*key*dot(key, prev(S), over n) + q*x
+  output y[b, t, head, p] = dot(q, S, over n)`),
+  },
+  {
+    name: "what is found is put in under two keys, and read beside both states",
+    decay: "vector",
+    text: model(`
+  input delta: f32[b, t, head]
+  key = l2_norm(k, over n, 1e-6)
+  state S[head, n, p]
+  found = dot(key, 0.5*sigmoid(delta)*prev(S) - 0.25*q*x, over n)
+  other = l2_norm(q, over n, 1e-6)
+  S = 2^(-0.3*pos(n))*prev(S) - (key - 0.5*other*delta/(1 + abs(delta)))*found + exp(-abs(other))*x
+  output y[b, t, head, p] = dot(q, S - 0.5*prev(S), over n) + found`),
   },
 ];

@@ -58,6 +58,28 @@ export function uncut(
   return undefined;
 }
 
+/** The graph with a copy of each axis, and what each axis' copy is. */
+export function withCopies(
+  graph: Graph,
+  axes: Iterable<AxisId>,
+): { readonly graph: Graph; readonly copies: ReadonlyMap<AxisId, AxisId> } {
+  const all = new Map(graph.axes);
+  const copies = new Map<AxisId, AxisId>();
+  for (const axis of axes) {
+    const copy = freeAxis(all, `${axis}'`);
+    const { size, spans } = all.get(axis) ?? { size: 1, spans: [] };
+    all.set(copy, { id: copy, size, role: "plain", spans });
+    copies.set(axis, copy);
+  }
+  return { graph: { ...graph, axes: all }, copies };
+}
+
+function freeAxis(axes: Graph["axes"], base: string): AxisId {
+  let id = base as AxisId;
+  for (let k = 2; axes.has(id); k++) id = `${base}_${k}` as AxisId;
+  return id;
+}
+
 type Free = (base: string) => AxisId;
 
 /** The graph with the axes of a cut of `of` into chunks of `length` steps: of each document, if a run holds several. */
@@ -66,11 +88,7 @@ export function withCut(
   of: AxisId,
   length: number,
 ): { readonly graph: Graph; readonly cut: Cut } {
-  const free: Free = (base) => {
-    let id = base as AxisId;
-    for (let k = 2; graph.axes.has(id); k++) id = `${base}_${k}` as AxisId;
-    return id;
-  };
+  const free: Free = (base) => freeAxis(graph.axes, base);
   const whole = inChunks(graph, of, length, free);
   const documents = documentChunks(graph, whole.cut.chunks, free);
   if (documents === undefined) return whole;

@@ -3,6 +3,9 @@
  * axes), k lacks them too, and all that reads S contracts the axes of k (the *key* axes) with something that lacks the
  * value axes as well: y = Σ_key q·S. Mamba-2 and linear attention with any decay are of this form (Dao & Gu 2024; Yang
  * et al. 2024). What remains, the *lead* axes, are so many recurrences beside each other.
+ *
+ * One of low rank has one more outer product, p ⊗ u with u = Σ_key q·prev(S): what it takes out along a key (the delta
+ * rule; Yang et al. 2024b).
  */
 import type { AxisId, Graph, Node, NodeId, State } from "../../3-graph/types.js";
 import type { Attached } from "../attach.js";
@@ -23,6 +26,15 @@ export interface DecayForm {
   readonly isScalar: boolean;
   readonly inputs: readonly Outer[];
   readonly reads: readonly Read[];
+  readonly removal?: Removal;
+}
+
+/** p ⊗ u, where u contracts the state that was before. */
+export interface Removal {
+  /** u, whose terms read the state before, or none. */
+  readonly read: Read;
+  /** What p ⊗ u adds up: the factors beside u. */
+  readonly puts: readonly Outer[];
 }
 
 /** A product, its factors sorted by whether they have key axes. */
@@ -44,15 +56,22 @@ export function decayForm(graph: Graph, attached: Attached): DecayForm | { reado
   const [id, ...others] = recurrence.states;
   const state = id === undefined ? undefined : graph.states[id];
   if (state === undefined || others.length > 0 || attached.kind !== "scan" || inner.length === 0) return {};
-  if (!ASSOCIATIVE.has(attached.class) || attached.class === "tropical" || state.scalar !== "f32") return {};
+  if (attached.class === "tropical" || state.scalar !== "f32") return {};
+  if (!ASSOCIATIVE.has(attached.class) && attached.class !== "low rank") return {};
   const members = attached.members.flatMap((member) => graph.nodes[member] ?? []);
   const { value: equation } = state.equation;
   const isBefore = (node: Node): boolean => node.kind === "prev" && node.state === state.id;
 
   const first = recurrence.members[0] ?? equation;
-  const terms = termsOf(graph, equation, isBefore, first);
+  const cycle = new Set(recurrence.members);
+  const isContraction = (node: Node): boolean => node.kind === "dot" || node.kind === "reduce";
+  const [removed, ...further] = members.filter((node) => cycle.has(node.id) && isContraction(node));
+  if (further.length > 0) return {};
+  const isVariable = (node: Node): boolean => isBefore(node) || node.id === removed?.id;
+  const terms = termsOf(graph, equation, isVariable, first);
   if ("obstacle" in terms) return { because: terms.obstacle };
-  const [decay, ...more] = terms.filter(({ variable }) => variable !== undefined);
+  const isPut = ({ variable }: Term): boolean => variable !== undefined && variable === removed?.id;
+  const [decay, ...more] = terms.filter((term) => term.variable !== undefined && !isPut(term));
   if (decay === undefined || more.length > 0) return {};
   if (!hasLogarithm(graph, decay.scale, decay.factors)) {
     const because = graph.nodes[decay.factors[0]?.node ?? equation];
@@ -65,12 +84,11 @@ export function decayForm(graph: Graph, attached: Attached): DecayForm | { reado
     rest: factors.filter((factor) => !hasAny(graph, [factor], inner)),
   });
   const inputs = terms.filter(({ variable }) => variable === undefined).map(sorted);
-  const isContraction = (node: Node): boolean => node.kind === "dot" || node.kind === "reduce";
-  const reads: Read[] = [];
+  const every: Read[] = [];
   for (const node of members.filter(isContraction)) {
     const found = readOf(graph, node, { isBefore, now: equation, first });
     if ("obstacle" in found) return { because: found.obstacle };
-    reads.push({
+    every.push({
       node: node.id,
       terms: found.terms.map((term) => ({
         ...sorted(term),
@@ -78,29 +96,39 @@ export function decayForm(graph: Graph, attached: Attached): DecayForm | { reado
       })),
     });
   }
+  const [read, reads] = [
+    every.find(({ node }) => node === removed?.id),
+    every.filter(({ node }) => node !== removed?.id),
+  ];
+  const removal = read && { read, puts: terms.filter(isPut).map(sorted) };
 
-  const byKey = [...inputs, ...reads.flatMap((read) => read.terms)];
+  const byKey = [...inputs, ...(removal?.puts ?? []), ...every.flatMap(({ terms: each }) => each)];
   if (byKey.some(({ key }) => key.length === 0)) return {};
+  const ofState = (each: Read): Read["terms"] => each.terms.filter(({ of }) => of !== "none");
+  // What N is made of (removal.ts) is the same for all values.
+  const matrix = removal === undefined ? [] : [...removal.puts, ...ofState(removal.read)];
   const fixed = [
     ...decay.factors,
     ...inputs.flatMap(({ key }) => key),
-    ...reads.flatMap((read) => read.terms.filter(({ of }) => of !== "none").flatMap(({ key }) => key)),
+    ...reads.flatMap((each) => ofState(each).flatMap(({ key }) => key)),
+    ...matrix.flatMap(({ key, rest }) => [...key, ...rest]),
   ];
   const isRunTime = (axis: AxisId): boolean => typeof graph.axes.get(axis)?.size !== "number";
   const taken = axesOf(graph, fixed);
-  const rest = state.axes.filter((axis) => !inner.includes(axis));
-  const value = rest.filter((axis) => !taken.has(axis) && !isRunTime(axis));
+  const apart = state.axes.filter((axis) => !inner.includes(axis));
+  const value = apart.filter((axis) => !taken.has(axis) && !isRunTime(axis));
   if (value.length === 0) return {};
   return {
     state,
     key: inner,
     value,
-    lead: rest.filter((axis) => !value.includes(axis)),
+    lead: apart.filter((axis) => !value.includes(axis)),
     members: members.filter((node) => !isContraction(node)).map((node) => node.id),
     decay,
     isScalar: !hasAny(graph, decay.factors, inner),
     inputs,
     reads,
+    ...(removal && { removal }),
   };
 }
 

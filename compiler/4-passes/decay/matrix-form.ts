@@ -12,15 +12,16 @@
  */
 import type { GraphBuilder } from "../../3-graph/build.js";
 import { originOf, rewrite, type RewriteContext } from "../../3-graph/rewrite.js";
-import type { Graph, Node, NodeId, StateId } from "../../3-graph/types.js";
+import type { AxisId, Graph, Node, NodeId, StateId } from "../../3-graph/types.js";
 import type { Span } from "../../diagnostics/types.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import { Arithmetic } from "./arithmetic.js";
-import { withCut, type Cut } from "./chunks.js";
-import type { DecayForm, Outer, Read } from "./form.js";
+import { withCopies, withCut, type Cut } from "./chunks.js";
+import type { DecayForm, Outer, Read, Removal } from "./form.js";
 import { logarithmOf } from "./logarithm.js";
 import type { Factor } from "./terms.js";
-import { byPairs, byScores, withoutDecay, type Put } from "./within-chunk.js";
+import { solve, type Solution } from "./removal.js";
+import { readWithin, type Put, type Reading } from "./within-chunk.js";
 
 /** What one recurrence's parts share. */
 interface Parts {
@@ -32,22 +33,28 @@ interface Parts {
   readonly after: NodeId;
   /** Cumulated logarithms: up to and with a step, and before it. Absent: nothing decays. */
   readonly decays?: { readonly with: NodeId; readonly until: NodeId };
+  /** All outer products that are put in. */
   readonly inputs: readonly Put[];
+  /** What a recurrence of low rank contracts at each step, in chunks. */
+  readonly removed?: NodeId;
 }
 
 /** The graph with these recurrences in matrix form, in chunks of `length` steps. */
 export function inMatrixForm(original: Graph, forms: readonly DecayForm[], length: number): Graph {
   const [first] = forms;
   if (first === undefined) return original;
-  const { graph, cut } = withCut(original, first.state.along, length);
+  const { graph: inChunks, cut } = withCut(original, first.state.along, length);
+  const turned = forms.flatMap((form) => (form.removal === undefined ? [] : form.key));
+  const { graph, copies } = withCopies(inChunks, new Set(turned));
   const byMember = new Map(forms.flatMap((form) => form.members.map((id) => [id, form] as const)));
   const byRead = new Map(
     forms.flatMap((form) => form.reads.map((read) => [read.node, { form, read }] as const)),
   );
+  const byRemoval = new Map(forms.map((form) => [form.removal?.read.node, form] as const));
   const stepping = new Set<StateId>(forms.map(({ state }) => state.id));
   const made = new Map<StateId, Parts>();
   const partsOf = (form: DecayForm, context: RewriteContext): Parts => {
-    const parts = made.get(form.state.id) ?? new Builder(form, cut, context).parts();
+    const parts = made.get(form.state.id) ?? new Builder(form, cut, copies, context).parts();
     made.set(form.state.id, parts);
     return parts;
   };
@@ -56,10 +63,13 @@ export function inMatrixForm(original: Graph, forms: readonly DecayForm[], lengt
     visit(node, context) {
       // What stood between the state and its contractions is not read any more.
       if (byMember.has(node.id)) return context.builder.add({ kind: "scalar", value: 0 }, { spans: [] });
+      const removing = byRemoval.get(node.id);
+      if (removing !== undefined)
+        return new Builder(removing, cut, copies, context).removed(partsOf(removing, context));
       const found = byRead.get(node.id);
       if (found === undefined) return context.copy(node);
       const { form, read } = found;
-      return new Builder(form, cut, context).read(node, read, partsOf(form, context));
+      return new Builder(form, cut, copies, context).read(node, read, partsOf(form, context));
     },
     equation(id, _, context) {
       const parts = made.get(id);
@@ -80,6 +90,8 @@ class Builder {
   constructor(
     private readonly form: DecayForm,
     private readonly cut: Cut,
+    /** A copy of each key axis, where keys meet keys. */
+    private readonly copies: ReadonlyMap<AxisId, AxisId>,
     private readonly context: RewriteContext,
   ) {
     this.builder = context.builder;
@@ -101,19 +113,92 @@ class Builder {
       key: this.chunk(this.product(1, input.key)),
       rest: this.chunk(this.product(input.scale, input.rest)),
     }));
-    const local = inputs.map(({ key, rest }) =>
+    const local = ({ key, rest }: Put): NodeId =>
       form.isScalar
         ? make.dot(this.make.map("mul", left, rest), key, cut.steps)
         : make.dot(
             this.make.map("mul", inside, rest),
             this.make.map("mul", power ?? this.make.number(1), key),
             cut.steps,
-          ),
-    );
+          );
     const before = this.before();
     const kept = last === undefined ? before : this.make.map("mul", make.exponential(last), before);
-    const after = [kept, ...local].reduce((x, y) => this.make.map("add", x, y));
-    return { builder, cut, before, after, ...(decays && { decays }), inputs };
+    const sum = (values: readonly NodeId[]): NodeId => values.reduce((x, y) => this.make.map("add", x, y));
+    const shared = { builder, cut, before, ...(decays && { decays }) };
+    if (form.removal === undefined) return { ...shared, after: sum([kept, ...inputs.map(local)]), inputs };
+    const puts = form.removal.puts.map((put) => ({
+      key: this.chunk(this.product(1, put.key), 0),
+      rest: this.chunk(this.product(put.scale, put.rest)),
+    }));
+    const { W, U } = this.solution(form.removal, { decays, inputs, puts });
+    const times =
+      (by: NodeId | undefined) =>
+      (put: Put): readonly Put[] =>
+        by === undefined ? [] : [{ key: put.key, rest: make.map("mul", put.rest, by) }];
+    // What is left of p, to its key, and W: a product of keys with keys, of which the state takes one a chunk.
+    const turned = form.key.map((axis) => ({ from: axis, to: this.copyOf(axis) }));
+    const back = turned.map(({ from, to }) => ({ from: to, to: from }));
+    const apart = (put: Put): Put => {
+      const decayed = power === undefined || form.isScalar ? put.key : make.map("mul", power, put.key);
+      const outside = power === undefined || !form.isScalar ? put.rest : make.map("mul", power, put.rest);
+      return { key: make.add({ kind: "rename", arg: decayed, axes: turned }), rest: outside };
+    };
+    const turns = sum(
+      puts.map(apart).map(({ key, rest }) => make.dot(make.map("mul", rest, key), W, cut.steps)),
+    );
+    const moved = make.add({ kind: "rename", arg: make.dot(turns, before, ...form.key), axes: back });
+    const put = [...inputs, ...puts.flatMap(times(U))];
+    const after = sum([kept, moved, ...put.map(local)]);
+    const ofState = make.dot(W, before, ...form.key);
+    const removed = U === undefined ? ofState : make.map("add", ofState, U);
+    return { ...shared, after, inputs: [...inputs, ...puts.flatMap(times(removed))], removed };
+  }
+
+  private copyOf(axis: AxisId): AxisId {
+    const copy = this.copies.get(axis);
+    if (copy === undefined) throw new InternalError("matrix-form", `no copy of ${axis}`);
+    return copy;
+  }
+
+  /** What a chunk's steps contract of the state, as W·S₀ + U. */
+  private solution(
+    { read }: Removal,
+    {
+      decays,
+      inputs,
+      puts,
+    }: Pick<Parts, "inputs"> & { readonly decays: Parts["decays"]; readonly puts: readonly Put[] },
+  ): Solution {
+    const { builder, cut, form, make, spans } = this;
+    const terms = read.terms.filter(({ of }) => of !== "none");
+    return solve({
+      ...{ make, builder, cut, key: form.key, name: form.state.name, spans, inputs, puts },
+      terms: terms.map((term) => ({
+        reading: this.reading(term, "before", decays),
+        outside: this.outside(term),
+      })),
+      free: read.terms.filter(({ of }) => of === "none").map((term) => this.chunk(this.free(term))),
+    });
+  }
+
+  /** What a recurrence of low rank contracts at each step. */
+  removed({ removed }: Parts): NodeId {
+    if (removed === undefined) throw new InternalError("matrix-form", "nothing is removed");
+    return this.make.unchunk(this.cut, removed);
+  }
+
+  private reading(term: Outer, of: "now" | "before", decays: Parts["decays"]): Reading {
+    const q = this.chunk(this.product(1, term.key));
+    if (decays === undefined) return { q, of };
+    const late = of === "now" ? decays.with : decays.until;
+    const { isScalar } = this.form;
+    return { q, of, decays: { late, since: decays.with, until: decays.until, isScalar } };
+  }
+
+  /** The factors of a term that have no key axes; nothing: 1. */
+  private outside(term: Outer): NodeId | undefined {
+    if (term.rest.length === 0 && term.scale === 1) return undefined;
+    return this.chunk(this.product(term.scale, term.rest));
   }
 
   /** prev(S), which steps along chunks now. */
@@ -172,18 +257,10 @@ class Builder {
   /** One reading of the state: what the chunk itself has put in, and what it came with. */
   private term(term: Outer, of: "now" | "before", { before, decays, inputs }: Parts): readonly NodeId[] {
     const { cut, form, make } = this;
-    const q = this.chunk(this.product(1, term.key));
-    const late = decays && (of === "now" ? decays.with : decays.until);
-    const put = inputs.flatMap((input) => {
-      if (decays === undefined || late === undefined)
-        return [withoutDecay(make, cut, input, { q, of }, form.key)];
-      const reading = { q, of, late, since: decays.with, until: decays.until };
-      return form.isScalar
-        ? [byScores(make, cut, input, reading, form.key)]
-        : byPairs(make, cut, input, reading, form.key);
-    });
+    const reading = this.reading(term, of, decays);
+    const put = inputs.flatMap((input) => readWithin(make, cut, input, reading, form.key));
     const outside = term.rest.length === 0 ? undefined : this.chunk(this.product(1, term.rest));
-    return [...put, this.come(q, before, late)].map((value) => {
+    return [...put, this.come(reading.q, before, reading.decays?.late)].map((value) => {
       const kept = outside === undefined ? value : this.make.map("mul", value, outside);
       return term.scale === 1 ? kept : this.make.map("mul", this.make.number(term.scale), kept);
     });

@@ -10,17 +10,83 @@ export interface Reading {
   readonly q: NodeId;
   /** Whether what is put in at a step is read there. */
   readonly of: "now" | "before";
-  /** Logarithms cumulated until the state that is read. */
-  readonly late: NodeId;
-  /** Up to and with a step. */
-  readonly since: NodeId;
-  /** Before a step. */
-  readonly until: NodeId;
+  /** Logarithms cumulated; absent: nothing decays. */
+  readonly decays?: {
+    /** Until the state that is read. */
+    readonly late: NodeId;
+    /** Up to and with a step. */
+    readonly since: NodeId;
+    /** Before a step. */
+    readonly until: NodeId;
+    /** Whether there is one decay for all keys: it multiplies the scores. Else it is within the sum over keys. */
+    readonly isScalar: boolean;
+  };
 }
+
+type Decays = NonNullable<Reading["decays"]>;
 
 export interface Put {
   readonly key: NodeId;
   readonly rest: NodeId;
+}
+
+/** Σ_s' M[s, s']·rest[s'], as values to add up: pair by pair of steps and between blocks, where each key decays by its own. */
+export function readWithin(
+  make: Arithmetic,
+  cut: Cut,
+  { key, rest }: Put,
+  reading: Reading,
+  over: readonly AxisId[],
+): readonly NodeId[] {
+  const { steps, earlier, blocks } = cut;
+  const { decays } = reading;
+  if (decays === undefined || decays.isScalar || blocks === undefined)
+    return [make.dot(matrix(make, cut, key, reading, over), make.rename(rest, steps, earlier), earlier)];
+  const across = make.dot(
+    acrossBlocks(make, cut, blocks, key, reading, decays, over),
+    make.rename(rest, steps, earlier),
+    earlier,
+  );
+  const inner = inBlocks(make, cut, blocks);
+  const within = make.dot(
+    withinBlocks(make, cut, blocks, key, reading, decays, over),
+    make.rename(inner.block(rest), blocks.steps, blocks.earlier),
+    blocks.earlier,
+  );
+  return [inner.join(across), inner.join(within)];
+}
+
+/** M[s, s'], whole. */
+export function matrix(
+  make: Arithmetic,
+  cut: Cut,
+  key: NodeId,
+  reading: Reading,
+  over: readonly AxisId[],
+): NodeId {
+  const { steps, earlier, blocks } = cut;
+  const { q, of, decays } = reading;
+  if (decays === undefined) {
+    const scores = make.dot(q, make.rename(key, steps, earlier), ...over);
+    return make.map("select", isIn(make, of, steps, earlier), scores, make.number(0));
+  }
+  if (decays.isScalar) {
+    const scores = make.dot(q, make.rename(key, steps, earlier), ...over);
+    const { late, since } = decays;
+    const decay = make.powerWhere(isIn(make, of, steps, earlier), late, make.rename(since, steps, earlier));
+    return make.map("mul", scores, decay);
+  }
+  if (blocks === undefined) return pairs(make, cut, key, reading, decays, over);
+  const { join } = inBlocks(make, cut, blocks);
+  const across = join(acrossBlocks(make, cut, blocks, key, reading, decays, over));
+  const within = join(withinBlocks(make, cut, blocks, key, reading, decays, over));
+  // A step's own block: from its first step on.
+  const [step, other] = [make.coordinate(steps), make.coordinate(earlier)];
+  const inBlock = (at: NodeId): NodeId => make.map("mod", at, make.number(blocks.length));
+  const isOwn = make.map("ge", other, make.map("sub", step, inBlock(step)));
+  const isSame = make.map("eq", make.coordinate(blocks.earlier), inBlock(other));
+  const spread = make.dot(within, make.map("select", isSame, make.number(1), make.number(0)), blocks.earlier);
+  return make.map("select", isOwn, spread, across);
 }
 
 /** Coordinates at which what was put in at `earlier` is in the state that `step` reads. */
@@ -28,82 +94,63 @@ function isIn(make: Arithmetic, of: Reading["of"], step: AxisId, earlier: AxisId
   return make.map(of === "now" ? "le" : "lt", make.coordinate(earlier), make.coordinate(step));
 }
 
-/** Nothing decays. */
-export function withoutDecay(
-  make: Arithmetic,
-  { steps, earlier }: Cut,
-  { key, rest }: Put,
-  { q, of }: Pick<Reading, "q" | "of">,
-  over: readonly AxisId[],
-): NodeId {
-  const scores = make.dot(q, make.rename(key, steps, earlier), ...over);
-  const matrix = make.map("select", isIn(make, of, steps, earlier), scores, make.number(0));
-  return make.dot(matrix, make.rename(rest, steps, earlier), earlier);
-}
-
-/** One decay for all keys: it multiplies the scores. */
-export function byScores(
-  make: Arithmetic,
-  { steps, earlier }: Cut,
-  { key, rest }: Put,
-  { q, of, late, since }: Reading,
-  over: readonly AxisId[],
-): NodeId {
-  const scores = make.dot(q, make.rename(key, steps, earlier), ...over);
-  const decay = make.powerWhere(isIn(make, of, steps, earlier), late, make.rename(since, steps, earlier));
-  return make.dot(make.map("mul", scores, decay), make.rename(rest, steps, earlier), earlier);
-}
-
-/** A decay for each key, within the sum over keys: pair by pair of steps, and between blocks by products. */
-export function byPairs(
+/** A chunk's steps in blocks, and the way back. */
+function inBlocks(
   make: Arithmetic,
   cut: Cut,
-  put: Put,
-  reading: Reading,
-  over: readonly AxisId[],
-): readonly NodeId[] {
-  const { blocks } = cut;
-  if (blocks === undefined) return [pairs(make, cut, put, reading, over)];
+  blocks: Blocks,
+): { readonly block: (arg: NodeId) => NodeId; readonly join: (arg: NodeId) => NodeId } {
   const inner = { of: cut.steps, chunks: blocks.blocks, steps: blocks.steps };
-  const block = (arg: NodeId): NodeId => make.chunk(inner, arg);
-  const join = (arg: NodeId): NodeId => make.unchunk(inner, arg);
-  const { q, of, late, since, until } = reading;
-  const inBlocks = { of, q: block(q), late: block(late), since: block(since), until: block(until) };
-  const across = acrossBlocks(make, cut, blocks, put, { ...inBlocks, since }, over);
-  const within = pairs(make, blocks, { key: block(put.key), rest: block(put.rest) }, inBlocks, over);
-  return [join(across), join(within)];
+  return { block: (arg) => make.chunk(inner, arg), join: (arg) => make.unchunk(inner, arg) };
 }
 
+function withinBlocks(
+  make: Arithmetic,
+  cut: Cut,
+  blocks: Blocks,
+  key: NodeId,
+  { q, of }: Reading,
+  { late, since, until, isScalar }: Decays,
+  over: readonly AxisId[],
+): NodeId {
+  const { block } = inBlocks(make, cut, blocks);
+  const decays = { late: block(late), since: block(since), until: block(until), isScalar };
+  return pairs(make, blocks, block(key), { q: block(q), of }, decays, over);
+}
+
+/** A decay for each key: pair by pair of steps. */
 function pairs(
   make: Arithmetic,
   { steps, earlier }: Pick<Cut, "steps" | "earlier">,
-  { key, rest }: Put,
-  { q, of, late, since }: Reading,
+  key: NodeId,
+  { q, of }: Pick<Reading, "q" | "of">,
+  { late, since }: Decays,
   over: readonly AxisId[],
 ): NodeId {
   const decay = make.powerWhere(isIn(make, of, steps, earlier), late, make.rename(since, steps, earlier));
   const decayed = make.map("mul", make.map("mul", q, make.rename(key, steps, earlier)), decay);
-  const scores = make.add({ kind: "reduce", fn: "sum", arg: decayed, over });
-  return make.dot(scores, make.rename(rest, steps, earlier), earlier);
+  return make.add({ kind: "reduce", fn: "sum", arg: decayed, over });
 }
 
 /**
  * From the blocks before: what decays until a block begins, with the key, times what decays from there on, with the query.
- * Neither grows where decays do not, which a quotient of decays since the chunk began would.
+ * Neither grows where decays do not, which a quotient of decays since the chunk began would. [block, step, earlier].
  */
 function acrossBlocks(
   make: Arithmetic,
   cut: Cut,
-  { blocks, steps, length }: Blocks,
-  { key, rest }: Put,
-  { q, late, since, until }: Reading,
+  blocks: Blocks,
+  key: NodeId,
+  reading: Reading,
+  decays: Decays,
   over: readonly AxisId[],
 ): NodeId {
-  const begin = make.add({ kind: "slice", arg: until, axis: steps, start: 0, to: [] });
-  const first = make.map("mul", make.coordinate(blocks), make.number(length));
+  const { block } = inBlocks(make, cut, blocks);
+  const until = block(decays.until);
+  const begin = make.add({ kind: "slice", arg: until, axis: blocks.steps, start: 0, to: [] });
+  const first = make.map("mul", make.coordinate(blocks.blocks), make.number(blocks.length));
   const isBefore = make.map("lt", make.coordinate(cut.earlier), first);
   const earlier = (arg: NodeId): NodeId => make.rename(arg, cut.steps, cut.earlier);
-  const early = make.map("mul", earlier(key), make.powerWhere(isBefore, begin, earlier(since)));
-  const scores = make.dot(make.map("mul", q, make.power(late, begin)), early, ...over);
-  return make.dot(scores, earlier(rest), cut.earlier);
+  const early = make.map("mul", earlier(key), make.powerWhere(isBefore, begin, earlier(decays.since)));
+  return make.dot(make.map("mul", block(reading.q), make.power(block(decays.late), begin)), early, ...over);
 }
