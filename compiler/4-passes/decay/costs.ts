@@ -19,6 +19,11 @@ const PRODUCTS = 25e6;
 const SCANNED = 4.2e6;
 /** Pairs of steps whose decays are taken key by key, a microsecond. Not measured: a cautious guess. */
 const PAIRS = 1e6;
+/** A step of the sequential kernel, and products that it adds up a microsecond, its operands in caches. Not measured. */
+const TURN = 4;
+const TURNED = 2e6;
+/** Steps that forward substitution holds in registers. */
+const LONGEST_SOLVED = 128;
 /** Channels that fill the device with a scan, and what is left of its speed with fewer: a power of their share. */
 const CHANNELS = 12_000;
 const STARVED = 0.45;
@@ -35,6 +40,9 @@ interface Extents {
   readonly keyLead: number;
   readonly inputs: number;
   readonly reads: number;
+  /** Of low rank: how often its state is contracted within a step, and put in again. */
+  readonly contractions: number;
+  readonly puts: number;
 }
 
 function extentsOf(graph: Graph, form: DecayForm): Extents {
@@ -43,9 +51,13 @@ function extentsOf(graph: Graph, form: DecayForm): Extents {
       const size = graph.axes.get(axis)?.size;
       return typeof size === "number" ? count * size : count;
     }, 1);
-  const terms = form.reads.flatMap((read) => read.terms.filter(({ of }) => of !== "none"));
+  const ofState = (reads: DecayForm["reads"]): DecayForm["inputs"] =>
+    reads.flatMap((read) => read.terms.filter(({ of }) => of !== "none"));
+  const terms = ofState(form.reads);
+  const { read, puts = [] } = form.removal ?? {};
+  const contractions = ofState(read === undefined ? [] : [read]);
   const inKeys = axesOf(graph, [
-    ...[...form.inputs, ...terms].flatMap(({ key }) => key),
+    ...[...form.inputs, ...terms, ...puts, ...contractions].flatMap(({ key }) => key),
     ...(form.isScalar ? [] : form.decay.factors),
   ]);
   return {
@@ -55,25 +67,29 @@ function extentsOf(graph: Graph, form: DecayForm): Extents {
     keyLead: product(form.lead.filter((axis) => inKeys.has(axis))),
     inputs: form.inputs.length,
     reads: terms.length,
+    contractions: contractions.length,
+    puts: puts.length,
   };
 }
 
-/** By a scan: the better of one that takes all steps in turn and one that is cut in time. */
+/** By a scan: one that takes all steps in turn, and one that is cut in time, which one of low rank cannot be. */
 export function scanCosts(
   graph: Graph,
   form: DecayForm,
   { batch, steps }: Workload,
-): { readonly whole: number; readonly cut: number } {
-  const { key, value, lead } = extentsOf(graph, form);
+): { readonly whole: number; readonly cut?: number } {
+  const { key, value, lead, contractions } = extentsOf(graph, form);
   const elements = key * value * lead;
   const channels = batch * value * lead;
-  const stepping = (batch * steps * elements) / SCANNED;
+  const stepping = (batch * steps * elements * (1 + contractions)) / SCANNED;
   const speed = Math.min(1, channels / CHANNELS) ** STARVED;
   const chunks = Math.min(Math.ceil(CHANNELS_CUT / channels), MOST_CHUNKS);
   // Local states and decays, written and read, and the states before each chunk.
   const bytes = 6 * 4 * batch * chunks * elements;
+  const whole = stepping / speed + LAUNCH;
+  if (contractions > 0) return { whole };
   return {
-    whole: stepping / speed + LAUNCH,
+    whole,
     cut: PASSES_CUT * stepping + bytes / BYTES + 3 * LAUNCH,
   };
 }
@@ -85,12 +101,12 @@ export function matrixCost(
   { batch, steps }: Workload,
   length: number,
 ): number {
-  const { key, value, lead, keyLead, inputs, reads } = extentsOf(graph, form);
-  // Pairs of steps of a block that decay key by key.
-  const pairs = form.isScalar ? 0 : (reads * inputs * lead * key * length * Math.min(BLOCK, length)) / PAIRS;
+  const extents = extentsOf(graph, form);
+  const { key, value, lead, keyLead, reads } = extents;
+  // What is removed is one more input.
+  const inputs = extents.inputs + extents.puts;
+  const pairs = form.isScalar ? 0 : reads * inputs * pairCost(extents, length);
   const group = (lead / keyLead) * value;
-  const product = (count: number, rows: number, cols: number, depth: number): number =>
-    (2 * count * rows * cols * depth) / (fill(rows) * fill(cols));
   const operations =
     reads * inputs * product(keyLead, length, length, key) +
     reads * inputs * product(lead, length, value, length) +
@@ -98,10 +114,45 @@ export function matrixCost(
     inputs * product(keyLead, group, key, length);
   // A chunk's states are written, read, stepped and read again; sums within chunks pass through memory.
   const bytes = 4 * (4 * key * value * lead + length * value * lead * (2 * reads * inputs + 2 * inputs));
-  const chunks = batch * Math.ceil(steps / length);
+  const chunks = Math.ceil(steps / length);
   const launches = 2 + inputs + reads * (2 * inputs + 1);
-  return chunks * (operations / PRODUCTS + bytes / BYTES + pairs) + launches * LAUNCH;
+  const each = operations / PRODUCTS + bytes / BYTES + pairs;
+  const removal =
+    extents.contractions === 0 ? 0 : removalCost(extents, form.isScalar, { batch, chunks }, length);
+  return batch * chunks * each + removal + launches * LAUNCH;
 }
+
+/** Of low rank: the triangular systems, and a product of keys with keys a chunk, chunk after chunk. */
+function removalCost(
+  extents: Extents,
+  isScalar: boolean,
+  { batch, chunks }: { readonly batch: number; readonly chunks: number },
+  length: number,
+): number {
+  const { key, value, lead, keyLead, inputs, contractions, puts } = extents;
+  if (length > LONGEST_SOLVED) return Infinity;
+  const matrices = contractions * (inputs + puts);
+  const pairs = isScalar ? 0 : matrices * pairCost(extents, length);
+  const operations =
+    matrices * product(isScalar ? keyLead : lead, length, length, key) +
+    contractions * inputs * product(lead, length, value, length) +
+    puts * product(lead, key, key, length) +
+    product(lead, length, value, key);
+  const substituted = (2 * lead * length * length * (key + value)) / SCANNED;
+  const bytes =
+    4 * lead * (4 * matrices * length * length + 4 * length * key + 6 * length * value + 3 * key * key);
+  const each = operations / PRODUCTS + bytes / BYTES + pairs + substituted;
+  const turning = Math.max(TURN, (batch * lead * value * key * key) / TURNED);
+  const launches = 4 + 2 * matrices + (isScalar ? 0 : 3 * matrices);
+  return batch * chunks * each + chunks * turning + launches * LAUNCH;
+}
+
+/** Pairs of steps of a block that decay key by key. */
+const pairCost = ({ lead, key }: Extents, length: number): number =>
+  (lead * key * length * Math.min(BLOCK, length)) / PAIRS;
+
+const product = (count: number, rows: number, cols: number, depth: number): number =>
+  (2 * count * rows * cols * depth) / (fill(rows) * fill(cols));
 
 /** How much of its tiles an extent fills. */
 const fill = (extent: number): number => extent / (32 * Math.ceil(extent / 32));

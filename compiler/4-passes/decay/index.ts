@@ -82,19 +82,19 @@ export function choiceOf(graph: Graph, form: DecayForm, at: Workload = ONE): Cho
   const { whole, cut } = scanCosts(graph, form, at);
   const candidates: readonly Candidate[] = [
     { algorithm: "scan", cost: whole },
-    { algorithm: "scan cut in time", cost: cut },
+    ...(cut === undefined ? [] : [{ algorithm: "scan cut in time", cost: cut } as const]),
     ...CHUNKS.map((chunk): Candidate => ({
       algorithm: "products of matrices",
       chunk,
       cost: matrixCost(graph, form, at, chunk),
-    })),
+    })).filter(({ cost }) => cost < Infinity),
   ];
   return { state: form.state.id, at, candidates: candidates.toSorted((p, q) => p.cost - q.cost) };
 }
 
 const leastScan = (graph: Graph, form: DecayForm, at: Workload): number => {
   const { whole, cut } = scanCosts(graph, form, at);
-  return Math.min(whole, cut);
+  return Math.min(whole, cut ?? whole);
 };
 
 /** The batches and lengths at which the matrix form is better; nothing: all that matter. */
