@@ -87,7 +87,8 @@ const unit = (x: readonly number[]): number[] => {
 const rwkv7 = perHead((S) => ({ row }) => {
   const [key, w, a, k, v] = [unit(row("kappa")), row("w"), row("a"), row("k"), row("v")];
   const known = read(key, S);
-  update(S, (old, n, p) => of(w, n) * old - of(a, n) * of(key, n) * of(known, p) + of(k, n) * of(v, p));
+  const decay = w.map((x) => Math.exp(-Math.exp(-0.5) * sigmoid(x)));
+  update(S, (old, n, p) => of(decay, n) * old - of(a, n) * of(key, n) * of(known, p) + of(k, n) * of(v, p));
   return read(row("r"), S);
 });
 
@@ -101,7 +102,7 @@ const deltaRule = (alpha: (one: Step["one"]) => number): Loops =>
     return read(row("q"), S);
   });
 const deltaNet = deltaRule(() => 1);
-const gatedDeltaNet = deltaRule((one) => one("alpha"));
+const gatedDeltaNet = deltaRule((one) => Math.exp(-one("forget")));
 
 /** Without the stabilizing maximum: the gates of this test are small, and it cancels. */
 const mlstm = perHead((S) => {
@@ -213,7 +214,7 @@ export const RECURRENT: readonly Family[] = [
   {
     name: "rwkv7",
     loops: rwkv7,
-    positive: ["w", "a"],
+    positive: ["a"],
     draw: matrix,
     published: { heads: 32, keys: 64, values: 64 },
   },
@@ -227,7 +228,7 @@ export const RECURRENT: readonly Family[] = [
   {
     name: "gated-deltanet",
     loops: gatedDeltaNet,
-    positive: ["alpha", "beta"],
+    positive: ["forget", "beta"],
     draw: matrix,
     published: { heads: 6, keys: 256, values: 512 },
   },
