@@ -3,6 +3,8 @@ export interface DecaySource {
   readonly name: string;
   /** Whether the decay is one number for each head, or one for each of its keys. */
   readonly decay: "scalar" | "vector";
+  /** Whether its class is low rank. */
+  readonly isLowRank?: true;
   readonly text: string;
 }
 
@@ -132,6 +134,7 @@ export const DECAYS: readonly DecaySource[] = [
   {
     name: "the delta rule: nothing decays but what a key finds",
     decay: "scalar",
+    isLowRank: true,
     text: model(`
   input delta: f32[b, t, head]
   key = l2_norm(k, over n, 1e-6)
@@ -142,6 +145,7 @@ export const DECAYS: readonly DecaySource[] = [
   {
     name: "Gated DeltaNet: the delta rule on a state that decays",
     decay: "scalar",
+    isLowRank: true,
     text: model(`
   input delta: f32[b, t, head]
   input A: f32[head]
@@ -154,6 +158,7 @@ export const DECAYS: readonly DecaySource[] = [
   {
     name: "RWKV-7: a decay for each key, and what another key finds",
     decay: "vector",
+    isLowRank: true,
     text: model(`
   input delta: f32[b, t, head]
   input w: f32[head, n]
@@ -165,6 +170,7 @@ export const DECAYS: readonly DecaySource[] = [
   {
     name: "what is found is put in under two keys, and read beside both states",
     decay: "vector",
+    isLowRank: true,
     text: model(`
   input delta: f32[b, t, head]
   key = l2_norm(k, over n, 1e-6)
