@@ -8,7 +8,7 @@ export interface BindingDeclaration {
   readonly name: string;
   readonly access: "read" | "read_write";
   readonly element: Element;
-  /** Read by whole words of 16 bytes alone: four f32, or eight of 16 bits. */
+  /** Declared as words of 16 bytes: four f32, or eight of 16 bits, which are then read by words alone. */
   readonly wide?: boolean;
 }
 
@@ -79,6 +79,7 @@ function declareFour({ name: binding, element: of }: BindingDeclaration): Code {
 
 export function loadElement(binding: BindingDeclaration, index: Wgsl<"u32">): Wgsl<"f32"> | Wgsl<"u32"> {
   if (isPacked(binding.element)) return wgsl<"f32">`${name(loader(binding.name))}(${index})`;
+  if (binding.wide === true) return wgsl<"f32">`${name(binding.name)}[${index} >> 2u][${index} & 3u]`;
   return element<"f32">(name(binding.name), index);
 }
 

@@ -272,6 +272,12 @@ export class ExprBuilder {
     return found;
   }
 
+  /** True if the var's extent is known, and a multiple of `divisor`. */
+  isWholeIn(name: string, divisor: number): boolean {
+    const extent = this.extents.get(name);
+    return extent?.kind === "literal" && extent.value % divisor === 0;
+  }
+
   /** What the index grows by when the var named does by one, if that is the same everywhere and known. */
   strideOf(index: Expr, name: string): number | undefined {
     let stride = 0;

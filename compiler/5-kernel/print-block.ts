@@ -50,6 +50,8 @@ interface Scope {
   /** What is evaluated here whichever way conditions go: a branch need not do it again. */
   readonly needed: Set<Expr>;
   readonly statements: Code[];
+  /** Vars that are four in a row further out are their firsts here. */
+  readonly hasFirsts?: boolean;
 }
 
 export const scalarValue = (wgsl: AnyWgsl): Value => ({ wgsl, width: 1 });
@@ -221,7 +223,7 @@ export class BlockPrinter {
             : loadFour(this.context.usesFours(binding), first),
         );
       }
-      if (binding.wide === true)
+      if (binding.wide === true && binding.element !== "f32")
         throw new InternalError("print-wgsl", `${binding.name} is read by whole words alone`);
     }
     const index = this.emit(expr.index, scope);
@@ -483,9 +485,12 @@ function lookUp(of: string, scope: Scope): Value {
 }
 
 function findBound(expr: Expr, scope: Scope): Value | undefined {
+  // Out of a place of firsts, four values are none of its own.
+  let scalarsAlone = false;
   for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
     const value = at.bound.get(expr);
-    if (value !== undefined) return value;
+    if (value !== undefined && !(scalarsAlone && value.width === 4)) return value;
+    scalarsAlone ||= at.hasFirsts === true;
   }
   return undefined;
 }
@@ -527,12 +532,6 @@ function componentOf(scope: Scope, i: 0 | 1 | 2 | 3): Scope {
   return { ...scope, parent: scope.parent && componentOf(scope.parent, i), bound };
 }
 
-/** The same place, where only that is bound which is the same for all four. */
-function withoutFours(scope: Scope): Scope {
-  const bound = new Map([...scope.bound].filter(([, { width }]) => width === 1));
-  return { ...scope, parent: scope.parent && withoutFours(scope.parent), bound };
-}
-
 /** The same place, where a var that is four in a row is its first, or the first of the eight that they are of. */
 function withFirsts(scope: Scope, ofEight = false): Scope {
   const environment = new Map<string, Value>();
@@ -542,14 +541,8 @@ function withFirsts(scope: Scope, ofEight = false): Scope {
       if (value !== undefined && !environment.has(each)) environment.set(each, scalarValue(value));
     }
   }
-  return {
-    parent: withoutFours(scope),
-    indexes: undefined,
-    environment,
-    bound: new Map(),
-    needed: new Set(),
-    statements: scope.statements,
-  };
+  const indexes = new Set(environment.keys());
+  return { ...scopeIn(scope, { indexes, environment, statements: scope.statements }), hasFirsts: true };
 }
 
 export function typeName(type: ExprType, width: 1 | 4): string {

@@ -74,10 +74,12 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
   const inTime: FusionOptions = { inlineDots: 0, alongside: false };
   const oneStep: FusionOptions = { inlineDots: INLINE_DOTS_IN_STEP, alongside: true };
   const variantsOf = (name: EmittedProgram["name"], program: Graph): readonly EmittedProgram[] =>
-    prefillVariants(program, options.schedule).map(({ graph, ...when }) => ({
-      ...prepare(name, graph, inTime),
-      ...when,
-    }));
+    prefillVariants(program, options.schedule, { halves: target.matrixUnits === true }).map(
+      ({ graph, ...when }) => ({
+        ...prepare(name, graph, inTime),
+        ...when,
+      }),
+    );
   const prefills = variantsOf("prefill", programs.prefill);
   const step = programs.step && prepare("step", programs.step, oneStep);
   const packed = programs.packed && variantsOf("packed", programs.packed);

@@ -55,11 +55,17 @@ export interface FetchEight {
   readonly value: (i: number, k: Wgsl<"u32">) => { readonly statements: Code; readonly value: Eight };
 }
 
-export interface MatrixHoles {
-  readonly shape: MatrixShape;
+/** A stretch of k along which both operands keep their form. */
+export interface Stretch {
   readonly depth: Wgsl<"u32">;
   readonly a: FetchEight;
   readonly b: FetchEight;
+}
+
+export interface MatrixHoles {
+  readonly shape: MatrixShape;
+  /** One after the other into the same sums. */
+  readonly stretches: readonly Stretch[];
   /** Evaluates and stores one element: vars batch, row, col, acc. */
   readonly finish: Code;
 }
@@ -69,15 +75,17 @@ const subgroupsOf = (shape: MatrixShape): number =>
 
 export const invocationsOfMatrix = (shape: MatrixShape): number => SUBGROUP * subgroupsOf(shape);
 
+type Along = Readonly<Record<"a" | "b", FetchEight["along"]>>;
+
+/** Words of workgroup memory that a part of a tile takes, whatever its stretches are like. */
+const partSize = (of: "a" | "b", alongs: readonly Along[], shape: MatrixShape): number =>
+  Math.max(...alongs.map((along) => layoutOf(of, along[of], shape).size));
+
 /** Bytes of workgroup memory. */
-export function matrixBytes(
-  shape: MatrixShape,
-  along: Readonly<Record<"a" | "b", FetchEight["along"]>>,
-): number {
-  const words = (["a", "b"] as const).map((of) => {
-    const { parts, size } = layoutOf(of, along[of], shape);
-    return shape.stages * parts * size;
-  });
+export function matrixBytes(shape: MatrixShape, alongs: readonly Along[]): number {
+  const words = (["a", "b"] as const).map(
+    (of) => shape.stages * partsOf(of, shape) * partSize(of, alongs, shape),
+  );
   return 16 * words.reduce((a, b) => a + b) + 4 * subgroupsOf(shape) * stripeSize(shape);
 }
 
@@ -92,6 +100,9 @@ interface Layout {
   readonly size: number;
 }
 
+const partsOf = (of: "a" | "b", shape: MatrixShape): number =>
+  tileOf(of, shape) / (of === "a" ? shape.partRows : shape.partCols);
+
 const tileOf = (of: "a" | "b", shape: MatrixShape): number => (of === "a" ? shape.tileRows : shape.tileCols);
 
 function layoutOf(of: "a" | "b", along: FetchEight["along"], shape: MatrixShape): Layout {
@@ -102,14 +113,17 @@ function layoutOf(of: "a" | "b", along: FetchEight["along"], shape: MatrixShape)
 }
 
 export function contractMatrix(holes: MatrixHoles): Code {
-  const { shape, depth } = holes;
-  const [a, b] = [sideOf(holes.a, "a", shape), sideOf(holes.b, "b", shape)];
-  const across = shape.tileCols / shape.partCols;
-  const two = shape.stages === 2;
+  const { shape, stretches } = holes;
+  const alongs = stretches.map(({ a, b }) => ({ a: a.along, b: b.along }));
+  const across = partsOf("b", shape);
+  const memory = (["a", "b"] as const).map((of) => {
+    const size = partSize(of, alongs, shape);
+    return code`var<workgroup> ${name(`tile_${of}`)}: array<array<vec4u, ${size}>, ${shape.stages * partsOf(of, shape)}>;`;
+  });
+  const [only, ...others] = stretches.map((stretch) => multiplyAlong(stretch, shape));
   return paragraphs([
     code`
-      ${a.memory}
-      ${b.memory}
+      ${join(memory)}
       var<workgroup> stripes: array<f32, ${subgroupsOf(shape) * stripeSize(shape)}>;
     `,
     code`
@@ -128,44 +142,63 @@ export function contractMatrix(holes: MatrixHoles): Code {
         let batch = group.z;
         let subgroup_row = subgroup / ${across}u;
         let subgroup_col = subgroup % ${across}u;
-        ${a.declare}
-        ${b.declare}
         ${declareSums(shape)}
-        for (var depth_start = 0u; ; depth_start += ${shape.tileDepth}u) {
-          ${two ? code`let stage = (depth_start / ${shape.tileDepth}u) & 1u;` : nothing}
-          if (depth_start < ${depth}) {
-            ${a.load}
-            ${b.load}
-          }
-          if (depth_start > 0u) {
-            ${multiply(holes)}
-          }
-          if (depth_start >= ${depth}) { break; }
-          ${two ? nothing : code`workgroupBarrier();`}
-          ${a.write}
-          ${b.write}
-          workgroupBarrier();
-        }
+        ${only === undefined || others.length === 0 ? (only ?? nothing) : inBlocks([only, ...others])}
         ${finishAll(shape)}
       }
     `,
   ]);
 }
 
+/** Each with names of its own, the next after all have read the tiles of the one before. */
+const inBlocks = (stretches: readonly Code[]): Code =>
+  join(
+    stretches.map(
+      (stretch, i) => code`
+        ${i > 0 ? code`workgroupBarrier();` : nothing}
+        {
+          ${stretch}
+        }
+      `,
+    ),
+  );
+
+function multiplyAlong(stretch: Stretch, shape: MatrixShape): Code {
+  const { depth } = stretch;
+  const [a, b] = [sideOf(stretch.a, "a", shape), sideOf(stretch.b, "b", shape)];
+  const two = shape.stages === 2;
+  return code`
+    ${a.declare}
+    ${b.declare}
+    for (var depth_start = 0u; ; depth_start += ${shape.tileDepth}u) {
+      ${two ? code`let stage = (depth_start / ${shape.tileDepth}u) & 1u;` : nothing}
+      if (depth_start < ${depth}) {
+        ${a.load}
+        ${b.load}
+      }
+      if (depth_start > 0u) {
+        ${multiply(stretch, shape)}
+      }
+      if (depth_start >= ${depth}) { break; }
+      ${two ? nothing : code`workgroupBarrier();`}
+      ${a.write}
+      ${b.write}
+      workgroupBarrier();
+    }
+  `;
+}
+
 interface Side {
-  readonly memory: Code;
   readonly declare: Code;
   readonly load: Code;
   readonly write: Code;
 }
 
 function sideOf(fetch: FetchEight, of: "a" | "b", shape: MatrixShape): Side {
-  const { parts, size } = layoutOf(of, fetch.along, shape);
   const pieces = (tileOf(of, shape) * shape.tileDepth) / WORD;
   const count = Math.ceil(pieces / invocationsOfMatrix(shape));
   const each = Array.from({ length: count }, (_, i) => pieceOf(fetch, of, i, shape));
   return {
-    memory: code`var<workgroup> ${name(`tile_${of}`)}: array<array<vec4u, ${size}>, ${shape.stages * parts}>;`,
     declare: join(each.map((piece) => piece.declare)),
     load: join(each.map((piece) => piece.load)),
     write: join(each.map((piece) => piece.write)),
@@ -173,7 +206,7 @@ function sideOf(fetch: FetchEight, of: "a" | "b", shape: MatrixShape): Side {
 }
 
 /** The i-th word that an invocation brings from memory to a tile. */
-function pieceOf(fetch: FetchEight, of: "a" | "b", i: number, shape: MatrixShape): Omit<Side, "memory"> {
+function pieceOf(fetch: FetchEight, of: "a" | "b", i: number, shape: MatrixShape): Side {
   const { part, parts, line, stride } = layoutOf(of, fetch.along, shape);
   const [tile, invocations] = [tileOf(of, shape), invocationsOfMatrix(shape)];
   const pieces = (tile * shape.tileDepth) / WORD;
@@ -254,7 +287,7 @@ function declareSums({ partRows, partCols }: MatrixShape): Code {
   );
 }
 
-function multiply({ shape, a, b }: MatrixHoles): Code {
+function multiply({ a, b }: Stretch, shape: MatrixShape): Code {
   const [rows, cols] = [range(shape.partRows / UNIT), range(shape.partCols / UNIT)];
   const operand = (of: "a" | "b", along: FetchEight["along"], unit: number, k: number): Operand => {
     const { parts, stride } = layoutOf(of, along, shape);

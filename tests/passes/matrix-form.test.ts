@@ -91,16 +91,18 @@ describe("the chunked matrix form computes what the recurrence does", () => {
               }),
           );
           const sizes = { b: 2, t: steps, tail_begin: 0, tail_count: steps };
-          const rewritten = inMatrixForm(prefill, forms, length);
-          validate(rewritten);
           const expected = interpret(prefill, { inputs, states, sizes });
-          const got = interpret(rewritten, { inputs, states, sizes });
-          for (const kind of ["outputs", "states"] as const) {
-            assert.deepEqual(Object.keys(got[kind]), Object.keys(expected[kind]));
-            for (const [key, value] of Object.entries(expected[kind])) {
-              const own = got[kind][key];
-              assert.ok(own);
-              expectClose(own, value, { tolerance: "f64", what: key });
+          for (const halves of [false, true]) {
+            const rewritten = inMatrixForm(prefill, forms, length, { halves });
+            validate(rewritten);
+            const got = interpret(rewritten, { inputs, states, sizes });
+            for (const kind of ["outputs", "states"] as const) {
+              assert.deepEqual(Object.keys(got[kind]), Object.keys(expected[kind]));
+              for (const [key, value] of Object.entries(expected[kind])) {
+                const own = got[kind][key];
+                assert.ok(own);
+                expectClose(own, value, { tolerance: "f64", what: `${key}, halves ${String(halves)}` });
+              }
             }
           }
         });

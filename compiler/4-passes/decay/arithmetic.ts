@@ -69,7 +69,7 @@ export class Arithmetic {
 
   /** 2 to a cumulated logarithm. */
   exponential(cumulated: NodeId): NodeId {
-    return this.map("exp2", this.map("add", this.map("re", cumulated), this.map("im", cumulated)));
+    return this.map("exp2", this.whole(cumulated));
   }
 
   /** 2 to the difference of two. */
@@ -85,7 +85,12 @@ export class Arithmetic {
   }
 
   private exponent(late: NodeId, early: NodeId): NodeId {
-    const difference = this.map("sub", late, early);
-    return this.map("add", this.map("re", difference), this.map("im", difference));
+    return this.whole(this.map("sub", late, early));
+  }
+
+  /** A logarithm that is a number, or a whole part and a fraction. */
+  private whole(logarithm: NodeId): NodeId {
+    if (this.builder.typeOf(logarithm).scalar !== "c64") return logarithm;
+    return this.map("add", this.map("re", logarithm), this.map("im", logarithm));
   }
 }

@@ -6,7 +6,7 @@ import { DOCUMENTS, isPacked } from "../packed.js";
 import type { ScheduleOptions } from "../schedule.js";
 import { matrixCost, scanCosts, type Workload } from "./costs.js";
 import { decayForm, type DecayForm } from "./form.js";
-import { inMatrixForm } from "./matrix-form.js";
+import { inMatrixForm, type MatrixFormOptions } from "./matrix-form.js";
 
 /** A program's graph, and when it is the one to run; the last has no condition. */
 export interface Variant {
@@ -41,11 +41,12 @@ const LENGTHS = [1024, 512, 256, 128, 64] as const;
 export function prefillVariants(
   graph: Graph,
   { matrixChunk, matrixWhen }: ScheduleOptions = {},
+  options: MatrixFormOptions = {},
 ): readonly Variant[] {
   const forms = matrixChunk === 0 ? [] : decayForms(graph);
   if (forms.length === 0) return [{ graph }];
   if (matrixChunk !== undefined)
-    return variants(graph, inMatrixForm(graph, forms, matrixChunk), { when: matrixWhen });
+    return variants(graph, inMatrixForm(graph, forms, matrixChunk, options), { when: matrixWhen });
   const worth = forms.filter((form) => choiceOf(graph, form, ONE).candidates[0]?.chunk !== undefined);
   if (worth.length === 0) return [{ graph }];
   const total = (cost: (form: DecayForm) => number): number =>
@@ -55,7 +56,7 @@ export function prefillVariants(
   const chunk = CHUNKS.reduce((p, q) => (byMatrices(q, ONE) < byMatrices(p, ONE) ? q : p));
   const isBetter = (at: Workload): boolean =>
     byMatrices(chunk, at) < total((form) => leastScan(graph, form, at));
-  const rewritten = inMatrixForm(graph, worth, chunk);
+  const rewritten = inMatrixForm(graph, worth, chunk, options);
   return variants(graph, rewritten, conditionOf(graph, worth, isBetter));
 }
 

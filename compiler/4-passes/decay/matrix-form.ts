@@ -12,7 +12,7 @@
  */
 import type { GraphBuilder } from "../../3-graph/build.js";
 import { originOf, rewrite, type RewriteContext } from "../../3-graph/rewrite.js";
-import type { AxisId, Graph, Node, NodeId, StateId } from "../../3-graph/types.js";
+import type { Axis, AxisId, Graph, Node, NodeId, StateId } from "../../3-graph/types.js";
 import type { Span } from "../../diagnostics/types.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import { Arithmetic } from "./arithmetic.js";
@@ -21,7 +21,7 @@ import type { DecayForm, Outer, Read, Removal } from "./form.js";
 import { logarithmOf } from "./logarithm.js";
 import type { Factor } from "./terms.js";
 import { solve, type Solution } from "./removal.js";
-import { readWithin, type Put, type Reading } from "./within-chunk.js";
+import { matrix, readWithin, type Put, type Reading } from "./within-chunk.js";
 
 /** What one recurrence's parts share. */
 interface Parts {
@@ -39,13 +39,35 @@ interface Parts {
   readonly removed?: NodeId;
 }
 
+export interface MatrixFormOptions {
+  /**
+   * For products of operands rounded to f16: what a chunk has put in and what it came with are read by one product, whose depth is that of
+   * both, and cumulated logarithms are single numbers, whose rounding (2⁻¹⁴ where a chunk decays to 2⁻⁵¹²) is less than f16's.
+   */
+  readonly halves?: boolean;
+}
+
 /** The graph with these recurrences in matrix form, in chunks of `length` steps. */
-export function inMatrixForm(original: Graph, forms: readonly DecayForm[], length: number): Graph {
+export function inMatrixForm(
+  original: Graph,
+  forms: readonly DecayForm[],
+  length: number,
+  { halves = false }: MatrixFormOptions = {},
+): Graph {
   const [first] = forms;
   if (first === undefined) return original;
   const { graph: inChunks, cut } = withCut(original, first.state.along, length);
   const turned = forms.flatMap((form) => (form.removal === undefined ? [] : form.key));
-  const { graph, copies } = withCopies(inChunks, new Set(turned));
+  const { graph: copied, copies } = withCopies(inChunks, new Set(turned));
+  const joins = new Map(
+    halves ? forms.filter(isJoinable).map((form) => [form.state.id, joinedAxis(copied, cut, form)]) : [],
+  );
+  const axes = new Map([...copied.axes, ...[...joins.values()].map((axis) => [axis.id, axis] as const)]);
+  const graph = { ...copied, axes };
+  const builderOf = (form: DecayForm, context: RewriteContext): Builder => {
+    const join = joins.get(form.state.id)?.id;
+    return new Builder(form, cut, copies, context, { halves, ...(join !== undefined && { join }) });
+  };
   const byMember = new Map(forms.flatMap((form) => form.members.map((id) => [id, form] as const)));
   const byRead = new Map(
     forms.flatMap((form) => form.reads.map((read) => [read.node, { form, read }] as const)),
@@ -54,7 +76,7 @@ export function inMatrixForm(original: Graph, forms: readonly DecayForm[], lengt
   const stepping = new Set<StateId>(forms.map(({ state }) => state.id));
   const made = new Map<StateId, Parts>();
   const partsOf = (form: DecayForm, context: RewriteContext): Parts => {
-    const parts = made.get(form.state.id) ?? new Builder(form, cut, copies, context).parts();
+    const parts = made.get(form.state.id) ?? builderOf(form, context).parts();
     made.set(form.state.id, parts);
     return parts;
   };
@@ -65,11 +87,11 @@ export function inMatrixForm(original: Graph, forms: readonly DecayForm[], lengt
       if (byMember.has(node.id)) return context.builder.add({ kind: "scalar", value: 0 }, { spans: [] });
       const removing = byRemoval.get(node.id);
       if (removing !== undefined)
-        return new Builder(removing, cut, copies, context).removed(partsOf(removing, context));
+        return builderOf(removing, context).removed(partsOf(removing, context));
       const found = byRead.get(node.id);
       if (found === undefined) return context.copy(node);
       const { form, read } = found;
-      return new Builder(form, cut, copies, context).read(node, read, partsOf(form, context));
+      return builderOf(form, context).read(node, read, partsOf(form, context));
     },
     equation(id, _, context) {
       const parts = made.get(id);
@@ -80,6 +102,25 @@ export function inMatrixForm(original: Graph, forms: readonly DecayForm[], lengt
       return { kind: "discrete", value: parts.after, documents: { axis: documents.axis, spans } };
     },
   });
+}
+
+/** One decay for all keys, and one input: a step reads Σ_s' M[s, s']·x[s'] + Σ_key (a…a·q)·S, which is one sum. */
+const isJoinable = (form: DecayForm): boolean =>
+  form.isScalar && form.inputs.length === 1 && form.removal === undefined;
+
+/** The steps of a chunk, then the keys. */
+function joinedAxis(graph: Graph, { earlier, length }: Cut, form: DecayForm): Axis {
+  const id = `${earlier}|${form.key.join("|")}` as AxisId;
+  const size = form.key.reduce((product, key) => {
+    const extent = graph.axes.get(key)?.size;
+    if (typeof extent !== "number") throw new InternalError("matrix-form", `${key} has no fixed size`);
+    return product * extent;
+  }, 1);
+  const parts = [
+    { axes: [earlier], start: 0, size: length },
+    { axes: form.key, start: length, size },
+  ];
+  return { id, size: length + size, role: "plain", parts, spans: form.state.spans };
 }
 
 class Builder {
@@ -93,6 +134,7 @@ class Builder {
     /** A copy of each key axis, where keys meet keys. */
     private readonly copies: ReadonlyMap<AxisId, AxisId>,
     private readonly context: RewriteContext,
+    private readonly options: { readonly halves: boolean; readonly join?: AxisId },
   ) {
     this.builder = context.builder;
     this.spans = form.state.spans;
@@ -220,24 +262,30 @@ class Builder {
     const log = logarithmOf(form.decay.scale, form.decay.factors, { graph, builder, at, spans });
     if (log === undefined) return undefined;
     const each = this.chunk(log, 0);
+    const { halves } = this.options;
     const state = builder.state({
       kind: "local",
       name: `${form.state.name}.decay`,
-      scalar: "c64",
+      scalar: halves ? "f32" : "c64",
       axes: builder.typeOf(each).axes.filter((axis) => axis !== cut.steps),
       along: cut.steps,
       init: 0,
       spans,
     });
     const until = this.make.add({ kind: "prev", state });
+    const value = halves ? this.make.map("add", until, each) : this.wholeAndFraction(until, each);
+    builder.rename(value, `${form.state.name}.decay`);
+    builder.define(state, { kind: "discrete", value });
+    return { with: value, until };
+  }
+
+  /** A sum and one number more, each as a whole part and a fraction. */
+  private wholeAndFraction(until: NodeId, each: NodeId): NodeId {
     const whole = this.make.map("floor", each);
     const fraction = this.make.map("add", this.make.map("im", until), this.make.map("sub", each, whole));
     const carry = this.make.map("floor", fraction);
     const sum = this.make.map("add", this.make.map("add", this.make.map("re", until), whole), carry);
-    const value = this.make.map("complex", sum, this.make.map("sub", fraction, carry));
-    builder.rename(value, `${form.state.name}.decay`);
-    builder.define(state, { kind: "discrete", value });
-    return { with: value, until };
+    return this.make.map("complex", sum, this.make.map("sub", fraction, carry));
   }
 
   /** The contraction in matrix form. */
@@ -257,13 +305,34 @@ class Builder {
   /** One reading of the state: what the chunk itself has put in, and what it came with. */
   private term(term: Outer, of: "now" | "before", { before, decays, inputs }: Parts): readonly NodeId[] {
     const { cut, form, make } = this;
+    const { join } = this.options;
     const reading = this.reading(term, of, decays);
-    const put = inputs.flatMap((input) => readWithin(make, cut, input, reading, form.key));
+    const [only] = inputs;
+    const sums =
+      join !== undefined && only !== undefined
+        ? [this.joined(only, reading, before, join)]
+        : [
+            ...inputs.flatMap((input) => readWithin(make, cut, input, reading, form.key)),
+            this.come(reading.q, before, reading.decays?.late),
+          ];
     const outside = term.rest.length === 0 ? undefined : this.chunk(this.product(1, term.rest));
-    return [...put, this.come(reading.q, before, reading.decays?.late)].map((value) => {
+    return sums.map((value) => {
       const kept = outside === undefined ? value : this.make.map("mul", value, outside);
       return term.scale === 1 ? kept : this.make.map("mul", this.make.number(term.scale), kept);
     });
+  }
+
+  /** Both by one product: what is left of the state multiplies the query, as it does the scores. */
+  private joined({ key, rest }: Put, reading: Reading, before: NodeId, axis: AxisId): NodeId {
+    const { cut, form, make } = this;
+    const { q, decays } = reading;
+    const left = decays === undefined ? q : make.map("mul", make.exponential(decays.late), q);
+    const put = make.rename(rest, cut.steps, cut.earlier);
+    return make.dot(
+      make.add({ kind: "concat", parts: [matrix(make, cut, key, reading, form.key), left], axis }),
+      make.add({ kind: "concat", parts: [put, before], axis }),
+      axis,
+    );
   }
 
   /** What is left at each step of the state that the chunk came with, read. */

@@ -13,6 +13,7 @@ import { InternalError } from "../../diagnostics/internal-error.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter, scalarValue, vectorValue, type Value } from "../print-block.js";
 import { walk } from "../traverse.js";
+import type { Dim } from "../../../runtime/bundle-format.js";
 import type { ContractKernel, Expr, MatrixSchedule } from "../types.js";
 import { finishElement, isWhole, readingOrder, rebuilder } from "./contract-parts.js";
 import { ceilDiv, type Filled } from "./printed.js";
@@ -22,38 +23,78 @@ export function fillMatrix(kernel: ContractKernel, shape: MatrixSchedule, contex
     throw new InternalError("print-wgsl", `${kernel.name}: matrix units sum nothing alongside`);
   for (const extension of MATRIX_EXTENSIONS) context.enable(extension);
   const rebuild = rebuilder(kernel, context);
-  const operands = [
-    operandOf("row", rebuild(kernel.a), kernel, shape, context),
-    operandOf("col", rebuild(kernel.b), kernel, shape, context),
-  ] as const;
+  const [left, right] = [rebuild(kernel.a), rebuild(kernel.b)];
+  const stretches = stretchesOf(kernel, [left, right], shape, context).map((stretch) => ({
+    ...stretch,
+    a: operandOf("row", left, stretch, kernel, shape, context),
+    b: operandOf("col", right, stretch, kernel, shape, context),
+  }));
   const stored = kernel.stores.flatMap(({ index, value, when }) =>
     [index, value, ...(when === undefined ? [] : [when])].map(rebuild),
   );
+  const operands = stretches.flatMap(({ a, b }) => [a, b]);
   widen(operands, stored, context);
-  const [a, b] = operands;
   const constant = BlockPrinter.root(context, new Map(), []);
   const body = contractMatrix({
     shape,
-    depth: constant.u32(context.builder.dim(kernel.depth)),
-    a: fetchOf(a, context),
-    b: fetchOf(b, context),
+    stretches: stretches.map(({ extent, a, b }) => ({
+      depth: constant.u32(context.builder.dim(extent)),
+      a: fetchOf(a, context),
+      b: fetchOf(b, context),
+    })),
     finish: finishElement(kernel, { rows: shape.tileRows, cols: shape.tileCols }, rebuild, context),
   });
   return {
     body,
     workgroup: invocationsOfMatrix(shape),
-    workgroupBytes: matrixBytes(shape, { a: a.along, b: b.along }),
+    workgroupBytes: matrixBytes(
+      shape,
+      stretches.map(({ a, b }) => ({ a: a.along, b: b.along })),
+    ),
     dispatch: [ceilDiv(kernel.cols, shape.tileCols), ceilDiv(kernel.rows, shape.tileRows), kernel.batch],
   };
 }
 
-/** One side of the product, and the two coordinates that a piece of it has: eight along `run`, one of `other`. */
+/** Coordinates begin ≤ k < begin + extent, which the var of that name counts from 0. */
+interface StretchOf {
+  readonly k: string;
+  readonly begin: number;
+  readonly extent: Dim;
+}
+
+/** Where operands are joined along k, tiles lie on one side of the joint, and each side is read as if there were no other. */
+function stretchesOf(
+  kernel: ContractKernel,
+  operands: readonly Expr[],
+  shape: MatrixSchedule,
+  context: ModuleContext,
+): readonly StretchOf[] {
+  const { depth } = kernel;
+  const joints = new Set<number>();
+  walk(operands, (expr) => {
+    if (expr.kind !== "op" || expr.op !== "lt") return;
+    const [index, end] = expr.args;
+    if (index?.kind === "var" && index.name === "k" && end?.kind === "literal") joints.add(end.value);
+  });
+  const cuts = [...joints]
+    .filter((joint) => joint > 0 && joint % shape.tileDepth === 0)
+    .sort((p, q) => p - q);
+  if (typeof depth !== "number" || cuts.length === 0) return [{ k: "k", begin: 0, extent: depth }];
+  return [0, ...cuts].flatMap((begin, i, begins) => {
+    const extent = Math.min(begins[i + 1] ?? depth, depth) - begin;
+    const k = `k from ${begin}`;
+    context.builder.variable(k, "u32", extent);
+    return extent > 0 ? [{ k, begin, extent }] : [];
+  });
+}
+
+/** One side of the product along a stretch of k: a piece of it has eight coordinates of `run`, and one of the other. */
 interface OperandOf {
   readonly of: "row" | "col";
   readonly value: Expr;
   readonly along: "depth" | "side";
+  readonly k: string;
   readonly run: string;
-  readonly other: string;
   /** Of rows (columns) and of k: how many there are, and whether tiles hold them without a rest. */
   readonly side: { readonly extent: Expr; readonly whole: boolean };
   readonly depth: { readonly extent: Expr; readonly whole: boolean };
@@ -63,55 +104,72 @@ interface OperandOf {
 
 function operandOf(
   of: "row" | "col",
-  value: Expr,
+  whole: Expr,
+  { k, begin, extent }: StretchOf,
   kernel: ContractKernel,
   shape: MatrixSchedule,
   context: ModuleContext,
 ): OperandOf {
   const { builder } = context;
-  const along = readingOrder(of, value, context);
+  const value =
+    k === "k" ? whole : builder.substitute(whole, new Map([["k", builder.add(builder.variable(k), begin)]]));
+  const along = readingOrder(of, value, context, k);
   const sides = of === "row" ? kernel.rows : kernel.cols;
   const tile = of === "row" ? shape.tileRows : shape.tileCols;
-  const [run, other] = along === "depth" ? ["k", of] : [of, "k"];
+  const run = along === "depth" ? k : of;
   return {
     of,
     value,
     along,
+    k,
     run,
-    other,
     side: { extent: builder.dim(sides), whole: isWhole(sides, tile) },
-    depth: { extent: builder.dim(kernel.depth), whole: isWhole(kernel.depth, shape.tileDepth) },
-    eights: isWhole(along === "depth" ? kernel.depth : sides, WORD),
+    depth: { extent: builder.dim(extent), whole: isWhole(extent, shape.tileDepth) },
+    eights: isWhole(along === "depth" ? extent : sides, WORD),
   };
 }
 
-/** Bindings of which only whole words are read are declared so: one load brings 16 bytes. */
+/**
+ * Bindings that are read by whole words are declared so: one load brings 16 bytes. f16 goes as it is, and then by words alone;
+ * f32 may be read by elements too, where they are of words that lie within the tensor.
+ */
 function widen(operands: readonly OperandOf[], others: readonly Expr[], context: ModuleContext): void {
-  const wide = new Map<string, boolean>();
-  for (const operand of operands) {
-    walk([operand.value], (expr) => {
-      if (expr.kind !== "load") return;
-      const fits = readsWords(expr, operand, context);
-      wide.set(expr.binding, fits && wide.get(expr.binding) !== false);
+  const wide = new Map<string, { words: boolean; fits: boolean }>();
+  const note = ({ binding }: Load, words: boolean, fits: boolean): void => {
+    const before = wide.get(binding) ?? { words: false, fits: true };
+    wide.set(binding, { words: before.words || words, fits: before.fits && (words || fits) });
+  };
+  const eachLoad = (exprs: readonly Expr[], visit: (load: Load) => void): void => {
+    walk(exprs, (expr) => {
+      if (expr.kind === "load") visit(expr);
     });
-  }
-  walk(others, (expr) => {
-    if (expr.kind === "load") wide.set(expr.binding, false);
-  });
-  for (const [binding, is] of wide) if (is) context.declareWide(binding);
+  };
+  for (const operand of operands)
+    eachLoad([operand.value], (load) =>
+      note(load, readsWords(load, operand, context), isOfWords(load, [operand.k], context)),
+    );
+  eachLoad(others, (load) => note(load, false, isOfWords(load, [], context)));
+  for (const [binding, { words, fits }] of wide) if (words && fits) context.declareWide(binding);
 }
 
-function readsWords(
-  load: Extract<Expr, { kind: "load" }>,
-  operand: OperandOf,
-  context: ModuleContext,
-): boolean {
+type Load = Extract<Expr, { kind: "load" }>;
+
+function readsWords(load: Load, operand: OperandOf, context: ModuleContext): boolean {
   if (!operand.eights) return false;
   const { element } = context.binding(load.binding);
   if (element === "f32") return context.builder.isStrideOne(load.index, operand.run, 4);
   // As they are or not at all: what is computed with is read by fours, and bf16 is no f16.
   return (
     element === "f16" && load === operand.value && context.builder.isStrideOne(load.index, operand.run, WORD)
+  );
+}
+
+/** Whether an element that is read is one of four that a coordinate runs through, whole. */
+function isOfWords({ binding, index }: Load, ks: readonly string[], context: ModuleContext): boolean {
+  const { builder } = context;
+  return (
+    context.binding(binding).element === "f32" &&
+    ["row", "col", ...ks].some((name) => builder.isStrideOne(index, name, 4) && builder.isWholeIn(name, 4))
   );
 }
 
@@ -140,7 +198,7 @@ interface Prepared {
 }
 
 function prepare(operand: OperandOf, i: number, side: Wgsl<"u32">, context: ModuleContext): Prepared {
-  const { value, of, along } = operand;
+  const { value, of, along, k: depthVar } = operand;
   const asWords = isWords(value, context);
   const sides = new Coordinates(operand, "side", `${of}_${i}`, context);
   const ks = new Coordinates(operand, "depth", `k_${i}`, context);
@@ -151,8 +209,9 @@ function prepare(operand: OperandOf, i: number, side: Wgsl<"u32">, context: Modu
   const low = root.nested(new Map([[of, first]]));
   const high = along === "side" ? root.nested(new Map([[of, second]])) : low;
   const [lowK, highK] = along === "depth" ? ks.values(asWords) : [ks.one, ks.one];
-  const lowIn = low.nested(new Map([["k", lowK]]));
-  const highIn = along === "side" || asWords === undefined ? high.nested(new Map([["k", highK]])) : lowIn;
+  const lowIn = low.nested(new Map([[depthVar, lowK]]));
+  const highIn =
+    along === "side" || asWords === undefined ? high.nested(new Map([[depthVar, highK]])) : lowIn;
   const read: Eight =
     asWords === undefined
       ? { kind: "values", low: lowIn.vec4f(value), high: highIn.vec4f(value) }

@@ -21,8 +21,13 @@ export const isWhole = (extent: ContractKernel["rows"], tile: number): boolean =
   typeof extent === "number" && extent % tile === 0;
 
 /** Along what an operand is read: neighbours along k, or along its rows (columns), are neighbours in memory. */
-export const readingOrder = (of: "row" | "col", value: Expr, context: ModuleContext): "depth" | "side" =>
-  contiguousAlong(value, "k", context) || !contiguousAlong(value, of, context) ? "depth" : "side";
+export const readingOrder = (
+  of: "row" | "col",
+  value: Expr,
+  context: ModuleContext,
+  k = "k",
+): "depth" | "side" =>
+  contiguousAlong(value, k, context) || !contiguousAlong(value, of, context) ? "depth" : "side";
 
 /** Whether neighbouring values of the var are neighbours in memory, in every load that reads along it. */
 function contiguousAlong(value: Expr, name: string, context: ModuleContext): boolean {
