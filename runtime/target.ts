@@ -90,8 +90,10 @@ function unmet(target: TargetEntry, device: DeviceLike): string[] {
   return lacking;
 }
 
+/** Dawn tells it of adapters alone: a device that says nothing is taken for one that was asked for by `requiredDevice`. */
 function multiplies({ info, adapterInfo }: DeviceLike, unit: MatrixUnit): boolean {
   const { subgroupMatrixConfigs: configs = [] } = (info ?? adapterInfo ?? {}) as MatrixInfo;
+  if (info === undefined && configs.length === 0) return true;
   return [...configs].some(
     ({ componentType, resultComponentType, M, N, K }) =>
       componentType === unit.operands &&
