@@ -86,8 +86,7 @@ export function inMatrixForm(
       // What stood between the state and its contractions is not read any more.
       if (byMember.has(node.id)) return context.builder.add({ kind: "scalar", value: 0 }, { spans: [] });
       const removing = byRemoval.get(node.id);
-      if (removing !== undefined)
-        return builderOf(removing, context).removed(partsOf(removing, context));
+      if (removing !== undefined) return builderOf(removing, context).removed(partsOf(removing, context));
       const found = byRead.get(node.id);
       if (found === undefined) return context.copy(node);
       const { form, read } = found;
