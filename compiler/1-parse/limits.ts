@@ -19,14 +19,16 @@ const WRAPPERS: ReadonlySet<unknown> = new Set(["value", "clause", "named", "at"
  * walk trees by recursion. Walks without, therefore.
  */
 export function checkNesting({ declarations }: SourceTree, sink: DiagnosticSink): void {
-  const open: { readonly node: unknown; readonly depth: number }[] = [{ node: declarations, depth: 0 }];
+  const open: { readonly node: object; readonly depth: number }[] = [{ node: declarations, depth: 0 }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { node, depth } = next;
-    if (typeof node !== "object" || node === null) continue;
     const kind = "kind" in node ? node.kind : undefined;
     const inner = kind === undefined || WRAPPERS.has(kind) ? depth : depth + 1;
-    if (inner > MOST_NESTED && "span" in node)
-      return sink.report(syntax.nestedTooDeep(node.span as Span, MOST_NESTED));
-    for (const child of Object.values(node)) open.push({ node: child, depth: inner });
+    const span = "span" in node ? (node.span as Span) : undefined;
+    if (inner > MOST_NESTED && span !== undefined)
+      return sink.report(syntax.nestedTooDeep(span, MOST_NESTED));
+    for (const child of Object.values(node) as unknown[])
+      if (typeof child === "object" && child !== null && child !== span)
+        open.push({ node: child, depth: inner });
   }
 }

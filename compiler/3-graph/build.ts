@@ -6,7 +6,7 @@
  */
 import { InternalError } from "../diagnostics/internal-error.js";
 import { nodeOf, type Origin } from "./operation.js";
-import { OperationTable } from "./operation-table.js";
+import { areLists, OperationTable } from "./operation-table.js";
 import type {
   Axis,
   AxisId,
@@ -32,10 +32,19 @@ export type StateDeclaration = Omit<State, "id" | "equation">;
 const TRUTH = new Set<MapFn>(["eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"]);
 const REAL_PART = new Set<MapFn>(["re", "im", "float", "abs"]);
 
-/** Equal for parameters that read the same tensor in the same shape. */
-function paramKey({ scalar, sources, layout, derived, name }: Omit<Param, "id">): string {
-  const sizes = layout.map(({ axis, size }) => `${axis ?? ""}:${size}`);
-  return `${scalar}\n${derived === true ? name : ""}\n${sizes.join()}\n${sources.join("\n")}`;
+/** The same for parameters that read the same tensor. */
+const paramKey = ({ sources, name }: Omit<Param, "id">): string => sources[0] ?? name;
+
+/** Whether two parameters read the same tensor in the same shape. */
+function isSameParam(p: Omit<Param, "id">, q: Omit<Param, "id">): boolean {
+  return (
+    p.scalar === q.scalar &&
+    (p.derived === true) === (q.derived === true) &&
+    (p.derived !== true || p.name === q.name) &&
+    areLists(p.sources, q.sources) &&
+    p.layout.length === q.layout.length &&
+    p.layout.every(({ axis, size }, k) => axis === q.layout[k]?.axis && size === q.layout[k]?.size)
+  );
 }
 
 /** Functions of whole numbers that give a whole number. */
@@ -60,7 +69,8 @@ export class GraphBuilder {
   private readonly known = new OperationTable(this.nodeTable);
   private readonly stateTable: (StateDeclaration & { readonly id: StateId; equation?: Equation })[] = [];
   private readonly paramTable: Param[] = [];
-  private readonly knownParams = new Map<string, ParamId>();
+  /** By `paramKey`. Empty until `param` is asked: a graph's own are adopted as they are. */
+  private readonly knownParams = new Map<string, ParamId[]>();
   private readonly inputTable: Input[] = [];
   private readonly outputTable: Output[] = [];
   /** An axis's place in canonical order. */
@@ -162,15 +172,20 @@ export class GraphBuilder {
 
   /** Adds a parameter, or finds the one that reads the same tensor in the same shape. */
   param(param: Omit<Param, "id">): ParamId {
-    if (this.knownParams.size === 0)
-      for (const adopted of this.paramTable) this.knownParams.set(paramKey(adopted), adopted.id);
-    const key = paramKey(param);
-    const same = this.knownParams.get(key);
+    if (this.knownParams.size === 0) for (const adopted of this.paramTable) this.enterParam(adopted);
+    const same = this.knownParams.get(paramKey(param))?.find((id) => isSameParam(this.paramOf(id), param));
     if (same !== undefined) return same;
     const id = this.paramTable.length as ParamId;
-    this.paramTable.push({ ...param, id });
-    this.knownParams.set(key, id);
+    const added: Param = { ...param, id };
+    this.paramTable.push(added);
+    this.enterParam(added);
     return id;
+  }
+
+  private enterParam(param: Param): void {
+    const alike = this.knownParams.get(paramKey(param));
+    if (alike === undefined) this.knownParams.set(paramKey(param), [param.id]);
+    else alike.push(param.id);
   }
 
   /** Adds a parameter of another graph, which has each of its own once. */

@@ -32,7 +32,8 @@ export interface Elaboration {
 
 export interface KnownTensor {
   readonly param: ParamId;
-  readonly key: string;
+  /** What tells one reading from another, written out when a tensor is read again. */
+  readonly key: () => string;
   readonly shape: string;
   readonly span: Span;
 }

@@ -53,12 +53,15 @@ export function elaborate(module: Module, sink: DiagnosticSink): Graph | undefin
 /** Reports values of more elements than 32 bits count, each line of the source once. */
 function sizesFit({ nodes, axes }: Graph, sink: DiagnosticSink): boolean {
   const reported = new Set<string>();
+  const sizeOf = (axis: AxisId): number => {
+    const size = axes.get(axis)?.size;
+    return typeof size === "number" ? size : 1;
+  };
+  /** By lists of axes, which many nodes share. */
+  const counts = new Map<readonly AxisId[], number>();
   for (const { type, spans } of nodes) {
-    const sizes = type.axes.flatMap((axis) => axes.get(axis)?.size ?? []);
-    const count = sizes.reduce<number>(
-      (product, size) => (typeof size === "number" ? product * size : product),
-      1,
-    );
+    const count = counts.get(type.axes) ?? type.axes.reduce((product, axis) => product * sizeOf(axis), 1);
+    counts.set(type.axes, count);
     const [span] = spans;
     if (count <= MOST_COORDINATES || span === undefined) continue;
     const place = JSON.stringify(spans.at(-1));

@@ -237,11 +237,11 @@ function addParam(
   const { builder, tensors } = env.elaboration;
   const [name = ""] = sources;
   const shape = `[${(pieces?.shape ?? layout.shape).join(", ")}]`;
-  const key = JSON.stringify([layout, definition.scalar, pieces]);
+  const key = (): string => JSON.stringify([layout, definition.scalar, pieces]);
   const names = pieces?.tensors.map((tensor) => tensor.name) ?? [name];
   const taken = names.find((each) => tensors.has(each));
   const known = taken === undefined ? undefined : tensors.get(taken);
-  if (known?.key === key) return known.param;
+  if (known !== undefined && known.key() === key()) return known.param;
   if (known !== undefined) {
     report(env, tensorShape(definition.span, taken ?? name, shape, known.shape, known.span));
     return undefined;
