@@ -82,13 +82,17 @@ export function code(parts: TemplateStringsArray, ...holes: readonly (Hole | Cod
     if (hole === undefined) return before + after;
     if (typeof hole === "number" || !("lines" in hole)) return before + fill(hole, before, after) + after;
     return (
-      before +
-      hole.lines.join("\n" + (/[ \t]*$/.exec(before)?.[0] ?? "")) +
-      (hole.lines.length === 0 ? EMPTY : "") +
-      after
+      before + hole.lines.join("\n" + indentation(before)) + (hole.lines.length === 0 ? EMPTY : "") + after
     );
   });
   return dedent(text);
+}
+
+/** The blanks at the end of a text. From the end: a regular expression would begin at the beginning, for each hole anew. */
+function indentation(before: string): string {
+  let begin = before.length;
+  while (begin > 0 && (before[begin - 1] === " " || before[begin - 1] === "\t")) begin--;
+  return before.slice(begin);
 }
 
 /** Marks a hole that had no lines, so that its line goes too. */
@@ -140,7 +144,9 @@ function fill(hole: Hole, before: string, after: string): string {
     return String(hole);
   }
   if (!("precedence" in hole) || hole.precedence === Precedence.Primary) return hole.text;
-  const enclosed = /(?:[(\[,]|[^=!<>]=|return|: u32 =)\s*$/.test(before) && /^\s*[)\],;{]/.test(after);
+  // The last characters alone: as long as the longest of the alternatives.
+  const last = before.trimEnd().slice(-": u32 =".length);
+  const enclosed = /(?:[(\[,]|[^=!<>]=|return|: u32 =)$/.test(last) && /^\s*[)\],;{]/.test(after);
   return enclosed ? hole.text : `(${hole.text})`;
 }
 

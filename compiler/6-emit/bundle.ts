@@ -79,6 +79,9 @@ export function emitBundle(
 
 /** JSON has no infinity (a constant may be), but a number too large to be another: `1e999`. */
 function manifestText(manifest: Manifest): string {
+  const plain = JSON.stringify(manifest, undefined, 1);
+  // An infinity is `null` there: without one, nothing need be looked at value by value, which takes ten times as long.
+  if (!plain.includes("null")) return `${plain}\n`;
   const marked = (_key: string, value: unknown): unknown =>
     value === Infinity ? "\u0000inf" : value === -Infinity ? "\u0000-inf" : value;
   return `${JSON.stringify(manifest, marked, 1).replace(/"\\u0000(-?)inf"/g, "$1" + "1e999")}\n`;

@@ -10,7 +10,7 @@ export const TYPES = [
 /** Writes a bundle, whole or not at all; with `types`, its typed module too. Only an older bundle or an empty folder is replaced. */
 export async function saveBundle(bundle: Bundle, folder: string, types = false): Promise<void> {
   const whole = types ? await withTypes(bundle) : bundle;
-  const { writeBundle } = await import("../node/index.js");
+  const { writeBundle } = await import("../node/files.js");
   await uninterrupted(() => writeBundle(whole, folder));
 }
 

@@ -1,5 +1,4 @@
 /** Bundles and checkpoints on disk. */
-import { randomUUID } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Bundle } from "../../runtime/bundle-format.js";
@@ -36,12 +35,14 @@ export async function readBundle(folder: string): Promise<Bundle> {
 }
 
 /** The text of `model.json`: the same bytes for the same manifest, and as the compiler writes it. */
-export function manifestText(bundle: Bundle): string {
+export function manifestText({ manifest }: Bundle): string {
+  const plain = JSON.stringify(manifest, undefined, 1);
+  // JSON has no infinity, but a number too large to be another. `null` stands for it until then: where there is none, nothing
+  // need be looked at value by value.
+  if (!plain.includes("null")) return `${plain}\n`;
   const marked = (_key: string, value: unknown): unknown =>
     value === Infinity ? "\u0000inf" : value === -Infinity ? "\u0000-inf" : value;
-  const text = JSON.stringify(bundle.manifest, marked, 1);
-  // JSON has no infinity, but a number too large to be another.
-  return `${text.replace(/"\\u0000(-?)inf"/g, "$1" + "1e999")}\n`;
+  return `${JSON.stringify(manifest, marked, 1).replace(/"\\u0000(-?)inf"/g, "$1" + "1e999")}\n`;
 }
 
 /**
@@ -54,14 +55,11 @@ export async function writeBundle(bundle: Bundle, folder: string): Promise<void>
   await checkReplaceable(target);
   try {
     await mkdir(dirname(target), { recursive: true });
-    const temporary = join(dirname(target), `.${basename(target)}-${randomUUID()}`);
+    const unique = `${String(process.pid)}-${Math.random().toString(36).slice(2)}`;
+    const temporary = join(dirname(target), `.${basename(target)}-${unique}`);
     await mkdir(temporary);
     try {
-      for (const [path, text] of [...bundle.files, [MANIFEST_FILE, manifestText(bundle)] as const]) {
-        const file = join(temporary, path);
-        await mkdir(dirname(file), { recursive: true });
-        await writeFile(file, text);
-      }
+      await writeFiles(temporary, new Map([...bundle.files, [MANIFEST_FILE, manifestText(bundle)]]));
       await replaceFolder(target, temporary);
     } finally {
       await rm(temporary, { recursive: true, force: true });
@@ -69,6 +67,15 @@ export async function writeBundle(bundle: Bundle, folder: string): Promise<void>
   } catch (cause) {
     throw new KraitError("R0501", `The bundle cannot be written to ${folder}: ${reason(cause)}.`, { cause });
   }
+}
+
+/** Writes texts by their paths in a folder; all have been written, or have failed, when it is done. */
+async function writeFiles(folder: string, files: ReadonlyMap<string, string>): Promise<void> {
+  const folders = new Set([...files.keys()].map((path) => dirname(join(folder, path))));
+  for (const each of folders) await mkdir(each, { recursive: true });
+  const written = [...files].map(([path, text]) => writeFile(join(folder, path), text));
+  for (const result of await Promise.allSettled(written))
+    if (result.status === "rejected") throw result.reason;
 }
 
 /** A folder of something else must not be lost to a slip in a command. */

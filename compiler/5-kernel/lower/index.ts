@@ -51,7 +51,7 @@ export function lower(graph: Graph, fusion: Fusion, options: LowerOptions): read
     { readonly kernels: readonly LoweredKernel[]; readonly signature: Signature; readonly group: number }
   >();
   return fusion.groups.map((group, g) => {
-    const signature = signatureOf(context, group);
+    const signature = signatureOf(context, group, g);
     const same = known.get(signature.key);
     if (same !== undefined)
       return { group, kernels: moved(same.kernels, same.signature, signature, same.group, g) };

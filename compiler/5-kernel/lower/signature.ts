@@ -2,7 +2,7 @@
  * What a group computes, apart from where: two groups with equal signatures (the same line of source in two layers) have
  * the same kernels over other buffers, so that lowering and printing cost does not grow with depth.
  */
-import { operands, operationOf } from "../../3-graph/rewrite.js";
+import { operands } from "../../3-graph/rewrite.js";
 import type { Node, NodeId, StateId } from "../../3-graph/types.js";
 import type { Group } from "../../4-passes/fuse.js";
 import { refKey, type BufferRef, type Tensor } from "./buffers.js";
@@ -16,8 +16,9 @@ export interface Signature {
   readonly refs: readonly BufferRef[];
 }
 
-export function signatureOf(context: LowerContext, group: Group): Signature {
-  const walk = new Walk(context, context.fusion.groups.indexOf(group));
+/** `place`: the group's among the fusion's. */
+export function signatureOf(context: LowerContext, group: Group, place: number): Signature {
+  const walk = new Walk(context, place);
   const parts = [
     group.kind,
     group.class ?? "",
@@ -60,9 +61,7 @@ class Walk {
     const place = this.refs.length;
     this.places.set(key, place);
     this.refs.push(tensor.ref);
-    this.lines.push(
-      `@${place} ${tensor.ref.kind} ${tensor.name} ${tensor.element} ${tensor.complex} ${JSON.stringify(tensor.layout)}`,
-    );
+    this.lines.push(`@${place} ${textOfTensor(tensor)}`);
     return `@${place}${part}`;
   }
 
@@ -81,11 +80,9 @@ class Walk {
     const node = graph.nodes[id];
     if (node === undefined) return "?";
     const home = fusion.home.get(id);
-    const type = `${node.type.scalar}[${node.type.axes.join()}]`;
-    if (home !== undefined && home !== this.group) return `${type} ${this.tensor(tensors.value(id))}`;
-    const [span] = node.spans;
-    const where = span === undefined ? "" : `${span.file}:${span.start}-${span.end}`;
-    return `${node.name === undefined ? "" : identifier(node.name)} ${type} ${this.operation(node)} ${where}`;
+    const text = textOfNode(node);
+    if (home !== undefined && home !== this.group) return `${text.type} ${this.tensor(tensors.value(id))}`;
+    return `${text.name} ${text.type} ${this.operation(node)} ${text.where}`;
   }
 
   private operation(node: Node): string {
@@ -102,7 +99,7 @@ class Walk {
       default: {
         const reads = operands(node).map((id) => this.visit(id));
         const history = node.kind === "conv" ? this.state(node.history) : "";
-        return `${attributes(node)} ${reads.join()} ${history}`;
+        return `${textOfNode(node).attributes} ${reads.join()} ${history}`;
       }
     }
   }
@@ -129,17 +126,53 @@ class Walk {
   }
 }
 
-/** Fields that hold operands and states: those have numbers of their own here. */
-const REFERENCES = new Set([
+/** What of a node is the same in every signature. */
+interface NodeText {
+  readonly name: string;
+  readonly type: string;
+  readonly attributes: string;
+  readonly where: string;
+}
+
+/** Several groups read a node, and several programs share it. */
+const nodeTexts = new WeakMap<Node, NodeText>();
+const tensorTexts = new WeakMap<Tensor, string>();
+
+function textOfNode(node: Node): NodeText {
+  const known = nodeTexts.get(node);
+  if (known !== undefined) return known;
+  const [span] = node.spans;
+  const text = {
+    name: node.name === undefined ? "" : identifier(node.name),
+    type: `${node.type.scalar}[${node.type.axes.join()}]`,
+    attributes: attributes(node),
+    where: span === undefined ? "" : `${span.file}:${span.start}-${span.end}`,
+  };
+  nodeTexts.set(node, text);
+  return text;
+}
+
+function textOfTensor(tensor: Tensor): string {
+  const known = tensorTexts.get(tensor);
+  if (known !== undefined) return known;
+  const { ref, name, element, complex, layout } = tensor;
+  const text = `${ref.kind} ${name} ${element} ${complex} ${JSON.stringify(layout)}`;
+  tensorTexts.set(tensor, text);
+  return text;
+}
+
+/** Fields that hold operands and states, which have numbers of their own here, or that say where a node stands. */
+const SAID_ELSEWHERE = new Set([
   ...["args", "arg", "where", "lhs", "rhs", "table", "index", "x", "w", "parts", "history", "state", "steps"],
-  ...["stepTable", "chunkTable"],
+  ...["stepTable", "chunkTable", "id", "type", "spans"],
 ]);
 
 /** An operation's own fields. */
 function attributes(node: Node): string {
   let text = "";
-  for (const [field, value] of Object.entries(operationOf(node)))
-    if (!REFERENCES.has(field))
+  for (const [field, value] of Object.entries(node))
+    // A node's name is no part of its operation.
+    if (!SAID_ELSEWHERE.has(field) && field !== "name")
       text += ` ${field}=${typeof value === "object" ? JSON.stringify(value) : String(value)}`;
   return text;
 }
