@@ -6,7 +6,7 @@ import { code, name, paragraphs, type Code, type Name } from "../wgsl.js";
 
 export type MathFunction = "sin" | "cos" | "wave" | "tanh" | "expm1" | "log" | "log1p" | "erf" | "phi";
 export type Width = 1 | 4;
-type Helper = "mantissa";
+type Helper = "quarter" | "mantissa";
 
 interface Definition {
   readonly needs: readonly (MathFunction | Helper)[];
@@ -156,32 +156,62 @@ const DEFINITIONS: Readonly<Record<MathFunction | Helper, Definition>> = {
     `,
   },
   sin: {
-    needs: ["wave"],
-    declare: ({ v, fn }) => code`fn ${fn("sin")}(x: ${v}) -> ${v} { return ${fn("wave")}(x)[1]; }`,
+    needs: ["quarter"],
+    declare: ({ v, i, fn }) =>
+      code`fn ${fn("sin")}(x: ${v}) -> ${v} { return ${fn("quarter")}(x, ${i}(0)); }`,
   },
   cos: {
-    needs: ["wave"],
-    declare: ({ v, fn }) => code`fn ${fn("cos")}(x: ${v}) -> ${v} { return ${fn("wave")}(x)[0]; }`,
+    needs: ["quarter"],
+    declare: ({ v, i, fn }) =>
+      code`fn ${fn("cos")}(x: ${v}) -> ${v} { return ${fn("quarter")}(x, ${i}(1)); }`,
+  },
+  quarter: {
+    needs: [],
+    // x = (k + r)·π/2 with |r| ≤ ½: in two parts, of which k times the first is exact, and beyond that in whole numbers.
+    // The last bits of k + 1.5·2²³ are k.
+    declare: ({ v, u, i, fn, width }) => code`
+      fn ${fn("quarter")}(x: ${v}, ahead: ${i}) -> ${v} {
+        let k = round(x * 0.63661975);
+        var r = (x - k * 1.57080078125) + k * 4.4544552e-6;
+        var quadrant = bitcast<${i}>(k + 12582912.0);
+        ${large(
+          width,
+          (of) => code`
+            ${of("r")} = angle.r;
+            ${of("quadrant")} = angle.quadrant;
+          `,
+        )}
+        quadrant += ahead;
+        let z = r * r;
+        let sine = r + r * z * (-0.16666655 + z * (0.00833217 - z * 1.9517e-4));
+        let cosine = 1.0 + z * (-0.5 + z * (0.041666623 + z * (-0.0013886755 + z * 2.4389634e-5)));
+        let wave = select(sine, cosine, (quadrant & ${i}(1)) == ${i}(1));
+        return bitcast<${v}>(bitcast<${u}>(wave) ^ ((bitcast<${u}>(quadrant) << ${u}(30u)) & ${u}(0x80000000u)));
+      }
+    `,
   },
   wave: {
     needs: [],
-    // x = (quadrant + r)·π/2 with |r| ≤ ½: in three parts of 14 bits while k times each is exact, in whole numbers beyond.
-    // Added to 1.5·2²³, k is the last bits of the sum. The signs of cosine and sine are bits of the quadrant.
+    // x = (k + r)·π with |r| ≤ ½: near 1e-7 of a turn of length 1, but cosines near 0 are not known to as many digits.
     declare: ({ v, u, i, fn, width }) => code`
-      fn ${fn("wave")}(x: ${v}) -> ${name(width === 1 ? "vec2f" : "mat2x4f")} {
-        let k = round(x * 0.63661975);
-        var r = ((x - k * 1.57080078125) + k * 4.454515874385834e-6) - k * 6.0770944e-11;
-        var quadrant = bitcast<${i}>(k + 12582912.0);
-        ${width === 1 ? ONE_LARGE : FOUR_LARGE}
+      fn ${fn("wave")}(x: ${v}) -> ${pairOf(width)} {
+        let k = round(x * 0.31830987);
+        var r = (x - k * 3.140625) - k * 9.6765359e-4;
+        var half = bitcast<${i}>(k + 12582912.0);
+        ${large(
+          width,
+          (of) => code`
+            let ahead = select(0, select(-1, 1, angle.r > 0.0), (angle.quadrant & 1) == 1);
+            ${of("r")} = angle.r - f32(ahead) * 1.5707964;
+            ${of("half")} = (angle.quadrant + ahead) >> 1u;
+          `,
+        )}
         let z = r * r;
-        let sine = r * (1.0 - z * (0.16666667 - z * (0.008333334 - z * (1.9841270e-4 - z * 2.7557319e-6))));
-        let cosine = 1.0 - z * (0.5 - z * (0.041666668 - z * (0.0013888889 - z * (2.4801587e-5 - z * 2.7557319e-7))));
-        let odd = (quadrant & ${i}(1)) == ${i}(1);
-        let signs = bitcast<${u}>(quadrant) << ${u}(30u);
-        let next = bitcast<${u}>(quadrant + ${i}(1)) << ${u}(30u);
-        return ${name(width === 1 ? "vec2f" : "mat2x4f")}(
-          bitcast<${v}>(bitcast<${u}>(select(cosine, sine, odd)) ^ (next & ${u}(0x80000000u))),
-          bitcast<${v}>(bitcast<${u}>(select(sine, cosine, odd)) ^ (signs & ${u}(0x80000000u))));
+        let sign = bitcast<${u}>(half) << ${u}(31u);
+        let cosine = 1.0 + z * (-0.49999932 + z * (0.041663974 + z * (-0.0013855798 + z * 2.3191268e-5)));
+        let sine = r + r * z * (-0.1666666 + z * (0.0083330867 + z * (-1.9810994e-4 + z * 2.6086464e-6)));
+        return ${pairOf(width)}(
+          bitcast<${v}>(bitcast<${u}>(cosine) ^ sign), bitcast<${v}>(bitcast<${u}>(sine) ^ sign));
       }
     `,
   },
@@ -190,25 +220,29 @@ const DEFINITIONS: Readonly<Record<MathFunction | Helper, Definition>> = {
 const exponentOf = (v: Name): Name => name(`exponent_${v.text}`);
 const twiceArtanh = (v: Name): Name => name(`twice_artanh_${v.text}`);
 
-const ONE_LARGE = code`
-  if (abs(x) > 1600.0) {
-    let angle = large_angle(x);
-    r = angle.r;
-    quadrant = angle.quadrant;
-  }
-`;
+/** Cosine and sine, [0] and [1]. */
+const pairOf = (width: Width): Name => name(width === 1 ? "vec2f" : "mat2x4f");
 
-const FOUR_LARGE = code`
-  if (any(abs(x) > vec4f(1600.0))) {
-    for (var c = 0; c < 4; c++) {
-      if (abs(x[c]) > 1600.0) {
-        let angle = large_angle(x[c]);
-        r[c] = angle.r;
-        quadrant[c] = angle.quadrant;
+/** Where an angle is too large for exact multiples of a part of a turn: `set` gives each component what its `angle` says. */
+function large(width: Width, set: (of: (variable: string) => Name) => Code): Code {
+  if (width === 1)
+    return code`
+      if (abs(x) > 1600.0) {
+        let angle = large_angle(x);
+        ${set(name)}
+      }
+    `;
+  return code`
+    if (any(abs(x) > vec4f(1600.0))) {
+      for (var c = 0; c < 4; c++) {
+        if (abs(x[c]) > 1600.0) {
+          let angle = large_angle(x[c]);
+          ${set((variable) => name(`${variable}[c]`))}
+        }
       }
     }
-  }
-`;
+  `;
+}
 
 /** Payne and Hanek's reduction: the bits of 2/π that matter for x, times its 24-bit mantissa, modulo 4, in whole numbers. */
 const LARGE_ANGLE = code`

@@ -522,6 +522,35 @@ describe("the library of functions", () => {
     });
   }
 
+  it("computes cosine and sine together", async () => {
+    const random = seeded(7);
+    const at = [
+      ...(cases["sin"]?.at ?? []),
+      ...Array.from({ length: 400 }, (_, k) => random.uniform(-1, 1) * 10 ** (k % 5)),
+    ];
+    const e = new ExprBuilder();
+    const i = e.variable("i", "u32", at.length);
+    const kernel: MapKernel = {
+      name: "wave",
+      skeleton: "map",
+      notes: [],
+      bindings: [read("x"), written("c"), written("s")],
+      domain: [{ var: "i", extent: at.length }],
+      stores: [
+        { binding: "c", index: i, value: e.op("cos", e.load("x", i)) },
+        { binding: "s", index: i, value: e.op("sin", e.load("x", i)) },
+      ],
+      schedule: { workgroup: 32 },
+    };
+    const x = Float32Array.from(at);
+    const empty = (): Float32Array => new Float32Array(x.length).fill(NaN);
+    const { c, s } = await runKernel(kernel, {}, { x, c: empty(), s: empty() });
+    for (const [k, value] of x.entries()) {
+      const error = Math.hypot((c?.[k] ?? NaN) - Math.cos(value), (s?.[k] ?? NaN) - Math.sin(value));
+      assert(error <= 3e-7, `at ${value}: ${c?.[k]}, ${s?.[k]}: off by ${error}`);
+    }
+  });
+
   /** By its series, which float64 sums without loss at these arguments. */
   function erf(x: number): number {
     let [term, sum] = [x, x];
