@@ -2,7 +2,7 @@
  * Functions that WGSL has not, or promises too little for: near 1e-6 relative in f32, by polynomials, for one value or four.
  * Nothing here makes an infinity or a NaN on the way, and nothing relies on (1 + x) - 1, which compilers fold to x.
  */
-import { code, name, paragraphs, type Code, type Name } from "../wgsl.js";
+import { code, element, name, paragraphs, variable, type AnyWgsl, type Code, type Name } from "../wgsl.js";
 
 export type MathFunction = "sin" | "cos" | "wave" | "tanh" | "expm1" | "log" | "log1p" | "erf" | "phi";
 export type Width = 1 | 4;
@@ -224,12 +224,12 @@ const twiceArtanh = (v: Name): Name => name(`twice_artanh_${v.text}`);
 const pairOf = (width: Width): Name => name(width === 1 ? "vec2f" : "mat2x4f");
 
 /** Where an angle is too large for exact multiples of a part of a turn: `set` gives each component what its `angle` says. */
-function large(width: Width, set: (of: (variable: string) => Name) => Code): Code {
+function large(width: Width, set: (of: (name: string) => AnyWgsl) => Code): Code {
   if (width === 1)
     return code`
       if (abs(x) > 1600.0) {
         let angle = large_angle(x);
-        ${set(name)}
+        ${set(variable)}
       }
     `;
   return code`
@@ -237,7 +237,7 @@ function large(width: Width, set: (of: (variable: string) => Name) => Code): Cod
       for (var c = 0; c < 4; c++) {
         if (abs(x[c]) > 1600.0) {
           let angle = large_angle(x[c]);
-          ${set((variable) => name(`${variable}[c]`))}
+          ${set((of) => element(name(of), variable("c")))}
         }
       }
     }
