@@ -177,17 +177,14 @@ function tiledSchedule({ rows, cols, depth }: ProductShape): TiledSchedule {
     : { kind: "tiled", tileRows: 32, tileCols: 32, tileDepth: 16, threadRows: 4, threadCols: 4 };
 }
 
-/** Tiles as large as the product fills, by subgroups of 64×64 or 32×32. */
+/** Tiles as large as the product fills, by subgroups of 64×32 or 32×32: within a few per cent of the best measured at each size (bench/RESULTS.md). */
 function matrixSchedule({ rows, cols, depth }: ProductShape): MatrixSchedule {
-  const most = (extent: Dim, large: number): number =>
-    typeof extent === "number" ? Math.min(large, 32 * Math.ceil(extent / 32)) : large;
-  const [tileRows, tileCols] = [rows, cols].map((extent) => (most(extent, 128) >= 128 ? 128 : 64)) as [
-    128 | 64,
-    128 | 64,
-  ];
-  const [partRows, partCols] = [tileRows / 2, tileCols / 2];
-  const tileDepth = typeof depth === "number" && depth <= 16 ? 16 : 32;
-  return { kind: "matrix", tileRows, tileCols, tileDepth, partRows, partCols, stages: 1 };
+  const tile = (extent: Dim): number => (typeof extent === "number" && extent <= 64 ? 64 : 128);
+  const [tileRows, tileCols] = [tile(rows), tile(cols)];
+  const isSmall = tileRows === 64 && tileCols === 64;
+  const most = isSmall ? 64 : 32;
+  const tileDepth = typeof depth === "number" ? Math.min(most, 16 * Math.ceil(depth / 16)) : most;
+  return { kind: "matrix", tileRows, tileCols, tileDepth, partRows: tileRows / 2, partCols: 32, stages: 1 };
 }
 
 const lanesFor = (inner: number): number =>

@@ -1,6 +1,7 @@
 /** How recurrences are computed that could be in more than one way: what was chosen, what came next, and both costs. */
 import type { Graph } from "../3-graph/types.js";
 import { choiceOf, decayForms, type Candidate } from "../4-passes/decay/index.js";
+import type { MatrixFormOptions } from "../4-passes/decay/matrix-form.js";
 import { attachAll } from "../4-passes/attach.js";
 import type { EvaluateDim } from "./evaluate.js";
 import { shortName, type SourceText } from "./source.js";
@@ -17,12 +18,14 @@ export interface ChoiceText {
 /**
  * @param written the program before its recurrences were rewritten
  * @param run the variant of it that runs
+ * @param options how the target has matrix forms written
  */
 export function choicesOf(
   written: Graph,
   run: Graph,
   dim: EvaluateDim,
   source: SourceText,
+  options: MatrixFormOptions = {},
 ): readonly ChoiceText[] {
   const sizeOf = (role: "batch" | "time"): number => {
     const axis = [...written.axes.values()].find(
@@ -39,7 +42,7 @@ export function choicesOf(
   const alike = new Map<string, ChoiceText>();
   for (const form of decayForms(written)) {
     const { state } = form;
-    const { candidates } = choiceOf(written, form, at);
+    const { candidates } = choiceOf(written, form, at, options);
     const length = chunkIn(run, state.name);
     const chosen = candidates.find(({ chunk }) => chunk === length);
     const next = candidates.find((each) => (each.chunk === undefined) !== (length === undefined));

@@ -147,7 +147,11 @@ class Explainer {
       launches: this.active.flat().length,
       layers: this.layers(),
       choices:
-        this.written === undefined ? [] : choicesOf(this.written, program.graph, options.dim, this.source),
+        this.written === undefined
+          ? []
+          : choicesOf(this.written, program.graph, options.dim, this.source, {
+              halves: this.target.entry.requires.matrices !== undefined,
+            }),
       bytes: {
         read: totals(({ read }) => read),
         written: totals(({ written }) => written),

@@ -16,6 +16,8 @@ const LAUNCH = 3;
 /** Bytes, operations of a product, and elements of a state that a scan steps, a microsecond. */
 const BYTES = 2.5e6;
 const PRODUCTS = 25e6;
+/** The same of products of 16-bit operands on matrix units, as shallow as a chunk's are. */
+const HALF_PRODUCTS = 80e6;
 const SCANNED = 4.2e6;
 /** With a decay for each key, whose tiles are shorter. */
 const SCANNED_BY_KEY = 1.45e6;
@@ -97,12 +99,13 @@ export function scanCosts(
   };
 }
 
-/** By products of matrices, in chunks of `length` steps. */
+/** By products of matrices, in chunks of `length` steps; `halves`: as `inMatrixForm` writes them for 16-bit operands. */
 export function matrixCost(
   graph: Graph,
   form: DecayForm,
   { batch, steps }: Workload,
   length: number,
+  halves = false,
 ): number {
   const extents = extentsOf(graph, form);
   const { key, value, lead, keyLead, reads } = extents;
@@ -115,13 +118,16 @@ export function matrixCost(
     reads * inputs * product(lead, length, value, length) +
     reads * product(keyLead, length, group, key) +
     inputs * product(keyLead, group, key, length);
-  // A chunk's states are written, read, stepped and read again; sums within chunks pass through memory.
-  const bytes = 4 * (4 * key * value * lead + length * value * lead * (2 * reads * inputs + 2 * inputs));
+  // A chunk's states are written, read, stepped and read again; sums within chunks pass through memory, if not joined.
+  const joined = halves && inputs === 1 && form.isScalar;
+  const passed = joined ? 0 : 2 * reads * inputs;
+  const bytes = 4 * (4 * key * value * lead + length * value * lead * (passed + 2 * inputs));
   const chunks = Math.ceil(steps / length);
   const launches = 2 + inputs + reads * (2 * inputs + 1);
-  const each = operations / PRODUCTS + bytes / BYTES + pairs;
+  const speed = halves ? HALF_PRODUCTS : PRODUCTS;
+  const each = operations / speed + bytes / BYTES + pairs;
   const removal =
-    extents.contractions === 0 ? 0 : removalCost(extents, form.isScalar, { batch, chunks }, length);
+    extents.contractions === 0 ? 0 : removalCost(extents, form.isScalar, { batch, chunks, speed }, length);
   return batch * chunks * each + removal + launches * LAUNCH;
 }
 
@@ -129,7 +135,7 @@ export function matrixCost(
 function removalCost(
   extents: Extents,
   isScalar: boolean,
-  { batch, chunks }: { readonly batch: number; readonly chunks: number },
+  { batch, chunks, speed }: Readonly<Record<"batch" | "chunks" | "speed", number>>,
   length: number,
 ): number {
   const { key, value, lead, keyLead, inputs, contractions, puts } = extents;
@@ -144,7 +150,7 @@ function removalCost(
   const substituted = (2 * lead * length * length * (key + value)) / SCANNED;
   const bytes =
     4 * lead * (4 * matrices * length * length + 4 * length * key + 6 * length * value + 3 * key * key);
-  const each = operations / PRODUCTS + bytes / BYTES + pairs + substituted;
+  const each = operations / speed + bytes / BYTES + pairs + substituted;
   const turning = Math.max(TURN, (batch * lead * value * key * key) / TURNED);
   const launches = 4 + 2 * matrices + (isScalar ? 0 : 3 * matrices);
   return batch * chunks * each + chunks * turning + launches * LAUNCH;

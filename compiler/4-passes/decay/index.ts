@@ -47,12 +47,14 @@ export function prefillVariants(
   if (forms.length === 0) return [{ graph }];
   if (matrixChunk !== undefined)
     return variants(graph, inMatrixForm(graph, forms, matrixChunk, options), { when: matrixWhen });
-  const worth = forms.filter((form) => choiceOf(graph, form, ONE).candidates[0]?.chunk !== undefined);
+  const worth = forms.filter(
+    (form) => choiceOf(graph, form, ONE, options).candidates[0]?.chunk !== undefined,
+  );
   if (worth.length === 0) return [{ graph }];
   const total = (cost: (form: DecayForm) => number): number =>
     worth.reduce((sum, form) => sum + cost(form), 0);
   const byMatrices = (chunk: number, at: Workload): number =>
-    total((form) => matrixCost(graph, form, at, chunk));
+    total((form) => matrixCost(graph, form, at, chunk, options.halves));
   const chunk = CHUNKS.reduce((p, q) => (byMatrices(q, ONE) < byMatrices(p, ONE) ? q : p));
   const isBetter = (at: Workload): boolean =>
     byMatrices(chunk, at) < total((form) => leastScan(graph, form, at));
@@ -79,7 +81,12 @@ export function decayForms(graph: Graph): readonly DecayForm[] {
 }
 
 /** What there is to choose from for a recurrence at some size. */
-export function choiceOf(graph: Graph, form: DecayForm, at: Workload = ONE): Choice {
+export function choiceOf(
+  graph: Graph,
+  form: DecayForm,
+  at: Workload = ONE,
+  { halves }: MatrixFormOptions = {},
+): Choice {
   const { whole, cut } = scanCosts(graph, form, at);
   const candidates: readonly Candidate[] = [
     { algorithm: "scan", cost: whole },
@@ -87,7 +94,7 @@ export function choiceOf(graph: Graph, form: DecayForm, at: Workload = ONE): Cho
     ...CHUNKS.map((chunk): Candidate => ({
       algorithm: "products of matrices",
       chunk,
-      cost: matrixCost(graph, form, at, chunk),
+      cost: matrixCost(graph, form, at, chunk, halves),
     })).filter(({ cost }) => cost < Infinity),
   ];
   return { state: form.state.id, at, candidates: candidates.toSorted((p, q) => p.cost - q.cost) };
