@@ -230,7 +230,7 @@ class OpenReaders {
   }
 
   private readBy(id: NodeId): void {
-    for (const reader of readersOf(this.graph).get(id) ?? [])
+    for (const reader of readersOf(this.graph)[id] ?? [])
       if (!this.cycle.has(reader.id)) this.pending.add(reader.id);
   }
 
@@ -268,7 +268,7 @@ function dependents(graph: Graph, from: Iterable<NodeId>, units: ReadonlyMap<Nod
   const readers = readersInTime(graph);
   for (const id of from) reach(id);
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
-    readers.get(id)?.forEach(reach);
+    readers[id]?.forEach(reach);
     units.get(id)?.members.forEach(reach);
   }
   return found;

@@ -266,12 +266,12 @@ class Fuser {
 
   /** What products alone read they gather themselves: an expert's weights are not copied for each position. */
   private onlyForProducts(id: NodeId): boolean {
-    const readers = this.readers().get(id) ?? [];
+    const readers = readersInTime(this.graph)[id] ?? [];
     return readers.length > 0 && readers.every((reader) => this.node(reader).kind === "dot");
   }
 
   private onlyForRecurrences(id: NodeId): boolean {
-    const readers = this.readers().get(id) ?? [];
+    const readers = readersInTime(this.graph)[id] ?? [];
     return (
       readers.length > 0 &&
       readers.every((reader) => {
@@ -438,7 +438,7 @@ class Fuser {
   }
 
   private readByMembersAlone(id: NodeId, target: Draft, draft: Draft): boolean {
-    const readers = readersOf(this.graph).get(id) ?? [];
+    const readers = readersOf(this.graph)[id] ?? [];
     return readers.every((reader) => target.members.has(reader.id) || draft.members.has(reader.id));
   }
 
@@ -448,7 +448,7 @@ class Fuser {
     const seen = new Set<NodeId>([id]);
     const pending = [id];
     for (let value = pending.pop(); value !== undefined; value = pending.pop())
-      for (const reader of this.readers().get(value) ?? []) {
+      for (const reader of readersInTime(this.graph)[value] ?? []) {
         const home = this.home.get(reader);
         if (home !== undefined && home !== except) found.add(home);
         if (home === undefined && !seen.has(reader)) {
@@ -457,10 +457,6 @@ class Fuser {
         }
       }
     return [...found];
-  }
-
-  private readers(): ReadonlyMap<NodeId, readonly NodeId[]> {
-    return readersInTime(this.graph);
   }
 
   finish(): Fusion {

@@ -2,6 +2,7 @@
  * Products regrouped by axes: step·(B·x) becomes (step·x)·B, so that what has few axes is computed once for many
  * elements; and e^(x·p) becomes 2^(x·(p·log2 e)) where p is known at load, since 2^x is what the hardware computes.
  */
+import type { IdSet } from "../3-graph/id-set.js";
 import { originOf, rewrite, type RewriteContext } from "../3-graph/rewrite.js";
 import type { AxisId, Graph, Node, NodeId } from "../3-graph/types.js";
 import type { Pass } from "./pass.js";
@@ -17,7 +18,7 @@ export const products: Pass = {
     /** Factors of a product, through products that nothing else reads. */
     const factors = (id: NodeId, root: boolean): NodeId[] => {
       const node = graph.nodes[id];
-      if (!isProduct(node) || (!root && (uses.get(id) ?? 0) > 1)) return [id];
+      if (!isProduct(node) || (!root && (uses[id] ?? 0) > 1)) return [id];
       return node.args.flatMap((arg) => factors(arg, false));
     };
     return rewrite(graph, {
@@ -71,7 +72,7 @@ function elements(graph: Graph, axes: readonly AxisId[]): number {
 function asPowerOfTwo(
   node: Node & { kind: "map" },
   graph: Graph,
-  known: ReadonlySet<NodeId>,
+  known: IdSet<NodeId>,
   context: RewriteContext,
 ): NodeId {
   const arg = graph.nodes[node.args[0] ?? -1];

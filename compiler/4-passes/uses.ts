@@ -1,39 +1,34 @@
 /** Side tables about who reads what. */
+import { IdSet } from "../3-graph/id-set.js";
 import { live, operands } from "../3-graph/rewrite.js";
 import type { Graph, Node, NodeId } from "../3-graph/types.js";
 
-/** How often each live node is read: by nodes, state equations and outputs. */
-export function useCounts(graph: Graph): ReadonlyMap<NodeId, number> {
+/** By node, how often each live one is read: by nodes, state equations and outputs. */
+export function useCounts(graph: Graph): Uint32Array {
   const alive = live(graph);
-  const counts = new Map<NodeId, number>();
-  const use = (id: NodeId): void => void counts.set(id, (counts.get(id) ?? 0) + 1);
+  const counts = new Uint32Array(graph.nodes.length);
+  const use = (id: NodeId): void => void (counts[id] = (counts[id] ?? 0) + 1);
   for (const node of graph.nodes) if (alive.nodes.has(node.id)) operands(node).forEach(use);
   for (const state of graph.states) if (alive.states.has(state.id)) use(state.equation.value);
   for (const output of graph.outputs) use(output.value);
   return counts;
 }
 
+/** What is known only when a program runs, whatever it reads. */
+const AT_RUN_TIME: ReadonlySet<Node["kind"]> = new Set([
+  ...(["prev", "continuous", "coefficient", "input", "coordinate", "conv", "window", "chunk"] as const),
+]);
+
 /** Nodes that depend on at least one parameter and on nothing else but literals: known once weights are loaded. */
-export function parameterOnly(graph: Graph): ReadonlySet<NodeId> {
-  const constant = new Set<NodeId>();
-  const found = new Set<NodeId>();
+export function parameterOnly(graph: Graph): IdSet<NodeId> {
+  const constant = new IdSet<NodeId>(graph.nodes.length);
+  const found = new IdSet<NodeId>(graph.nodes.length);
   for (const node of graph.nodes) {
+    if (AT_RUN_TIME.has(node.kind)) continue;
     const reads = operands(node);
-    const known = reads.every((id) => found.has(id) || constant.has(id));
-    const leaf = node.kind === "scalar" || node.kind === "param";
-    const carried = [
-      "prev",
-      "continuous",
-      "coefficient",
-      "input",
-      "coordinate",
-      "conv",
-      "window",
-      "chunk",
-    ].includes(node.kind);
-    if (carried || !known) continue;
+    if (!reads.every((id) => found.has(id) || constant.has(id))) continue;
     if (node.kind === "param" || reads.some((id) => found.has(id))) found.add(node.id);
-    else if (leaf || reads.length > 0) constant.add(node.id);
+    else if (node.kind === "scalar" || reads.length > 0) constant.add(node.id);
   }
   return found;
 }
@@ -45,15 +40,15 @@ export function readsOf(graph: Graph, node: Node): readonly NodeId[] {
   return value === undefined ? operands(node) : [value, ...operands(node)];
 }
 
-/** The nodes that are computed from each node, `prev` of a state from the state's value. */
-export function readersInTime(graph: Graph): ReadonlyMap<NodeId, readonly NodeId[]> {
+/** By node, the nodes that are computed from it, `prev` of a state from the state's value. None: nothing is. */
+export function readersInTime(graph: Graph): readonly (readonly NodeId[] | undefined)[] {
   const known = readersInTimeTables.get(graph.nodes);
   if (known !== undefined) return known;
-  const table = new Map<NodeId, NodeId[]>();
+  const table: (NodeId[] | undefined)[] = new Array<undefined>(graph.nodes.length).fill(undefined);
   for (const node of graph.nodes)
     for (const id of readsOf(graph, node)) {
-      const readers = table.get(id);
-      if (readers === undefined) table.set(id, [node.id]);
+      const readers = table[id];
+      if (readers === undefined) table[id] = [node.id];
       else readers.push(node.id);
     }
   readersInTimeTables.set(graph.nodes, table);
@@ -61,19 +56,20 @@ export function readersInTime(graph: Graph): ReadonlyMap<NodeId, readonly NodeId
 }
 
 /** By the nodes: programs that differ in the sizes of axes alone share them (`stepProgram`). */
-const readersInTimeTables = new WeakMap<Graph["nodes"], ReadonlyMap<NodeId, readonly NodeId[]>>();
-const readerTables = new WeakMap<Graph["nodes"], ReadonlyMap<NodeId, readonly Node[]>>();
+const readersInTimeTables = new WeakMap<Graph["nodes"], readonly (readonly NodeId[] | undefined)[]>();
+const readerTables = new WeakMap<Graph["nodes"], readonly (readonly Node[] | undefined)[]>();
 
-/** The nodes that read each node, in the graph's order. Made once for a graph. */
-export function readersOf(graph: Graph): ReadonlyMap<NodeId, readonly Node[]> {
+/** By node, the nodes that read it, in the graph's order. Made once for a graph. */
+export function readersOf(graph: Graph): readonly (readonly Node[] | undefined)[] {
   const known = readerTables.get(graph.nodes);
   if (known !== undefined) return known;
-  const table = new Map<NodeId, Node[]>();
+  const table: (Node[] | undefined)[] = new Array<undefined>(graph.nodes.length).fill(undefined);
   for (const node of graph.nodes)
-    for (const id of new Set(operands(node))) {
-      const readers = table.get(id);
-      if (readers === undefined) table.set(id, [node]);
-      else readers.push(node);
+    for (const id of operands(node)) {
+      const readers = table[id];
+      if (readers === undefined) table[id] = [node];
+      // One that reads it twice is one reader.
+      else if (readers.at(-1) !== node) readers.push(node);
     }
   readerTables.set(graph.nodes, table);
   return table;
