@@ -23,6 +23,11 @@ export class Arithmetic {
     return this.add({ kind: "map", fn, args });
   }
 
+  /** Of one value at least. */
+  sum(values: readonly NodeId[]): NodeId {
+    return values.reduce((x, y) => this.map("add", x, y));
+  }
+
   number(value: number): NodeId {
     return this.add({ kind: "scalar", value });
   }

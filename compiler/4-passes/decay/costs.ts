@@ -24,9 +24,12 @@ const SCANNED_BY_KEY = 1.45e6;
 /** Pairs of steps whose decays are taken key by key, a microsecond. */
 const PAIRS = 1e5;
 /** A step of the sequential kernel, and products that it adds up a microsecond, its operands in caches. Not measured. */
-const TURN = 4;
+const TURN = 6;
 const TURNED = 2e6;
-/** Steps that forward substitution holds in registers. */
+/** Products that a lane adds up a microsecond, and what else a step that sums takes. Not measured. */
+const LANE = 1700;
+const WAIT = 0.05;
+/** What a lane holds in registers: steps, in forward substitution. */
 const LONGEST_SOLVED = 128;
 /** Channels that fill the device with a scan, and what is left of its speed with fewer: a power of their share. */
 const CHANNELS = 12_000;
@@ -92,7 +95,9 @@ export function scanCosts(
   // Local states and decays, written and read, and the states before each chunk.
   const bytes = 6 * 4 * batch * chunks * elements;
   const whole = stepping / speed + LAUNCH;
-  if (contractions > 0) return { whole };
+  // Of low rank, a lane takes each step's products one after the other, however many lanes there are.
+  if (contractions > 0)
+    return { whole: Math.max(whole, steps * ((3 * Math.min(key, LONGEST_SOLVED)) / LANE + WAIT)) };
   return {
     whole,
     cut: PASSES_CUT * stepping + bytes / BYTES + 3 * LAUNCH,

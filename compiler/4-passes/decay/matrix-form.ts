@@ -16,6 +16,7 @@ import type { Axis, AxisId, Graph, Node, NodeId, StateId } from "../../3-graph/t
 import type { Span } from "../../diagnostics/types.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import { Arithmetic } from "./arithmetic.js";
+import { ChunkEnd } from "./chunk-end.js";
 import { withCopies, withCut, type Cut } from "./chunks.js";
 import type { DecayForm, Outer, Read, Removal } from "./form.js";
 import { logarithmOf } from "./logarithm.js";
@@ -122,6 +123,16 @@ function joinedAxis(graph: Graph, { earlier, length }: Cut, form: DecayForm): Ax
   return { id, size: length + size, role: "plain", parts, spans: form.state.spans };
 }
 
+/** A chunk's triangular system solved, and what it puts u in under. */
+interface Solved extends Solution {
+  readonly puts: readonly Put[];
+}
+
+/** p ⊗ u as outer products like others; nothing, where u is nothing. */
+function removedBy(make: Arithmetic, { puts }: Solved, u: NodeId | undefined): readonly Put[] {
+  return u === undefined ? [] : puts.map(({ key, rest }) => ({ key, rest: make.map("mul", rest, u) }));
+}
+
 class Builder {
   private readonly builder: GraphBuilder;
   private readonly spans: readonly Span[];
@@ -144,55 +155,41 @@ class Builder {
   parts(): Parts {
     const { builder, cut, form, make } = this;
     const decays = this.decays();
-    const inside = this.chunk(this.make.number(1), 0);
-    const last =
-      decays &&
-      this.make.add({ kind: "slice", arg: decays.with, axis: cut.steps, start: cut.length - 1, to: [] });
-    const power = decays && last !== undefined ? make.power(last, decays.with) : undefined;
-    const left = power === undefined ? inside : this.make.map("mul", power, inside);
+    const end = new ChunkEnd(make, cut, form.isScalar, decays?.with);
     const inputs = form.inputs.map((input) => ({
       key: this.chunk(this.product(1, input.key)),
       rest: this.chunk(this.product(input.scale, input.rest)),
     }));
-    const local = ({ key, rest }: Put): NodeId =>
-      form.isScalar
-        ? make.dot(this.make.map("mul", left, rest), key, cut.steps)
-        : make.dot(
-            this.make.map("mul", inside, rest),
-            this.make.map("mul", power ?? this.make.number(1), key),
-            cut.steps,
-          );
     const before = this.before();
-    const kept = last === undefined ? before : this.make.map("mul", make.exponential(last), before);
-    const sum = (values: readonly NodeId[]): NodeId => values.reduce((x, y) => this.make.map("add", x, y));
     const shared = { builder, cut, before, ...(decays && { decays }) };
-    if (form.removal === undefined) return { ...shared, after: sum([kept, ...inputs.map(local)]), inputs };
-    const puts = form.removal.puts.map((put) => ({
-      key: this.chunk(this.product(1, put.key), 0),
-      rest: this.chunk(this.product(put.scale, put.rest)),
-    }));
-    const { W, U } = this.solution(form.removal, { decays, inputs, puts });
-    const times =
-      (by: NodeId | undefined) =>
-      (put: Put): readonly Put[] =>
-        by === undefined ? [] : [{ key: put.key, rest: make.map("mul", put.rest, by) }];
-    // What is left of p, to its key, and W: a product of keys with keys, of which the state takes one a chunk.
-    const turned = form.key.map((axis) => ({ from: axis, to: this.copyOf(axis) }));
-    const back = turned.map(({ from, to }) => ({ from: to, to: from }));
-    const apart = (put: Put): Put => {
-      const decayed = power === undefined || form.isScalar ? put.key : make.map("mul", power, put.key);
-      const outside = power === undefined || !form.isScalar ? put.rest : make.map("mul", power, put.rest);
-      return { key: make.add({ kind: "rename", arg: decayed, axes: turned }), rest: outside };
-    };
-    const turns = sum(
-      puts.map(apart).map(({ key, rest }) => make.dot(make.map("mul", rest, key), W, cut.steps)),
-    );
-    const moved = make.add({ kind: "rename", arg: make.dot(turns, before, ...form.key), axes: back });
-    const put = [...inputs, ...puts.flatMap(times(U))];
-    const after = sum([kept, moved, ...put.map(local)]);
-    const ofState = make.dot(W, before, ...form.key);
-    const removed = U === undefined ? ofState : make.map("add", ofState, U);
-    return { ...shared, after, inputs: [...inputs, ...puts.flatMap(times(removed))], removed };
+    const { removal } = form;
+    if (removal === undefined) {
+      const after = make.sum([end.kept(before), ...inputs.map((put) => end.sum(put))]);
+      return { ...shared, after, inputs };
+    }
+    const solved = this.solved(removal, { decays, inputs });
+    const moved = this.turned(solved, end, before);
+    const after = make.sum([
+      end.kept(before),
+      moved,
+      ...[...inputs, ...removedBy(make, solved, solved.U)].map((put) => end.sum(put)),
+    ]);
+    const ofState = make.dot(solved.W, before, ...form.key);
+    const removed = solved.U === undefined ? ofState : make.map("add", ofState, solved.U);
+    return { ...shared, after, inputs: [...inputs, ...removedBy(make, solved, removed)], removed };
+  }
+
+  /** What the chunk's steps remove of the state that it came with, at its end: a product of keys with keys, and of that with the state. */
+  private turned({ W, puts }: Solved, end: ChunkEnd, before: NodeId): NodeId {
+    const { cut, form, make } = this;
+    const axes = form.key.map((axis) => ({ from: axis, to: this.copyOf(axis) }));
+    const turns = puts.map((put) => {
+      const { key, rest } = end.left(put);
+      const turned = make.add({ kind: "rename", arg: key, axes });
+      return make.dot(make.map("mul", rest, turned), W, cut.steps);
+    });
+    const arg = make.dot(make.sum(turns), before, ...form.key);
+    return make.add({ kind: "rename", arg, axes: axes.map(({ from, to }) => ({ from: to, to: from })) });
   }
 
   private copyOf(axis: AxisId): AxisId {
@@ -202,17 +199,18 @@ class Builder {
   }
 
   /** What a chunk's steps contract of the state, as W·S₀ + U. */
-  private solution(
-    { read }: Removal,
-    {
-      decays,
-      inputs,
-      puts,
-    }: Pick<Parts, "inputs"> & { readonly decays: Parts["decays"]; readonly puts: readonly Put[] },
-  ): Solution {
+  private solved(
+    { read, puts: outer }: Removal,
+    { decays, inputs }: { readonly decays: Parts["decays"]; readonly inputs: readonly Put[] },
+  ): Solved {
     const { builder, cut, form, make, spans } = this;
+    // Past the end there is nothing to remove: what stands there must not grow.
+    const puts = outer.map((put) => ({
+      key: this.chunk(this.product(1, put.key), 0),
+      rest: this.chunk(this.product(put.scale, put.rest)),
+    }));
     const terms = read.terms.filter(({ of }) => of !== "none");
-    return solve({
+    const solution = solve({
       ...{ make, builder, cut, key: form.key, name: form.state.name, spans, inputs, puts },
       terms: terms.map((term) => ({
         reading: this.reading(term, "before", decays),
@@ -220,6 +218,7 @@ class Builder {
       })),
       free: read.terms.filter(({ of }) => of === "none").map((term) => this.chunk(this.free(term))),
     });
+    return { ...solution, puts };
   }
 
   /** What a recurrence of low rank contracts at each step. */
@@ -292,10 +291,9 @@ class Builder {
     const cutTerms = read.terms.flatMap((term) =>
       term.of === "none" ? [] : this.term(term, term.of, parts),
     );
-    const sum = cutTerms.reduce((x, y) => this.make.map("add", x, y));
-    const joined = this.make.unchunk(this.cut, sum);
+    const joined = this.make.unchunk(this.cut, this.make.sum(cutTerms));
     const free = read.terms.filter(({ of }) => of === "none").map((term) => this.free(term));
-    const y = [joined, ...free].reduce((p, q) => this.make.map("add", p, q));
+    const y = this.make.sum([joined, ...free]);
     const { name } = originOf(node);
     if (name !== undefined) this.builder.rename(y, name);
     return y;
@@ -314,11 +312,8 @@ class Builder {
             ...inputs.flatMap((input) => readWithin(make, cut, input, reading, form.key)),
             this.come(reading.q, before, reading.decays?.late),
           ];
-    const outside = term.rest.length === 0 ? undefined : this.chunk(this.product(1, term.rest));
-    return sums.map((value) => {
-      const kept = outside === undefined ? value : this.make.map("mul", value, outside);
-      return term.scale === 1 ? kept : this.make.map("mul", this.make.number(term.scale), kept);
-    });
+    const outside = this.outside(term);
+    return sums.map((value) => (outside === undefined ? value : make.map("mul", value, outside)));
   }
 
   /** Both by one product: what is left of the state multiplies the query, as it does the scores. */

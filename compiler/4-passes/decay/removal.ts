@@ -48,8 +48,7 @@ export function solve(system: System): Solution {
   const { make, cut, key, terms, inputs, puts } = system;
   const times = (value: NodeId, outside: NodeId | undefined): NodeId =>
     outside === undefined ? value : make.map("mul", value, outside);
-  const sum = (values: readonly NodeId[]): NodeId => values.reduce((x, y) => make.map("add", x, y));
-  const N = sum(
+  const N = make.sum(
     terms.flatMap(({ reading, outside }) =>
       puts.map((put) =>
         make.map(
@@ -60,7 +59,7 @@ export function solve(system: System): Solution {
       ),
     ),
   );
-  const ofState = sum(
+  const ofState = make.sum(
     terms.map(({ reading: { q, decays }, outside }) =>
       times(decays === undefined ? q : make.map("mul", q, make.exponential(decays.late)), outside),
     ),
@@ -73,7 +72,7 @@ export function solve(system: System): Solution {
   ];
   return {
     W: substitute(system, N, ofState, "W"),
-    U: ofInputs.length === 0 ? undefined : substitute(system, N, sum(ofInputs), "U"),
+    U: ofInputs.length === 0 ? undefined : substitute(system, N, make.sum(ofInputs), "U"),
   };
 }
 
