@@ -166,6 +166,20 @@ describe("explain", () => {
     assert.deepEqual(chosen(1, 64), ["scalar decay", "scan", "products of matrices"]);
   });
 
+  it("says so of one of low rank, which is never cut in time but by its matrix form", () => {
+    const text = readFileSync(new URL("../families/sources/deltanet.krait", import.meta.url), "utf8");
+    const chosen = (heads: number): readonly string[] => {
+      const { choices } = explained(text, { batch: 1, steps: 2048, set: { heads, keys: 64, values: 64 } });
+      return choices.flatMap(({ class: kind, chosen: { algorithm }, next }) => [
+        kind,
+        algorithm,
+        next.algorithm,
+      ]);
+    };
+    assert.deepEqual(chosen(4), ["low rank", "products of matrices", "scan"]);
+    assert.deepEqual(chosen(32), ["low rank", "scan", "products of matrices"]);
+  });
+
   it("says which barriers and how much memory a workgroup has, as the shader does", () => {
     const source = { path: "test.krait", text: MAMBA };
     const { stages } = compile(source, { set: { layers: 1 } });
