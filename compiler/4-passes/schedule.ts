@@ -131,7 +131,8 @@ const FEWEST_STEPS = 4;
 const MOST_INVOCATIONS = 128;
 /** Inner axes longer than this are not staged: their tiles would leave no room for channels. */
 export const LONGEST_STAGED = 256;
-/** States that one invocation holds in registers, and lanes of a channel, where steps sum over them. */
+/** Where steps sum over states: how many an invocation holds best, and can hold in registers, and lanes of a channel. */
+const BEST_ALONE = 32;
 const MOST_ALONE = 128;
 const MOST_SUMMING = 8;
 /** An inner axis that steps can sum over on chip. */
@@ -190,8 +191,9 @@ function matrixSchedule({ rows, cols, depth }: ProductShape): MatrixSchedule {
 const lanesFor = (inner: number): number =>
   inner < 4 ? 1 : inner < 8 ? 2 : inner <= 128 ? 4 : Math.min(32, 2 ** Math.floor(Math.log2(inner / 32)));
 
-/** As few as can hold the states: lanes that sum wait for each other at every step. */
-const lanesToSum = (inner: number): number => 2 ** Math.max(0, Math.ceil(Math.log2(inner / MOST_ALONE)));
+/** Lanes that sum wait for each other at every step, but one that holds more than a few states is slower still. */
+const lanesToSum = (inner: number): number =>
+  Math.min(MOST_SUMMING, 2 ** Math.max(0, Math.ceil(Math.log2(inner / BEST_ALONE))));
 
 /** Lanes a channel grow with what they share; then fewer steps or channels a workgroup until the tiles fit on chip. */
 function scanSchedule(shape: ScanShape, onChip: number): ScanKernel["schedule"] {
