@@ -26,10 +26,10 @@ const PAIRS = 1e5;
 /** A step of the sequential kernel, and products that it adds up a microsecond, its operands in caches. */
 const TURN = 6;
 const TURNED = 5e5;
-/** What a lane holds where lanes sum, products that it adds up a microsecond, and what else such a step takes. */
+/** What a lane holds where steps sum, products that it adds up a microsecond, and what else such a step takes: alone, with others. */
 const ALONE = 32;
 const LANE = 1700;
-const WAIT = 0.35;
+const WAIT = { alone: 0.05, others: 0.35 };
 /** What a lane holds in registers: steps, in forward substitution. */
 const LONGEST_SOLVED = 128;
 /** Channels that fill the device with a scan, and what is left of its speed with fewer: a power of their share. */
@@ -98,7 +98,12 @@ export function scanCosts(
   const whole = stepping / speed + LAUNCH;
   // Of low rank, a lane takes each step's products one after the other, however many lanes there are.
   if (contractions > 0)
-    return { whole: Math.max(whole, steps * ((3 * Math.min(key, ALONE)) / LANE + WAIT)) };
+    return {
+      whole: Math.max(
+        whole,
+        steps * ((3 * Math.min(key, ALONE)) / LANE + (key > ALONE ? WAIT.others : WAIT.alone)),
+      ),
+    };
   return {
     whole,
     cut: PASSES_CUT * stepping + bytes / BYTES + 3 * LAUNCH,
