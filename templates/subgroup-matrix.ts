@@ -42,6 +42,10 @@ export function loadOperand(into: Name, { side, order, memory, offset, stride }:
 export const multiplyAccumulate = (sum: Name, left: Name, right: Name): Code =>
   code`${sum} = subgroupMatrixMultiplyAccumulate(${left}, ${right}, ${sum});`;
 
-/** Writes a sum's f32 values into an array of them, `stride` apart from row to row. */
-export const storeSum = (sum: Name, array: Name, offset: Wgsl<"u32">, stride: number): Code =>
-  code`subgroupMatrixStore<row_major>(&${array}, ${offset}, ${sum}, ${stride});`;
+/** Writes a sum's f32 values into words of four, from the word `offset` on and `stride` words apart from row to row. */
+export const storeSum = (
+  sum: Name,
+  { array, part }: Operand["memory"],
+  offset: Wgsl<"u32">,
+  stride: number,
+): Code => code`subgroupMatrixStore<row_major>(&${array}[${part}], ${offset}, ${sum}, ${stride});`;

@@ -77,22 +77,23 @@ export const invocationsOfMatrix = (shape: MatrixShape): number => SUBGROUP * su
 
 type Along = Readonly<Record<"a" | "b", FetchEight["along"]>>;
 
-/** Words of workgroup memory that a part of a tile takes, whatever its stretches are like. */
-const partSize = (of: "a" | "b", alongs: readonly Along[], shape: MatrixShape): number =>
-  Math.max(...alongs.map((along) => layoutOf(of, along[of], shape).size));
-
-/** Bytes of workgroup memory. */
-export function matrixBytes(shape: MatrixShape, alongs: readonly Along[]): number {
-  const words = (["a", "b"] as const).map(
-    (of) => shape.stages * partsOf(of, shape) * partSize(of, alongs, shape),
-  );
-  return 16 * words.reduce((a, b) => a + b) + 4 * subgroupsOf(shape) * stripeSize(shape);
+/** Words of workgroup memory for a part of a tile of either operand, whatever its stretches are like; enough for sums to leave through. */
+function partSize(alongs: readonly Along[], shape: MatrixShape): number {
+  const sizes = alongs.flatMap(({ a, b }) => [layoutOf("a", a, shape).size, layoutOf("b", b, shape).size]);
+  const narrowest = UNIT * (UNIT / 4 + 1);
+  return Math.max(...sizes, narrowest * Math.ceil(subgroupsOf(shape) / partsInAll(shape)));
 }
+
+/** Parts of tiles: those of a, those of b; and once more where two tiles are kept. */
+const partsInAll = (shape: MatrixShape): number => shape.stages * (partsOf("a", shape) + partsOf("b", shape));
+
+/** Bytes of workgroup memory. Sums leave through what held the tiles. */
+export const matrixBytes = (shape: MatrixShape, alongs: readonly Along[]): number =>
+  16 * partsInAll(shape) * partSize(alongs, shape);
 
 /** How a tile lies in memory: by parts, one for each row (column) of subgroups, of lines of words. */
 interface Layout {
   readonly part: number;
-  readonly parts: number;
   /** Words of a line, and from one to the next: an odd number, which keeps lines apart in the banks of memory. */
   readonly line: number;
   readonly stride: number;
@@ -103,28 +104,29 @@ interface Layout {
 const partsOf = (of: "a" | "b", shape: MatrixShape): number =>
   tileOf(of, shape) / (of === "a" ? shape.partRows : shape.partCols);
 
+/** Where the parts of a tile of a, or of b, lie among all. */
+function placeOf(of: "a" | "b", part: Wgsl<"u32">, stage: Wgsl<"u32">, shape: MatrixShape): Wgsl<"u32"> {
+  const own = of === "a" ? part : wgsl<"u32">`${partsOf("a", shape)}u + ${part}`;
+  return shape.stages === 2 ? wgsl<"u32">`${stage} * ${partsInAll(shape) / 2}u + ${own}` : own;
+}
+
 const tileOf = (of: "a" | "b", shape: MatrixShape): number => (of === "a" ? shape.tileRows : shape.tileCols);
 
 function layoutOf(of: "a" | "b", along: FetchEight["along"], shape: MatrixShape): Layout {
   const part = of === "a" ? shape.partRows : shape.partCols;
   const [line, lines] = along === "depth" ? [shape.tileDepth / WORD, part] : [part / WORD, shape.tileDepth];
   const stride = line + 1;
-  return { part, parts: tileOf(of, shape) / part, line, stride, size: lines * stride };
+  return { part, line, stride, size: lines * stride };
 }
 
 export function contractMatrix(holes: MatrixHoles): Code {
   const { shape, stretches } = holes;
   const alongs = stretches.map(({ a, b }) => ({ a: a.along, b: b.along }));
   const across = partsOf("b", shape);
-  const memory = (["a", "b"] as const).map((of) => {
-    const size = partSize(of, alongs, shape);
-    return code`var<workgroup> ${name(`tile_${of}`)}: array<array<vec4u, ${size}>, ${shape.stages * partsOf(of, shape)}>;`;
-  });
   const [only, ...others] = stretches.map((stretch) => multiplyAlong(stretch, shape));
   return paragraphs([
     code`
-      ${join(memory)}
-      var<workgroup> stripes: array<f32, ${subgroupsOf(shape) * stripeSize(shape)}>;
+      var<workgroup> tiles: array<array<vec4u, ${partSize(alongs, shape)}>, ${partsInAll(shape)}>;
     `,
     code`
       fn finish(batch: u32, row: u32, col: u32, acc: f32) {
@@ -144,7 +146,7 @@ export function contractMatrix(holes: MatrixHoles): Code {
         let subgroup_col = subgroup % ${across}u;
         ${declareSums(shape)}
         ${only === undefined || others.length === 0 ? (only ?? nothing) : inBlocks([only, ...others])}
-        ${finishAll(shape)}
+        ${finishAll(shape, partSize(alongs, shape))}
       }
     `,
   ]);
@@ -207,7 +209,7 @@ function sideOf(fetch: FetchEight, of: "a" | "b", shape: MatrixShape): Side {
 
 /** The i-th word that an invocation brings from memory to a tile. */
 function pieceOf(fetch: FetchEight, of: "a" | "b", i: number, shape: MatrixShape): Side {
-  const { part, parts, line, stride } = layoutOf(of, fetch.along, shape);
+  const { part, line, stride } = layoutOf(of, fetch.along, shape);
   const [tile, invocations] = [tileOf(of, shape), invocationsOfMatrix(shape)];
   const pieces = (tile * shape.tileDepth) / WORD;
   const named = <T extends WgslType>(what: string): Wgsl<T> => variable<T>(`${what}_${of}_${i}`);
@@ -223,8 +225,7 @@ function pieceOf(fetch: FetchEight, of: "a" | "b", i: number, shape: MatrixShape
   const word = byDepth
     ? wgsl<"u32">`(${side} % ${part}u) * ${stride}u + ${k} / ${WORD}u`
     : wgsl<"u32">`${k} * ${stride}u + (${side} / ${WORD}u) % ${line}u`;
-  const ofPart = wgsl<"u32">`${side} / ${part}u`;
-  const place = shape.stages === 2 ? wgsl<"u32">`stage * ${parts}u + ${ofPart}` : ofPart;
+  const place = placeOf(of, wgsl<"u32">`${side} / ${part}u`, wgsl<"u32">`stage`, shape);
   const start = of === "a" ? wgsl<"u32">`group.y * ${tile}u` : wgsl<"u32">`group.x * ${tile}u`;
   const outside = fetch.outside(i, wgsl<"u32">`${start} + ${side}`);
   const { statements, value } = fetch.value(i, wgsl<"u32">`depth_start + ${k}`);
@@ -247,7 +248,7 @@ function pieceOf(fetch: FetchEight, of: "a" | "b", i: number, shape: MatrixShape
       ${kept.declare}
     `,
     load: guard(join([statements, kept.take])),
-    write: guard(code`${name(`tile_${of}`)}[${place}][${at}] = ${kept.words};`),
+    write: guard(code`tiles[${place}][${at}] = ${kept.words};`),
   };
 }
 
@@ -290,7 +291,7 @@ function declareSums({ partRows, partCols }: MatrixShape): Code {
 function multiply({ a, b }: Stretch, shape: MatrixShape): Code {
   const [rows, cols] = [range(shape.partRows / UNIT), range(shape.partCols / UNIT)];
   const operand = (of: "a" | "b", along: FetchEight["along"], unit: number, k: number): Operand => {
-    const { parts, stride } = layoutOf(of, along, shape);
+    const { stride } = layoutOf(of, along, shape);
     const own = of === "a" ? wgsl<"u32">`subgroup_row` : wgsl<"u32">`subgroup_col`;
     const wordsInUnit = UNIT / WORD;
     return {
@@ -298,8 +299,8 @@ function multiply({ a, b }: Stretch, shape: MatrixShape): Code {
       // A line of a tile is a row of a or a column of b, or else all rows or columns at one k.
       order: (of === "a") === (along === "depth") ? "row_major" : "col_major",
       memory: {
-        array: name(`tile_${of}`),
-        part: shape.stages === 2 ? wgsl<"u32">`(1u - stage) * ${parts}u + ${own}` : own,
+        array: name("tiles"),
+        part: placeOf(of, own, wgsl<"u32">`1u - stage`, shape),
       },
       offset:
         along === "depth" ? unit * UNIT * stride + k * wordsInUnit : k * UNIT * stride + unit * wordsInUnit,
@@ -323,38 +324,61 @@ function multiply({ a, b }: Stretch, shape: MatrixShape): Code {
   return join(steps);
 }
 
-/** Sums leave by stripes of one unit's rows: as many columns as four units have, since each stripe takes memory of its own. */
-const stripeCols = ({ partCols }: MatrixShape): number =>
-  [4, 3, 2].map((units) => units * UNIT).find((cols) => partCols % cols === 0) ?? UNIT;
+/** Sums leave by stripes of one unit's rows, each subgroup's in memory of its own: as many columns as there is memory for. */
+interface Stripe {
+  readonly cols: number;
+  /** Words from row to row, and of all rows. */
+  readonly stride: number;
+  readonly size: number;
+  /** How many share a part of the tiles' memory. */
+  readonly inPart: number;
+}
 
-const stripeStride = (shape: MatrixShape): number => stripeCols(shape) + 4;
-const stripeSize = (shape: MatrixShape): number => UNIT * stripeStride(shape);
+function stripeOf(shape: MatrixShape, part: number): Stripe {
+  const stripes = [4, 3, 2, 1]
+    .map((units) => units * UNIT)
+    .filter((cols) => shape.partCols % cols === 0)
+    .map((cols): Stripe => {
+      const stride = cols / 4 + 1;
+      return { cols, stride, size: UNIT * stride, inPart: Math.floor(part / (UNIT * stride)) };
+    });
+  const fitting = stripes.find(({ inPart }) => inPart * partsInAll(shape) >= subgroupsOf(shape));
+  if (fitting === undefined) throw new Error("tiles too small for what subgroups of their own write");
+  return fitting;
+}
 
-function finishAll(shape: MatrixShape): Code {
-  const [cols, stride] = [stripeCols(shape), stripeStride(shape)];
+function finishAll(shape: MatrixShape, part: number): Code {
+  const { cols, stride, size, inPart } = stripeOf(shape, part);
   const stripes = range(shape.partRows / UNIT).flatMap((row) =>
     range(shape.partCols / cols).map((stripe) => ({ row, first: stripe * (cols / UNIT) })),
   );
   const each = stripes.map(
-    ({ row, first }, i) => code`
-      ${i > 0 ? code`workgroupBarrier();` : nothing}
+    ({ row, first }) => code`
+      workgroupBarrier();
       ${join(
         range(cols / UNIT).map((unit) =>
-          storeSum(sum(row, first + unit), name("stripes"), wgsl<"u32">`stripe + ${unit * UNIT}u`, stride),
+          storeSum(
+            sum(row, first + unit),
+            { array: name("tiles"), part: wgsl<"u32">`stripe_part` },
+            wgsl<"u32">`stripe + ${unit * (UNIT / 4)}u`,
+            stride,
+          ),
         ),
       )}
       workgroupBarrier();
       for (var stripe_at = lane; stripe_at < ${UNIT * cols}u; stripe_at += ${SUBGROUP}u) {
         let stripe_row = stripe_at / ${cols}u;
         let stripe_col = stripe_at % ${cols}u;
-        finish(batch, first_row + ${row * UNIT}u + stripe_row, first_col + ${first * UNIT}u + stripe_col, stripes[stripe + stripe_row * ${stride}u + stripe_col]);
+        let stripe_sum = tiles[stripe_part][stripe + stripe_row * ${stride}u + stripe_col / 4u][stripe_col % 4u];
+        finish(batch, first_row + ${row * UNIT}u + stripe_row, first_col + ${first * UNIT}u + stripe_col, bitcast<f32>(stripe_sum));
       }
     `,
   );
   return code`
     let first_row = group.y * ${shape.tileRows}u + subgroup_row * ${shape.partRows}u;
     let first_col = group.x * ${shape.tileCols}u + subgroup_col * ${shape.partCols}u;
-    let stripe = subgroup * ${stripeSize(shape)}u;
+    let stripe_part = subgroup / ${inPart}u;
+    let stripe = (subgroup % ${inPart}u) * ${size}u;
     ${join(each)}
   `;
 }
