@@ -178,14 +178,22 @@ function tiledSchedule({ rows, cols, depth }: ProductShape): TiledSchedule {
     : { kind: "tiled", tileRows: 32, tileCols: 32, tileDepth: 16, threadRows: 4, threadCols: 4 };
 }
 
-/** Tiles as large as the product fills, by subgroups of 64×32 or 32×32: within a few per cent of the best measured at each size (bench/RESULTS.md). */
+/** Tiles as large as the product fills, by four subgroups: within 10 % of the best measured at each size (bench/RESULTS.md). */
 function matrixSchedule({ rows, cols, depth }: ProductShape): MatrixSchedule {
   const tile = (extent: Dim): number => (typeof extent === "number" && extent <= 64 ? 64 : 128);
   const [tileRows, tileCols] = [tile(rows), tile(cols)];
   const isSmall = tileRows === 64 && tileCols === 64;
   const most = isSmall ? 64 : 32;
   const tileDepth = typeof depth === "number" ? Math.min(most, 16 * Math.ceil(depth / 16)) : most;
-  return { kind: "matrix", tileRows, tileCols, tileDepth, partRows: tileRows / 2, partCols: 32, stages: 1 };
+  return {
+    kind: "matrix",
+    tileRows,
+    tileCols,
+    tileDepth,
+    partRows: tileRows / 2,
+    partCols: tileCols / 2,
+    stages: 1,
+  };
 }
 
 const lanesFor = (inner: number): number =>
