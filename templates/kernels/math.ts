@@ -193,13 +193,11 @@ const DEFINITIONS: Readonly<Record<MathFunction | Helper, Definition>> = {
   wave: {
     needs: [],
     // x = (k + r)·π with |r| ≤ ½: near 1e-7 of a turn of length 1, but cosines near 0 are not known to as many digits.
-    // The last bits of k + 1.5·2²³ are k. Its upper bits are set already: compilers that do not know it cannot fold the sum away.
     declare: ({ v, u, i, fn, width }) => code`
       fn ${fn("wave")}(x: ${v}) -> ${pairOf(width)} {
-        let bits = bitcast<${u}>(x * 0.31830987 + 12582912.0);
-        let k = bitcast<${v}>(bits | ${u}(0x4b000000u)) - 12582912.0;
+        let k = round(x * 0.31830987);
         var r = (x - k * 3.140625) - k * 9.6765359e-4;
-        var half = bitcast<${i}>(bits);
+        var half = bitcast<${i}>(k + 12582912.0);
         ${large(
           width,
           (of) => code`
