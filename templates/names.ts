@@ -40,6 +40,13 @@ const wordsOf = (text: string): readonly string[] => text.trim().split(/\s+/);
 /** What a member of a struct may not be called. */
 export const KEYWORDS: ReadonlySet<string> = new Set(wordsOf(WGSL_WORDS));
 
+/** Names that a skeleton numbers in `main`, as many of them as its schedule asks for. */
+const NUMBERED_WORDS: Partial<Record<SkeletonName, RegExp>> = {
+  contract: /^(?:sum_\d+|(?:piece|side|k|at|four|next|next_low|next_high)_[ab])_\d+$/,
+};
+
+export const numberedIn = (skeleton: SkeletonName): RegExp | undefined => NUMBERED_WORDS[skeleton];
+
 /** What the source's things may not be called in a module of this skeleton. */
 export function reservedIn(skeleton: SkeletonName): ReadonlySet<string> {
   const everywhere = ["main", "numbers", "Numbers", "group", "invocation", "element"];
@@ -63,15 +70,23 @@ export class Names {
   /** The last number given to a name, so that the thousandth is found as fast as the first. */
   private readonly numbers = new Map<string, number>();
 
-  constructor(reserved: Iterable<string>) {
+  /** Gives out neither those of `reserved` nor those that `pattern` describes. */
+  constructor(
+    reserved: Iterable<string>,
+    private readonly pattern?: RegExp,
+  ) {
     this.taken = new Set(reserved);
+  }
+
+  private isTaken(name: string): boolean {
+    return this.taken.has(name) || this.pattern?.test(name) === true;
   }
 
   take(wanted: string): string {
     const base = identifier(wanted);
-    let name = this.taken.has(base) ? `${base}_` : base;
+    let name = this.isTaken(base) ? `${base}_` : base;
     let number = this.numbers.get(base) ?? 0;
-    while (this.taken.has(name)) name = `${base}_${++number}`;
+    while (this.isTaken(name)) name = `${base}_${++number}`;
     this.numbers.set(base, number);
     this.taken.add(name);
     return name;

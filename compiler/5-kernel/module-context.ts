@@ -7,7 +7,7 @@ import {
   type BindingDeclaration,
 } from "../../templates/accessors.js";
 import { mathDeclarations, type MathFunction, type Width } from "../../templates/kernels/math.js";
-import { KEYWORDS, Names, identifier, reservedIn } from "../../templates/names.js";
+import { KEYWORDS, Names, identifier, numberedIn, reservedIn } from "../../templates/names.js";
 import { code, comment, join, paragraphs, wgsl, name, type Code, type Wgsl } from "../../templates/wgsl.js";
 import { ExprBuilder } from "./expr.js";
 import type { Expr, Kernel } from "./types.js";
@@ -25,7 +25,7 @@ export class ModuleContext {
     private readonly kernel: Kernel,
     numbers: readonly string[],
   ) {
-    this.names = new Names(reservedIn(kernel.skeleton));
+    this.names = new Names(reservedIn(kernel.skeleton), numberedIn(kernel.skeleton));
     const members = new Names(KEYWORDS);
     for (const number of numbers) this.numbers.set(number, members.take(number));
     for (const binding of kernel.bindings)

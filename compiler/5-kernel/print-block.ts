@@ -202,10 +202,11 @@ export class BlockPrinter {
         return this.load(expr, scope);
       case "loop":
         return this.loop(expr, scope);
-      case "op":
-        if (this.isSameForFour(expr, scope))
-          return this.emit(expr, withFirsts(scope, divisorOf(expr) % 8 === 0));
+      case "op": {
+        const same = this.sameFor(expr, scope);
+        if (same > 1) return this.emit(expr, withFirsts(scope, same === 8));
         return expr.op === "select" ? this.select(expr, scope) : this.operation(expr, scope);
+      }
       default:
         throw new InternalError("print-wgsl", `${expr.kind} is not computed`);
     }
@@ -233,7 +234,7 @@ export class BlockPrinter {
   }
 
   /** The index itself if it is four in a row from a multiple of `divisor`: its var runs over four in a row, and the rest is one. */
-  private consecutive(index: Expr, scope: Scope, divisor: 2 | 4): Expr | undefined {
+  private consecutive(index: Expr, scope: Scope, divisor: 2 | 4 | 8): Expr | undefined {
     const vars = [...freeVars(index)].filter((each) => tryLookUp(each, scope)?.width === 4);
     const [only] = vars;
     if (only === undefined || vars.length > 1 || tryLookUp(only, scope)?.first === undefined)
@@ -241,12 +242,13 @@ export class BlockPrinter {
     return this.context.isStrideOne(index, only, divisor) ? index : undefined;
   }
 
-  /** A quotient of four in a row, from a multiple of four, by a multiple of four: which head a column is of, say. */
-  private isSameForFour(expr: Extract<Expr, { kind: "op" }>, scope: Scope): boolean {
-    const [index] = expr.args;
-    if (expr.op !== "div" || expr.type !== "u32" || index === undefined) return false;
-    if (divisorOf(expr) % 4 !== 0) return false;
-    return this.consecutive(index, scope, 4) !== undefined;
+  /** How many quotients in a row are one, where what is divided begins at a multiple of so many: which head a column is of, say. */
+  private sameFor({ op, type, args }: Extract<Expr, { kind: "op" }>, scope: Scope): 1 | 4 | 8 {
+    const [index, by] = args;
+    if (op !== "div" || type !== "u32" || index === undefined || by?.kind !== "literal") return 1;
+    const isSame = (count: 4 | 8): boolean =>
+      by.value % count === 0 && this.consecutive(index, scope, count) !== undefined;
+    return isSame(8) ? 8 : isSame(4) ? 4 : 1;
   }
 
   private loop(expr: Extract<Expr, { kind: "loop" }>, scope: Scope): Value {
@@ -554,10 +556,6 @@ export function typeName(type: ExprType, width: 1 | 4): string {
 export function widen(value: Value, type: ExprType, width: 1 | 4 = 4): AnyWgsl {
   return value.width === width ? value.wgsl : call(typeName(type, width), [value.wgsl]);
 }
-
-/** What is divided by, where it is known; else 1. */
-const divisorOf = ({ args: [, by] }: Extract<Expr, { kind: "op" }>): number =>
-  by?.kind === "literal" ? by.value : 1;
 
 const isName = (value: Value): boolean => /^[A-Za-z_]\w*$/.test(value.wgsl.text);
 

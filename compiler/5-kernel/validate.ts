@@ -3,6 +3,7 @@
  * declared, types as the holes want them, schedules that the skeleton can take. A mistake here is the compiler's.
  */
 import type { Dim } from "../../runtime/bundle-format.js";
+import { UNIT } from "../../templates/subgroup-matrix.js";
 import { InternalError } from "../diagnostics/internal-error.js";
 import { freeVars, walk } from "./traverse.js";
 import type {
@@ -111,13 +112,15 @@ class Validation {
     for (const [whole, part] of [
       [tileRows, partRows],
       [tileCols, partCols],
-      [partRows, 16],
-      [partCols, 16],
-      [tileDepth, 16],
+      [partRows, UNIT],
+      [partCols, UNIT],
+      [tileDepth, UNIT],
     ] as const) {
       this.positive("tile", part);
       if (whole % part !== 0)
-        this.fail(`${whole} in parts of ${part}: matrix units take multiples of 16, and parts fill tiles`);
+        this.fail(
+          `${whole} in parts of ${part}: matrix units take multiples of ${UNIT}, and parts fill tiles`,
+        );
     }
   }
 

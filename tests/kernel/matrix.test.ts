@@ -152,6 +152,48 @@ describe("the contract skeleton on matrix units", () => {
     }
   });
 
+  it("scales by blocks of coordinates that begin anywhere", async () => {
+    const [rows, cols, depth] = [16, 16, 32];
+    const x = halves(rows * depth, 7);
+    const w = halves(cols * depth, 8);
+    for (const [shift, size] of [
+      [0, 8],
+      [4, 8],
+      [12, 8],
+      [4, 16],
+      [2, 8],
+      [4, 4],
+    ] as const) {
+      const e = new ExprBuilder();
+      const [row, col, k] = ["row", "col", "k"].map((each) => e.variable(each));
+      assert(row && col && k);
+      const scale = e.load("scale", e.div(e.add(k, shift), size));
+      const kernel: ContractKernel = {
+        ...product({ rows, cols, depth }, matrix(16, 16, 16, 16, 16, 1)),
+        bindings: [
+          { name: "x", access: "read", element: "f32" },
+          { name: "w", access: "read", element: "f32" },
+          { name: "scale", access: "read", element: "f32" },
+          { name: "y", access: "read_write", element: "f32" },
+        ],
+        a: e.mul(e.load("x", e.add(e.mul(row, depth), k)), scale),
+        b: e.load("w", e.add(e.mul(col, depth), k)),
+      };
+      const scales = Float32Array.from({ length: Math.ceil((depth + shift) / size) }, (_, i) => 2 ** (i % 5));
+      const expected = multiplied(
+        [rows, cols, depth],
+        (r, at) => x[r * depth + at]! * scales[Math.floor((at + shift) / size)]!,
+        (c, at) => w[c * depth + at]!,
+      );
+      const { y } = await runKernel(
+        kernel,
+        {},
+        { x, w, scale: scales, y: new Float32Array(rows * cols).fill(NaN) },
+      );
+      same(`blocks of ${size} from ${shift}`, y, expected);
+    }
+  });
+
   it("rounds operands to f16, and sums to f32 alone", async () => {
     const [rows, cols, depth] = [16, 16, 64];
     const random = seeded(6);
@@ -173,6 +215,49 @@ describe("the contract skeleton on matrix units", () => {
       },
     );
     same("y", y, expected);
+  });
+
+  it("is WGSL whatever the model's own names are", async () => {
+    const device = await requestDevice({ adapter: "null", unsafeApis: true });
+    atEnd(() => Promise.resolve(device.destroy()));
+    const tiled = {
+      kind: "tiled",
+      tileRows: 16,
+      tileCols: 16,
+      tileDepth: 16,
+      threadRows: 4,
+      threadCols: 4,
+    } as const;
+    for (const schedule of [matrix(16, 16, 16, 16, 16, 1), tiled])
+      for (const [x, w] of [
+        ["sum_0_0", "piece_b_0"],
+        ["next_a_0", "next_low_b_0"],
+        ["side_a_0", "at_b_0"],
+        ["k_a_0", "four_b_0"],
+        ["left_0", "right_0"],
+        ["a_0", "b_0"],
+      ] as const) {
+        const e = new ExprBuilder();
+        const [row, col, k] = ["row", "col", "k"].map((each) => e.variable(each));
+        assert(row && col && k);
+        const kernel: ContractKernel = {
+          ...product({ rows: 32, cols: 32, depth: 32 }, schedule),
+          bindings: [
+            { name: x, access: "read", element: "f32" },
+            { name: w, access: "read", element: "f32" },
+            { name: "y", access: "read_write", element: "f32" },
+          ],
+          a: e.load(x, e.add(e.mul(row, 32), k)),
+          b: e.load(w, e.add(e.mul(col, 32), k)),
+        };
+        const { code } = printWgsl(kernel, []);
+        const { messages } = await device.createShaderModule({ code }).getCompilationInfo();
+        assert.deepEqual(
+          messages.map(({ message }) => message),
+          [],
+          code,
+        );
+      }
   });
 
   it("is WGSL that Dawn takes as it stands", async () => {
