@@ -27,14 +27,16 @@ type ScriptArguments = [
 const importModule = (name: string): Promise<unknown> => import(name);
 
 /**
- * Runs a script that is a function expression of `ScriptArguments`. `use` names what it will be used for:
+ * Runs a script, in ASCII, that is a function expression of `ScriptArguments`. `use` names what it will be used for:
  * each use has a cache of its own, of the functions that it runs.
  *
- * The name of the cache's file has all that it is valid for: the script by its name (which has a hash of its content), and V8's
- * version, flags and processor by V8's own tag. V8 checks no more than the lengths of what it gets.
+ * The name of the cache's file has all that it is valid for: the script by its name (which has a hash of its content), Node.js,
+ * whose releases patch V8 without another version of it, and V8's version, flags and processor by V8's own tag. V8 checks no
+ * more than the lengths of what it gets.
  */
 export function loadScript(path: string, use: string): LoadedScript {
-  const file = `${path}.${use}-${cachedDataVersionTag().toString(16)}.cache`;
+  const { version, arch } = process;
+  const file = `${path}.${use}-${version}-${arch}-${cachedDataVersionTag().toString(16)}.cache`;
   const cachedData = readChecked(file);
   const script = new Script(readFileSync(path, "latin1"), {
     filename: path,
@@ -68,12 +70,21 @@ function readChecked(file: string): Buffer | undefined {
 function writeChecked(file: string, data: Buffer): void {
   const header = Buffer.alloc(HEADER);
   header.writeInt32LE(sumOf(data));
-  const temporary = `${file}.${String(process.pid)}`;
+  // Not by the process alone: those of two containers that share a folder may have one number.
+  const temporary = `${file}.${String(process.pid)}-${Math.random().toString(36).slice(2)}.cache`;
   try {
-    writeFileSync(temporary, Buffer.concat([header, data]));
+    writeFileSync(temporary, Buffer.concat([header, data]), { flag: "wx" });
     renameSync(temporary, file);
   } catch {
-    rmSync(temporary, { force: true });
+    removeIfPossible(temporary);
+  }
+}
+
+function removeIfPossible(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // The command has done what it was asked for: what is left lies there unread.
   }
 }
 

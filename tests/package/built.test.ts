@@ -48,7 +48,7 @@ describe("the package", () => {
     const caches = (): string[] => readdirSync(at("dist")).filter((name) => !/js$/.test(name));
     const said = check();
     const [name = ""] = caches();
-    assert.match(name, /^program-\w+\.cjs\.check-[0-9a-f]+\.cache$/);
+    assert.match(name, /^program-\w+\.cjs\.check-v[\d.]+-\w+-[0-9a-f]+\.cache$/);
 
     const whole = readFileSync(at(`dist/${name}`));
     const age = statSync(at(`dist/${name}`)).mtimeMs;
@@ -73,6 +73,28 @@ describe("the package", () => {
     const { bundle, diagnostics } = compile({ path: "m.krait", text: SOURCE }, {});
     assert.deepEqual(diagnostics, []);
     assert.equal(bundle?.manifest.model, "m");
+  });
+
+  it("says and writes what the library does, in letters of any alphabet", async () => {
+    const { compile } = (await load("index")) as { compile: typeof Compile };
+    const krait = (...args: string[]): string => {
+      const run = spawnSync(process.execPath, [`${root}dist/cli.js`, ...args], { encoding: "utf8" });
+      return run.stdout + run.stderr;
+    };
+
+    const wrong = { path: at("wrong.krait"), text: SOURCE.replace("silu(x)", "x ≤ 1") };
+    writeFileSync(wrong.path, wrong.text);
+    const [found] = compile(wrong, {}).diagnostics;
+    assert.ok(found !== undefined && found.message.includes("≤"));
+    assert.ok(krait("check", wrong.path).includes(`error[${found.code}]: ${found.message}\n`));
+
+    const right = { path: at("right.krait"), text: SOURCE.replace("silu(x)", "log(x)") };
+    writeFileSync(right.path, right.text);
+    const { bundle } = compile(right, {});
+    const said = krait("build", right.path, "-o", at("right.bundle"));
+    assert.ok(bundle !== undefined && bundle.files.size > 0);
+    for (const [path, text] of bundle.files)
+      assert.equal(readFileSync(at(`right.bundle/${path}`), "utf8"), text, said);
   });
 
   it("has one class for one error, whichever entry it comes from", async () => {
