@@ -6,7 +6,7 @@
 /** What `format` of every manifest says. */
 export const FORMAT = "krait-bundle";
 /** The manifest version that this compiler writes and this runtime reads; `open` refuses any other (R0102). */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
 /**
  * A whole number known when a program runs: a literal, a run-time name (`b`, `t`, …) or an operation on two.

@@ -317,7 +317,9 @@ export class Execution {
 
   #writeTable(name: string, table: Uint32Array<ArrayBuffer>): void {
     const buffer = this.#memory.find("input", name);
-    if (buffer !== undefined) this.#parts.device.queue.writeBuffer(buffer, 0, table);
+    // What is too small for the table is of an earlier run: the variant that this one takes reads no such table.
+    if (buffer !== undefined && table.byteLength <= buffer.size)
+      this.#parts.device.queue.writeBuffer(buffer, 0, table);
   }
 
   /** How many positions' outputs are computed at a time. The same for all pieces, so that their buffers are too. */

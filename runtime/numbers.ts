@@ -49,9 +49,10 @@ export function axisNames(manifest: Manifest): AxisNames {
     );
   }
   const [[batch], [steps]] = [others, times].map((set) => [...set]) as [string[], string[]];
+  // Where there is none its number is 1, and its name must not be the other's.
   return {
-    batch: batch ?? "b",
-    steps: steps ?? "t",
+    batch: batch ?? (steps === "b" ? "t" : "b"),
+    steps: steps ?? (batch === "t" ? "b" : "t"),
     hasBatch: batch !== undefined,
     hasTime: steps !== undefined,
   };

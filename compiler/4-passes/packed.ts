@@ -5,6 +5,7 @@
  * or a copy of it counts the positions of that document alone (docs/decisions/0010).
  */
 import { InternalError } from "../diagnostics/internal-error.js";
+import { NUMBERS } from "../3-graph/numbers.js";
 import type { Origin } from "../3-graph/operation.js";
 import { live, originOf, rewrite, type RewriteContext } from "../3-graph/rewrite.js";
 import type {
@@ -26,10 +27,10 @@ import { PACKED_INPUTS, SpanField, StepField } from "../../runtime/bundle-format
 import { TAIL_COUNT, timeAxis } from "./programs.js";
 
 /** The run-time number of steps that no document of a piece has more of. */
-export const LONGEST = "longest";
+export const LONGEST = NUMBERS.longest;
 
 /** The run-time number that no more documents have steps in a piece than. */
-export const DOCUMENTS = "documents";
+export const DOCUMENTS = NUMBERS.documents;
 
 /** What a model has that cannot be told apart by documents. */
 export interface Obstacle {

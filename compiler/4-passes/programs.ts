@@ -3,13 +3,14 @@
  * computed for a window of positions, by a tail that the caller may leave out or run for the last position alone.
  */
 import { InternalError } from "../diagnostics/internal-error.js";
+import { NUMBERS } from "../3-graph/numbers.js";
 import { live, operands, originOf, rewrite } from "../3-graph/rewrite.js";
 import type { Axis, AxisId, Graph, Node, NodeId } from "../3-graph/types.js";
 import { attachAll } from "./attach.js";
 
 /** Run-time numbers of the window: its first position within the piece at hand, and how many. */
-export const TAIL_BEGIN = "tail_begin";
-export const TAIL_COUNT = "tail_count";
+export const TAIL_BEGIN = NUMBERS.tailBegin;
+export const TAIL_COUNT = NUMBERS.tailCount;
 
 /** The time axis of run-time size, if the graph has one. */
 export function timeAxis(graph: Graph): AxisId | undefined {

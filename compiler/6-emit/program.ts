@@ -2,6 +2,7 @@
 import { InternalError } from "../diagnostics/internal-error.js";
 import { DOCUMENTS, isPacked, LONGEST } from "../4-passes/packed.js";
 import { TAIL_COUNT, TAIL_BEGIN } from "../4-passes/programs.js";
+import { NUMBERS } from "../3-graph/numbers.js";
 import type { Axis, AxisId, Graph } from "../3-graph/types.js";
 import { axisSize, bufferKey, bytes, constantSize, type Tensor } from "../5-kernel/lower/buffers.js";
 import type { LoweredGroup, LoweredKernel } from "../5-kernel/lower/index.js";
@@ -42,7 +43,7 @@ interface Placed {
 }
 
 /** The run-time number that says which variant runs. */
-const VARIANT = "variant";
+const VARIANT = NUMBERS.variant;
 
 export function emitProgram({ variants, constants, states, shaders }: ProgramParts): Program {
   const numbers = numbersOf(variants);
@@ -118,7 +119,7 @@ function numbersOf(variants: readonly ProgramVariant[]): readonly NumberEntry[] 
     }
   names.delete(TAIL_COUNT);
   const packed = variants.some(({ graph }) => isPacked(graph)) ? [LONGEST, DOCUMENTS] : [];
-  const supplied = [...names, "pos", TAIL_BEGIN, TAIL_COUNT, ...packed];
+  const supplied = [...names, NUMBERS.pos, TAIL_BEGIN, TAIL_COUNT, ...packed];
   const given = supplied.map((name): NumberEntry => ({ name }));
   const pick = variants.reduceRight<Dim>(
     (rest, { when }, k) => (when === undefined ? k : ["?", when, k, rest]),

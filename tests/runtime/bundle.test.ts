@@ -48,12 +48,15 @@ describe("a manifest", () => {
   });
 
   it("is refused in another version, saying what to do", async () => {
-    const newer = await changed("formatVersion", 2);
+    const newer = await changed("formatVersion", 3);
     await assertThrows(
       () => parseManifest(newer),
       "R0102",
-      /version 2, and this runtime reads version 1.*\n.*newer runtime/,
+      /version 3, and this runtime reads version 2.*\n.*newer runtime/,
     );
+    // Of a build that knew other tables of packed documents.
+    const older = await changed("formatVersion", 1);
+    await assertThrows(() => parseManifest(older), "R0102", /Build the bundle again/);
     const none = await changed("formatVersion", undefined);
     await assertThrows(() => parseManifest(none), "R0102", /Build the bundle again/);
   });

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { DOCUMENTS } from "../../compiler/4-passes/packed.js";
 import type { ScheduleOptions } from "../../compiler/4-passes/schedule.js";
 import { parseSnapshot, serializeSnapshot, type KraitError, type Session } from "../../runtime/index.js";
-import { oneByOne, packedInputs } from "../support/documents.js";
+import { baselineDevice } from "../support/adapter.js";
+import { oneByOne, packedInputs, type OneByOne } from "../support/documents.js";
 import { graphOf } from "../support/elaborated.js";
 import { expectClose } from "../support/expect-close.js";
 import { checkpointFixture } from "../support/fixtures.js";
@@ -76,6 +77,33 @@ describe("sequences of different lengths in one run", () => {
       assert.deepEqual(session.positions, lengths);
       model.destroy();
     });
+
+  it("many short ones after one long one, which has other kernels and fewer chunks", async () => {
+    const schedule: ScheduleOptions = { matrixChunk: 4, matrixWhen: ["<", ["*", 11, DOCUMENTS], "t"] };
+    const device = await baselineDevice();
+    const errors: string[] = [];
+    const note = (event: Event): void => void errors.push((event as GPUUncapturedErrorEvent).error.message);
+    device.addEventListener("uncapturederror", note);
+    const model = await modelOf(bundleOf(OUTER, { packed: true, schedule }));
+    const session = await model.session({ batch: 64 });
+    const graph = graphOf(OUTER);
+    const random = seeded(3);
+    let before: OneByOne["carried"] = [];
+    for (const longest of [128, 2, 128]) {
+      const lengths = Array.from({ length: 64 }, (_, i) => (i === 0 ? longest : longest === 2 ? 2 : 0));
+      const inputs = packedInputs(graph, lengths, random, (_, r) => r.normal());
+      const expected = oneByOne(graph, inputs, lengths, {}, before);
+      const given = Object.fromEntries(Object.entries(inputs).map(([name, { data }]) => [name, f32(data)]));
+      const { y } = await session.prefill(given, { lengths, outputs: "all" });
+      assert.ok(y);
+      expectClose(y, { shape: y.shape, data: expected.all.get("y") ?? [] }, { tolerance: "f32", what: "y" });
+      before = expected.carried;
+    }
+    await device.queue.onSubmittedWorkDone();
+    device.removeEventListener("uncapturederror", note);
+    assert.deepEqual(errors, []);
+    model.destroy();
+  });
 
   it("a checkpoint's: the same as each alone, and steps after it", async () => {
     const checkpoint = checkpointFixture("mamba");

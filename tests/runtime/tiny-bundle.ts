@@ -3,7 +3,14 @@
  *   h[b, c] = a[c] · prev(h) + x[b, t, c] + shift[c] + token[b, t], init 0.5;  y[b, t, c] = a[c]² · h;  where[t] = pos(t)
  * It has a load program (a²), a body and a tail, an input without time, an index input, and outputs with and without batch.
  */
-import type { Bundle, Dim, Dispatch, Manifest, Program } from "../../runtime/bundle-format.js";
+import {
+  FORMAT_VERSION,
+  type Bundle,
+  type Dim,
+  type Dispatch,
+  type Manifest,
+  type Program,
+} from "../../runtime/bundle-format.js";
 import { sha256 } from "../../runtime/bundle.js";
 
 export const CHANNELS = 3;
@@ -127,7 +134,7 @@ export async function tinyBundle(change: (manifest: Manifest) => Manifest = (m) 
   const channel = { name: "c", size: CHANNELS };
   const manifest: Manifest = {
     format: "krait-bundle",
-    formatVersion: 1,
+    formatVersion: FORMAT_VERSION,
     compiler: "by hand",
     model: "tiny",
     sources: [{ file: "sources/tiny.krait", sha256: await sha256("model tiny\n") }],

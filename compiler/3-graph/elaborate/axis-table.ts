@@ -3,6 +3,7 @@ import type { AxisSymbol } from "../../2-analyze/types.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { Span } from "../../diagnostics/types.js";
 import type { GraphBuilder } from "../build.js";
+import { sizeNumber } from "../numbers.js";
 import type { Axis, AxisId } from "../types.js";
 
 export class AxisTable {
@@ -26,7 +27,7 @@ export class AxisTable {
       case "runtime":
         return [
           this.intern(symbol.name, {
-            size: { runtime: symbol.name },
+            size: { runtime: sizeNumber(symbol.name) },
             role: symbol.role,
             spans: [symbol.span],
           }),

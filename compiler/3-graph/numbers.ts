@@ -1,0 +1,16 @@
+/** Run-time numbers: sizes of axes, and those beside them. */
+
+/** What the runtime supplies beside the batch and the steps (`runtime/numbers.ts`), and which variant of a program runs. */
+export const NUMBERS = {
+  pos: "pos",
+  tailBegin: "tail_begin",
+  tailCount: "tail_count",
+  longest: "longest",
+  documents: "documents",
+  variant: "variant",
+} as const;
+
+const OTHERS: ReadonlySet<string> = new Set(Object.values(NUMBERS));
+
+/** The number that is the size of a run-time axis: its name, but where another number is called so. */
+export const sizeNumber = (axis: string): string => (OTHERS.has(axis) ? `axis.${axis}` : axis);
