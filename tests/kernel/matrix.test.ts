@@ -194,6 +194,35 @@ describe("the contract skeleton on matrix units", () => {
     }
   });
 
+  it("reads operands that are joined anywhere", async () => {
+    const [rows, depth] = [16, 32];
+    const x = halves(rows * depth, 9);
+    for (const joint of [16, 18, 20]) {
+      const e = new ExprBuilder();
+      const [row, k] = [e.variable("row"), e.variable("k")];
+      const [first, rest] = [halves(joint, 10), halves(depth - joint, 11)];
+      const kernel: ContractKernel = {
+        ...product({ rows, cols: 1, depth }, matrix(16, 16, 16, 16, 16, 1)),
+        bindings: [
+          { name: "x", access: "read", element: "f32" },
+          { name: "first", access: "read", element: "f32" },
+          { name: "rest", access: "read", element: "f32" },
+          { name: "y", access: "read_write", element: "f32" },
+        ],
+        a: e.load("x", e.add(e.mul(row, depth), k)),
+        b: e.select(e.op("lt", k, joint), e.load("first", k), e.load("rest", e.sub(k, joint))),
+        stores: [{ binding: "y", index: row, value: e.variable("acc", "f32") }],
+      };
+      const expected = multiplied(
+        [rows, 1, depth],
+        (r, at) => x[r * depth + at]!,
+        (_, at) => [...first, ...rest][at]!,
+      );
+      const { y } = await runKernel(kernel, {}, { x, first, rest, y: new Float32Array(rows).fill(NaN) });
+      same(`joined at ${joint}`, y, expected);
+    }
+  });
+
   it("rounds operands to f16, and sums to f32 alone", async () => {
     const [rows, cols, depth] = [16, 16, 64];
     const random = seeded(6);

@@ -12,7 +12,7 @@ import { code, join, variable, wgsl, type Code, type Wgsl } from "../../../templ
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter, scalarValue, vectorValue, type Value } from "../print-block.js";
-import { walk } from "../traverse.js";
+import { freeVars, walk } from "../traverse.js";
 import type { Dim } from "../../../runtime/bundle-format.js";
 import type { ContractKernel, Expr, MatrixSchedule } from "../types.js";
 import { finishElement, isWhole, readingOrder, rebuilder } from "./contract-parts.js";
@@ -144,15 +144,37 @@ function widen(operands: readonly OperandOf[], others: readonly Expr[], context:
       if (expr.kind === "load") visit(expr);
     });
   };
-  for (const operand of operands)
+  for (const operand of operands) {
+    const whole = !splitsWords([operand.value], operand.k);
     eachLoad([operand.value], (load) =>
-      note(load, readsWords(load, operand, context), isOfWords(load, [operand.k], context)),
+      note(load, whole && readsWords(load, operand, context), whole && isOfWords(load, [operand.k], context)),
     );
-  eachLoad(others, (load) => note(load, false, isOfWords(load, [], context)));
+  }
+  const whole = !splitsWords(others, "k");
+  eachLoad(others, (load) => note(load, false, whole && isOfWords(load, [], context)));
   for (const [binding, { words, fits }] of wide) if (words && fits) context.declareWide(binding);
 }
 
 type Load = Extract<Expr, { kind: "load" }>;
+
+const COMPARISONS: ReadonlySet<string> = new Set(["lt", "le", "gt", "ge", "eq", "ne"]);
+
+/**
+ * Whether a condition parts coordinates elsewhere than between words, as where tensors are joined: the one before may end
+ * there, and its last elements lie in no whole word.
+ */
+function splitsWords(exprs: readonly Expr[], k: string): boolean {
+  let found = false;
+  walk(exprs, (expr) => {
+    if (expr.kind !== "op" || !COMPARISONS.has(expr.op)) return;
+    if (expr.args.some((arg) => arg.type === "f32") || !expr.args.some((arg) => arg.kind === "literal"))
+      return;
+    const [, end] = expr.args;
+    if ((expr.op === "lt" || expr.op === "ge") && end?.kind === "literal" && end.value % 4 === 0) return;
+    found ||= expr.args.some((arg) => ["row", "col", k].some((name) => freeVars(arg).has(name)));
+  });
+  return found;
+}
 
 function readsWords(load: Load, operand: OperandOf, context: ModuleContext): boolean {
   if (!operand.eights) return false;
