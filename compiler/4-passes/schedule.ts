@@ -132,8 +132,8 @@ const MOST_INVOCATIONS = 128;
 /** Inner axes longer than this are not staged: their tiles would leave no room for channels. */
 export const LONGEST_STAGED = 256;
 /** Where steps sum over states: how many an invocation holds best, and can hold in registers, and lanes of a channel. */
-const BEST_ALONE = 32;
-const MOST_ALONE = 128;
+export const BEST_ALONE = 32;
+export const MOST_ALONE = 128;
 const MOST_SUMMING = 8;
 /** An inner axis that steps can sum over on chip. */
 export const LONGEST_SUMMED = MOST_ALONE * MOST_SUMMING;

@@ -3,6 +3,7 @@
  * a data-center GPU with f32 products, from bench/RESULTS.md. They decide between schedules that compute the same.
  */
 import type { AxisId, Graph } from "../../3-graph/types.js";
+import { BEST_ALONE, MOST_ALONE } from "../schedule.js";
 import { BLOCK } from "./chunks.js";
 import type { DecayForm } from "./form.js";
 import { axesOf } from "./terms.js";
@@ -26,12 +27,9 @@ const PAIRS = 1e5;
 /** A step of the sequential kernel, and products that it adds up a microsecond, its operands in caches. */
 const TURN = 6;
 const TURNED = 5e5;
-/** What a lane holds where steps sum, products that it adds up a microsecond, and what else such a step takes: alone, with others. */
-const ALONE = 32;
+/** Where steps sum: products that a lane adds up a microsecond, and what else such a step takes, alone and with other lanes. */
 const LANE = 1700;
 const WAIT = { alone: 0.05, others: 0.35 };
-/** What a lane holds in registers: steps, in forward substitution. */
-const LONGEST_SOLVED = 128;
 /** Channels that fill the device with a scan, and what is left of its speed with fewer: a power of their share. */
 const CHANNELS = 12_000;
 const STARVED = 0.45;
@@ -101,7 +99,7 @@ export function scanCosts(
     return {
       whole: Math.max(
         whole,
-        steps * ((3 * Math.min(key, ALONE)) / LANE + (key > ALONE ? WAIT.others : WAIT.alone)),
+        steps * ((3 * Math.min(key, BEST_ALONE)) / LANE + (key > BEST_ALONE ? WAIT.others : WAIT.alone)),
       ),
     };
   return {
@@ -150,7 +148,7 @@ function removalCost(
   length: number,
 ): number {
   const { key, value, lead, keyLead, inputs, contractions, puts } = extents;
-  if (length > LONGEST_SOLVED) return Infinity;
+  if (length > MOST_ALONE) return Infinity;
   const matrices = contractions * (inputs + puts);
   const pairs = isScalar ? 0 : matrices * pairCost(extents, length);
   const operations =
