@@ -37,6 +37,7 @@ interface RunOptions {
   readonly stateIn?: readonly StateSource[];
   readonly stateOut?: string;
   readonly adapter?: AdapterName;
+  readonly experimental?: boolean;
   readonly json?: boolean;
 }
 
@@ -97,6 +98,10 @@ export function runCommand(io: Io): Command {
         .choices(["gpu", "software", "null"])
         .env("KRAIT_ADAPTER"),
     )
+    .option(
+      "--experimental",
+      "let the GPU do what WebGPU has no standard for yet: matrix units, for bundles built for them",
+    )
     .option("--set <name=value>", "override a constant of a source (repeatable)", collectSetting)
     .option(...ALLOW_EDITED)
     .option("--json", "print what was done as JSON on standard output, in place of ids")
@@ -128,6 +133,7 @@ async function run(path: string, options: RunOptions, io: Io): Promise<void> {
   const { requestDevice } = await import("../node/index.js");
   const device = await requestDevice({
     bundle,
+    unsafeApis: options.experimental === true,
     ...(options.adapter === undefined ? {} : { adapter: options.adapter }),
   });
   try {

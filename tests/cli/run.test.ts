@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { parseSnapshot } from "../../runtime/index.js";
 import { krait, kraitOk, temporaryFolder } from "../support/cli.js";
 import { expectClose, type Tolerance } from "../support/expect-close.js";
@@ -94,6 +95,7 @@ model scan {
   const data = fixturePath("ops", "scan-initial-state.safetensors");
   const { tensors } = opFixture("scan-initial-state");
   const inputs = ["u", "delta", "z", "B", "C"].flatMap((name) => ["--input", `${name}=${data}:${name}`]);
+  const template = fileURLToPath(new URL("../../templates/models/mamba.krait", import.meta.url));
   before(() => writeFileSync(at("scan.krait"), SCAN));
 
   it("takes params from a file, a state in and a state out", async () => {
@@ -139,6 +141,20 @@ model scan {
       readdirSync(at(".")).filter((name) => name.includes("never")),
       [],
     );
+  });
+
+  it("runs what the device has of a bundle's targets, with experimental features or without, or says what it lacks", async () => {
+    await kraitOk("build", at("scan.krait"), "--target", "matrix", "--target", "baseline", "-o", at("both"));
+    const y = at("y2.safetensors");
+    const args = ["--weights", data, ...inputs, "--state-in", `h=${data}:h0`, "--output", y, "--all"];
+    for (const more of [[], ["--experimental"]]) {
+      await kraitOk("run", at("both"), ...args, ...more);
+      expectTensor(y, "y", tensorOf(tensors, "y"), "f32");
+    }
+    await kraitOk("build", template, "--set", "layers=1", "--target", "matrix", "-o", at("matrix"));
+    const { code, err } = await krait("run", at("matrix"), "--tokens", "1", "--adapter", "null");
+    assert.notEqual(code, 0);
+    assert.match(err, /R0202.*matrix needs .*matrix units for f16 in 16×16×16/);
   });
 
   it("refuses constants for a bundle, and an unknown adapter", async () => {
