@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { setImmediate } from "node:timers/promises";
 
 /** Where a command writes. Results go to `out`, all else to `err`, so that a program may read the one and a person the other. */
 export interface Io {
@@ -36,11 +37,19 @@ export function leaveOnSignals(io: Io): void {
     });
 }
 
+/** A whole turn of the event loop: what follows the first immediate may still be the turn in which this was called. */
+async function eventsHandled(): Promise<void> {
+  await setImmediate();
+  await setImmediate();
+}
+
 /**
  * Runs a short task that must not be cut in half: Ctrl-C and SIGTERM wait for its end. Outside of it they end the process at
- * once, which leaves nothing behind, since nothing is being written.
+ * once, which leaves nothing behind, since nothing is being written. Node.js tells of a signal between turns of the event loop
+ * only, and forgets it with its listeners: whatever came while the compiler worked is heard before they change.
  */
 export async function uninterrupted<T>(task: () => Promise<T>): Promise<T> {
+  await eventsHandled();
   let pending: NodeJS.Signals | undefined;
   const hold = (signal: NodeJS.Signals): void => void (pending = signal);
   const others = SIGNALS.map((signal) => [signal, process.listeners(signal)] as const);
@@ -48,6 +57,7 @@ export async function uninterrupted<T>(task: () => Promise<T>): Promise<T> {
   try {
     return await task();
   } finally {
+    await eventsHandled();
     for (const [signal, listeners] of others) {
       process.off(signal, hold);
       for (const listener of listeners) process.on(signal, listener);

@@ -51,6 +51,11 @@ describe("Ctrl-C", () => {
       const more = `process.stdout.write(", and more");`;
       const atOnce = runModule(`${begin} ${kill} ${more}`);
       assert.deepEqual([atOnce.status, atOnce.stdout, atOnce.stderr], [status, "", word]);
+      // A compiler at work lets no event through: what came meanwhile counts before anything is written.
+      const busy = runModule(
+        `${begin} process.kill(process.pid, "${name}"); await uninterrupted(async () => { ${more} });`,
+      );
+      assert.deepEqual([busy.status, busy.stdout, busy.stderr], [status, "", word]);
       const later = runModule(
         `${begin} await uninterrupted(async () => { ${kill} process.stdout.write("whole"); }); ${more}`,
       );
