@@ -66,9 +66,8 @@ const FEWEST_OF_A_HEAD = 32;
  * channels of their own are left aside.
  */
 function sharing(graph: Graph, group: Group, time: AxisId, channel: readonly AxisId[]): ReadonlySet<AxisId> {
-  const size = (axes: readonly AxisId[]): number =>
-    axes.reduce((product, axis) => product * constantSize(graph, axis), 1);
-  if (size(group.inner) === 1 || size(group.inner) > LONGEST_STAGED) return new Set();
+  const inner = sizeOf(graph, group.inner);
+  if (inner === 1 || inner > LONGEST_STAGED) return new Set();
   const stateful = dependentsOf(graph, group);
   let heads: readonly AxisId[] = [];
   for (const id of readBy(graph, group)) {
@@ -76,7 +75,13 @@ function sharing(graph: Graph, group: Group, time: AxisId, channel: readonly Axi
     const isInner = axes.some((axis) => group.inner.includes(axis) && constantSize(graph, axis) > 1);
     if (stateful.has(id) || !isInner || !axes.includes(time)) continue;
     const wider = channel.filter((axis) => heads.includes(axis) || axes.includes(axis));
-    if (size(channel.filter((axis) => !wider.includes(axis))) >= FEWEST_OF_A_HEAD) heads = wider;
+    if (
+      sizeOf(
+        graph,
+        channel.filter((axis) => !wider.includes(axis)),
+      ) >= FEWEST_OF_A_HEAD
+    )
+      heads = wider;
   }
   return new Set(heads);
 }
@@ -101,6 +106,17 @@ export function dependentsOf(graph: Graph, group: Group): ReadonlySet<NodeId> {
   return found;
 }
 
+/** Sequences, and heads of each. */
+export const leadsOf = (graph: Graph, { lead }: Layout): Dim =>
+  product(lead.map((axis) => axisSize(graph, axis)));
+
+export const channelsOf = (graph: Graph, { channel }: Layout): number => sizeOf(graph, channel);
+
+export const innerOf = (graph: Graph, { inner }: Layout): number => sizeOf(graph, inner);
+
+const sizeOf = (graph: Graph, axes: readonly AxisId[]): number =>
+  axes.reduce((size, axis) => size * constantSize(graph, axis), 1);
+
 function stateOf(context: LowerContext, id: StateId): State {
   const state = context.graph.states[id];
   if (state === undefined) throw new InternalError("lower", `no state #${id}`);
@@ -117,7 +133,7 @@ export function chunkingOf(
   const steps =
     layout.documents === undefined ? axisSize(context.graph, layout.time) : longest(context, layout);
   if (typeof steps === "number") return undefined;
-  const leads = product(layout.lead.map((axis) => axisSize(context.graph, axis)));
+  const leads = leadsOf(context.graph, layout);
   const chunking = context.schedules.chunking(shapeOf(whole), leads, steps);
   if (chunking === undefined) return undefined;
   const per = [...factorsOf(leads), whole.channels].join("_");
