@@ -64,6 +64,8 @@ export interface Stretch {
 
 export interface MatrixHoles {
   readonly shape: MatrixShape;
+  /** Binds batch and row_tile, which tile of rows a workgroup has; leaves workgroups that have none. */
+  readonly place: Code;
   /** One after the other into the same sums. */
   readonly stretches: readonly Stretch[];
   /** Evaluates and stores one element: vars batch, row, col, acc. */
@@ -141,7 +143,7 @@ export function contractMatrix(holes: MatrixHoles): Code {
         @builtin(subgroup_id) subgroup: u32,
         @builtin(subgroup_invocation_id) lane: u32,
       ) {
-        let batch = group.z;
+        ${holes.place}
         let subgroup_row = subgroup / ${across}u;
         let subgroup_col = subgroup % ${across}u;
         ${declareSums(shape)}
@@ -226,7 +228,7 @@ function pieceOf(fetch: FetchEight, of: "a" | "b", i: number, shape: MatrixShape
     ? wgsl<"u32">`(${side} % ${part}u) * ${stride}u + ${k} / ${WORD}u`
     : wgsl<"u32">`${k} * ${stride}u + (${side} / ${WORD}u) % ${line}u`;
   const place = placeOf(of, wgsl<"u32">`${side} / ${part}u`, wgsl<"u32">`stage`, shape);
-  const start = of === "a" ? wgsl<"u32">`group.y * ${tile}u` : wgsl<"u32">`group.x * ${tile}u`;
+  const start = of === "a" ? wgsl<"u32">`row_tile * ${tile}u` : wgsl<"u32">`group.x * ${tile}u`;
   const outside = fetch.outside(i, wgsl<"u32">`${start} + ${side}`);
   const { statements, value } = fetch.value(i, wgsl<"u32">`depth_start + ${k}`);
   const kept = keep(value, named<"vec4u">("next"), [named<"vec4f">("next_low"), named<"vec4f">("next_high")]);
@@ -375,7 +377,7 @@ function finishAll(shape: MatrixShape, part: number): Code {
     `,
   );
   return code`
-    let first_row = group.y * ${shape.tileRows}u + subgroup_row * ${shape.partRows}u;
+    let first_row = row_tile * ${shape.tileRows}u + subgroup_row * ${shape.partRows}u;
     let first_col = group.x * ${shape.tileCols}u + subgroup_col * ${shape.partCols}u;
     let stripe_part = subgroup / ${inPart}u;
     let stripe = (subgroup % ${inPart}u) * ${size}u;

@@ -23,6 +23,8 @@ export interface Fetch {
 
 export interface TiledHoles {
   readonly shape: TiledShape;
+  /** Binds batch and row_tile, which tile of rows a workgroup has; leaves workgroups that have none. */
+  readonly place: Code;
   readonly depth: Wgsl<"u32">;
   readonly a: Fetch;
   readonly b: Fetch;
@@ -55,7 +57,7 @@ export function contractTiled(holes: TiledHoles): Code {
     code`
       @compute @workgroup_size(${invocationsOf(shape)})
       fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) invocation: u32) {
-        let batch = group.z;
+        ${holes.place}
         let thread_row = invocation / ${shape.tileCols / shape.threadCols}u;
         let thread_col = invocation % ${shape.tileCols / shape.threadCols}u;
         ${fetchA.declare}
@@ -92,7 +94,7 @@ function side(fetch: Fetch, size: number, of: "a" | "b", coordinate: "row" | "co
   const pieces = (size / 4) * shape.tileDepth;
   const count = Math.ceil(pieces / invocations);
   const tile = name(`tile_${of}`);
-  const group = coordinate === "row" ? wgsl<"u32">`group.y` : wgsl<"u32">`group.x`;
+  const group = coordinate === "row" ? wgsl<"u32">`row_tile` : wgsl<"u32">`group.x`;
   const parts = Array.from({ length: count }, (_, i) => {
     const piece = variable<"u32">(`piece_${of}_${i}`);
     const [four, k] = [variable<"u32">(`four_${of}_${i}`), variable<"u32">(`k_${of}_${i}`)];
@@ -189,7 +191,7 @@ function finishAll({ tileRows, tileCols, threadRows, threadCols }: TiledShape): 
     return code`finish_four(batch, ${rowOf}, first_col + ${4 * four * colsApart}u, ${sum(row, four)});`;
   };
   return code`
-    let first_row = group.y * ${tileRows}u + 4u * thread_row;
+    let first_row = row_tile * ${tileRows}u + 4u * thread_row;
     let first_col = group.x * ${tileCols}u + 4u * thread_col;
     ${join(range(threadRows).flatMap((row) => range(threadCols / 4).map((four) => call(row, four))))}
   `;

@@ -8,6 +8,10 @@ export const MOST_GROUPS = 65535;
 export const flatGroup = (folded: boolean): Wgsl<"u32"> =>
   folded ? wgsl<"u32">`group.y * ${MOST_GROUPS}u + group.x` : wgsl<"u32">`group.x`;
 
+/** The number along y, of a dispatch that goes on along z. */
+export const groupAlongY = (folded: boolean): Wgsl<"u32"> =>
+  folded ? wgsl<"u32">`group.z * ${MOST_GROUPS}u + group.y` : wgsl<"u32">`group.y`;
+
 export function entryPoint(workgroup: number, body: Code): Code {
   return code`
     @compute @workgroup_size(${workgroup})

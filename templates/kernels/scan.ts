@@ -21,6 +21,7 @@ import {
   type Name,
   type Wgsl,
 } from "../wgsl.js";
+import { groupAlongY } from "./entry.js";
 import { foldTwo, type Fold } from "./reduce.js";
 
 export interface ScanShape {
@@ -141,7 +142,7 @@ export function scan(holes: ScanHoles, prologue: () => Code): Code {
     code`
       @compute @workgroup_size(${channels * lanes})
       fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) invocation: u32) {
-        let lead = ${holes.foldedLeads ? wgsl<"u32">`group.z * 65535u + group.y` : wgsl<"u32">`group.y`};
+        let lead = ${groupAlongY(holes.foldedLeads)};
         ${holes.leads === undefined ? nothing : code`if (lead >= ${holes.leads}) { return; }`}
         let channel_slot = invocation % ${channels}u;
         let lane = invocation / ${channels}u;

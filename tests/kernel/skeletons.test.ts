@@ -9,6 +9,7 @@ import type {
   ReduceKernel,
   SequentialKernel,
 } from "../../compiler/5-kernel/types.js";
+import type { Dim } from "../../runtime/bundle-format.js";
 import { product } from "../../bench/kernels.js";
 import { expectClose, type Tolerance } from "../support/expect-close.js";
 import { seeded } from "../support/random.js";
@@ -319,8 +320,11 @@ describe("the contract skeleton", () => {
     });
   }
 
-  it("batches, reads b along its columns, and adds what the stores say", async () => {
-    const [batch, rows, cols, depth] = [3, 17, 21, 19];
+  const batched = async (
+    extent: Dim,
+    [batch, rows, cols, depth]: readonly [number, number, number, number],
+    schedule: ContractKernel["schedule"],
+  ): Promise<void> => {
     const e = new ExprBuilder();
     const [i, row, col, k] = ["batch", "row", "col", "k"].map((name) => e.variable(name)) as [
       Expr,
@@ -333,7 +337,7 @@ describe("the contract skeleton", () => {
       skeleton: "contract",
       notes: [],
       bindings: [read("a"), read("b"), read("acc"), written("y")],
-      batch,
+      batch: extent,
       rows,
       cols,
       depth,
@@ -347,7 +351,7 @@ describe("the contract skeleton", () => {
           value: e.add(e.variable("acc", "f32"), e.load("acc", col)),
         },
       ],
-      schedule: tiled(16, 16, 8),
+      schedule,
     };
     const [a, b, residual] = [
       normal(batch * rows * depth, 1),
@@ -361,9 +365,19 @@ describe("the contract skeleton", () => {
       for (let j = 0; j < depth; j++)
         expected[n]! += a[(at * rows + r) * depth + j]! * Math.exp(b[(at * depth + j) * cols + c]!);
     }
-    const { y } = await runKernel(kernel, {}, { a, b, acc: residual, y: new Float32Array(expected.length) });
+    const { y } = await runKernel(
+      kernel,
+      { b: batch },
+      { a, b, acc: residual, y: new Float32Array(expected.length) },
+    );
     same("y", y, expected);
-  });
+  };
+
+  it("batches, reads b along its columns, and adds what the stores say", () =>
+    batched(3, [3, 17, 21, 19], tiled(16, 16, 8)));
+
+  it("has more tiles of rows and batch than workgroups go along one axis", () =>
+    batched("b", [70_000, 9, 2, 1], tiled(8, 8, 2)));
 
   it("sums along the row beside the product", async () => {
     const [rows, cols, depth] = [3, 10, 75];

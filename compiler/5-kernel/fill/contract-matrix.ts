@@ -15,8 +15,8 @@ import { BlockPrinter, scalarValue, vectorValue, type Value } from "../print-blo
 import { freeVars, walk } from "../traverse.js";
 import type { Dim } from "../../../runtime/bundle-format.js";
 import type { ContractKernel, Expr, MatrixSchedule } from "../types.js";
-import { finishElement, isWhole, readingOrder, rebuilder } from "./contract-parts.js";
-import { ceilDiv, type Filled } from "./printed.js";
+import { finishElement, isWhole, placeTiles, readingOrder, rebuilder } from "./contract-parts.js";
+import type { Filled } from "./printed.js";
 
 export function fillMatrix(kernel: ContractKernel, shape: MatrixSchedule, context: ModuleContext): Filled {
   if (kernel.along.length > 0)
@@ -35,14 +35,17 @@ export function fillMatrix(kernel: ContractKernel, shape: MatrixSchedule, contex
   const operands = stretches.flatMap(({ a, b }) => [a, b]);
   widen(operands, stored, context);
   const constant = BlockPrinter.root(context, new Map(), []);
+  const tile = { rows: shape.tileRows, cols: shape.tileCols };
+  const { place, dispatch } = placeTiles(kernel, tile, context);
   const body = contractMatrix({
     shape,
+    place,
     stretches: stretches.map(({ extent, a, b }) => ({
       depth: constant.u32(context.builder.dim(extent)),
       a: fetchOf(a, context),
       b: fetchOf(b, context),
     })),
-    finish: finishElement(kernel, { rows: shape.tileRows, cols: shape.tileCols }, rebuild, context),
+    finish: finishElement(kernel, tile, rebuild, context),
   });
   return {
     body,
@@ -51,7 +54,7 @@ export function fillMatrix(kernel: ContractKernel, shape: MatrixSchedule, contex
       shape,
       stretches.map(({ a, b }) => ({ a: a.along, b: b.along })),
     ),
-    dispatch: [ceilDiv(kernel.cols, shape.tileCols), ceilDiv(kernel.rows, shape.tileRows), kernel.batch],
+    dispatch,
   };
 }
 

@@ -1,10 +1,12 @@
 /** What the ways to print a product share. */
-import { binary, code, variable, wgsl, type Code, type Wgsl } from "../../../templates/wgsl.js";
+import { groupAlongY } from "../../../templates/kernels/entry.js";
+import { binary, code, nothing, variable, wgsl, type Code, type Wgsl } from "../../../templates/wgsl.js";
+import { InternalError } from "../../diagnostics/internal-error.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter, scalarValue } from "../print-block.js";
 import { walk } from "../traverse.js";
 import type { ContractKernel, Expr } from "../types.js";
-import { exprsOf, mapStore, printStores } from "./printed.js";
+import { ceilDiv, exprsOf, foldGroups, mapStore, printStores, productOf, type Filled } from "./printed.js";
 
 /** Brings the holes' expressions into the shader's builder, which knows how far their vars go. */
 export function rebuilder(kernel: ContractKernel, context: ModuleContext): (expr: Expr) => Expr {
@@ -36,6 +38,37 @@ function contiguousAlong(value: Expr, name: string, context: ModuleContext): boo
     if (expr.kind === "load" && context.builder.strideOf(expr.index, name) === 1) found = true;
   });
   return found;
+}
+
+/**
+ * Which tile a workgroup has: columns along x; rows, then batch, along y and on along z. Nothing bounds how many there are: a
+ * batch may be heads × chunks × sequences.
+ */
+export function placeTiles(
+  kernel: ContractKernel,
+  tile: { readonly rows: number; readonly cols: number },
+  context: ModuleContext,
+): { readonly place: Code; readonly dispatch: Filled["dispatch"] } {
+  const { builder } = context;
+  const tiles = ceilDiv(kernel.rows, tile.rows);
+  const groups = productOf([kernel.batch, tiles]);
+  const { dispatch, folded, exact } = foldGroups(groups);
+  const [batch, rowTile] = builder.unflatten(builder.variable("down", "u32", groups), [kernel.batch, tiles]);
+  if (batch === undefined || rowTile === undefined) throw new InternalError("print-wgsl", "two coordinates");
+  const constant = BlockPrinter.root(context, new Map(), []);
+  const printer = BlockPrinter.root(context, new Map([["down", scalarValue(variable("down"))]]), [
+    batch,
+    rowTile,
+  ]);
+  const [batchAt, rowTileAt] = [printer.u32(batch), printer.u32(rowTile)];
+  const place = code`
+    let down = ${groupAlongY(folded)};
+    ${exact ? nothing : code`if (down >= ${constant.u32(builder.dim(groups))}) { return; }`}
+    ${printer.flush()}
+    let batch = ${batchAt};
+    let row_tile = ${rowTileAt};
+  `;
+  return { place, dispatch: [ceilDiv(kernel.cols, tile.cols), ...dispatch] };
 }
 
 /** Evaluates and stores one element of vars batch, row, col and acc, where tiles of these sizes have it. */

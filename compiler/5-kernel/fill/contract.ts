@@ -13,7 +13,7 @@ import { BlockPrinter, scalarValue, vectorValue, type Value } from "../print-blo
 import { walk } from "../traverse.js";
 import type { ContractKernel, Expr, RowsSchedule, TiledSchedule } from "../types.js";
 import { fillMatrix } from "./contract-matrix.js";
-import { finishElement, isWhole, readingOrder, rebuilder } from "./contract-parts.js";
+import { finishElement, isWhole, placeTiles, readingOrder, rebuilder } from "./contract-parts.js";
 import { ceilDiv, dispatchOf, exprsOf, mapStore, printStores, productOf, type Filled } from "./printed.js";
 
 export function fillContract(kernel: ContractKernel, context: ModuleContext): Filled {
@@ -35,10 +35,13 @@ function fillTiled(kernel: ContractKernel, shape: TiledSchedule, context: Module
   const rebuild = rebuilder(kernel, context);
   const [a, b] = [rebuild(kernel.a), rebuild(kernel.b)];
   const constant = BlockPrinter.root(context, new Map(), []);
-  const finish = finishElement(kernel, { rows: shape.tileRows, cols: shape.tileCols }, rebuild, context);
+  const tile = { rows: shape.tileRows, cols: shape.tileCols };
+  const finish = finishElement(kernel, tile, rebuild, context);
   const fetch = (of: "row" | "col", value: Expr): Fetch => fetchOf(of, value, kernel, shape, context);
+  const { place, dispatch } = placeTiles(kernel, tile, context);
   const body = contractTiled({
     shape,
+    place,
     depth: constant.u32(builder.dim(kernel.depth)),
     a: fetch("row", a),
     b: fetch("col", b),
@@ -48,7 +51,7 @@ function fillTiled(kernel: ContractKernel, shape: TiledSchedule, context: Module
     body,
     workgroup: invocationsOf(shape),
     workgroupBytes: tiledBytes(shape),
-    dispatch: [ceilDiv(kernel.cols, shape.tileCols), ceilDiv(kernel.rows, shape.tileRows), kernel.batch],
+    dispatch,
   };
 }
 

@@ -24,16 +24,26 @@ export const productOf = (dims: readonly Dim[]): Dim =>
 export const ceilDiv = (a: Dim, b: number): Dim =>
   typeof a === "number" ? Math.ceil(a / b) : b === 1 ? a : ["^/", a, b];
 
-/** A dispatch of so many workgroups along x, going on along y where there may be too many. */
+/** So many workgroups along one axis of a dispatch, which go on along the next where there may be too many. */
+export function foldGroups(groups: Dim): {
+  readonly dispatch: readonly [Dim, Dim];
+  readonly folded: boolean;
+  readonly exact: boolean;
+} {
+  if (typeof groups === "number" && groups <= MOST_GROUPS)
+    return { dispatch: [groups, 1], folded: false, exact: true };
+  const first: Dim = typeof groups === "number" ? MOST_GROUPS : ["min", groups, MOST_GROUPS];
+  return { dispatch: [first, ceilDiv(groups, MOST_GROUPS)], folded: true, exact: false };
+}
+
+/** The same along x and y, for skeletons that have but one axis of workgroups. */
 export function dispatchOf(groups: Dim): {
   readonly dispatch: readonly [Dim, Dim, Dim];
   readonly folded: boolean;
   readonly exact: boolean;
 } {
-  if (typeof groups === "number" && groups <= MOST_GROUPS)
-    return { dispatch: [groups, 1, 1], folded: false, exact: true };
-  const x: Dim = typeof groups === "number" ? MOST_GROUPS : ["min", groups, MOST_GROUPS];
-  return { dispatch: [x, ceilDiv(groups, MOST_GROUPS), 1], folded: true, exact: false };
+  const { dispatch, ...rest } = foldGroups(groups);
+  return { dispatch: [...dispatch, 1], ...rest };
 }
 
 /** The coordinates of a flat index, to put in the place of the domain's vars; and their names, for those that are not trivial. */

@@ -1,7 +1,5 @@
 /** A scan's holes: what stands before its loop over tiles and after it, around the stages and the steps of a tile. */
 import { InternalError } from "../../diagnostics/internal-error.js";
-import type { Dim } from "../../../runtime/bundle-format.js";
-import { MOST_GROUPS } from "../../../templates/kernels/entry.js";
 import { scan, scanBytes, type ScanHoles } from "../../../templates/kernels/scan.js";
 import {
   code,
@@ -17,7 +15,7 @@ import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter, scalarValue, vectorValue, type Value } from "../print-block.js";
 import { freeVars } from "../traverse.js";
 import type { ScanKernel, Store } from "../types.js";
-import { ceilDiv, exprsOf, printFourStores, printStores, type Filled } from "./printed.js";
+import { ceilDiv, exprsOf, foldGroups, printFourStores, printStores, type Filled } from "./printed.js";
 import { ScanFrame, valueOf } from "./scan-frame.js";
 import { stagePass } from "./scan-stage.js";
 import { printStep, type Block } from "./scan-steps.js";
@@ -68,7 +66,7 @@ class ScanFiller {
     const byInner = stagePass(frame, "inner");
     const epilogue = this.printFinals();
     const [begin, end] = [root.u32(kernel.begin), root.u32(kernel.end)];
-    const leads = foldLeads(kernel.leads);
+    const leads = foldGroups(kernel.leads);
     const constant = BlockPrinter.root(context, new Map(), []);
     const wholeChannels = kernel.channels % shape.channels === 0;
     const holes: ScanHoles = {
@@ -241,16 +239,4 @@ class ScanFiller {
       }),
     );
   }
-}
-
-/** Leads go along y, and on along z where there may be too many. */
-function foldLeads(leads: Dim): {
-  readonly dispatch: readonly [Dim, Dim];
-  readonly folded: boolean;
-  readonly exact: boolean;
-} {
-  if (typeof leads === "number" && leads <= MOST_GROUPS)
-    return { dispatch: [leads, 1], folded: false, exact: true };
-  const y: Dim = typeof leads === "number" ? MOST_GROUPS : ["min", leads, MOST_GROUPS];
-  return { dispatch: [y, ceilDiv(leads, MOST_GROUPS)], folded: true, exact: false };
 }
