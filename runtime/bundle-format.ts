@@ -114,13 +114,14 @@ export interface ParamEntry {
   readonly storage: Storage;
 }
 
-/** One multiplication of subgroup matrices: rows × depth by depth × cols. */
+/** One multiplication of subgroup matrices: rows × depth by depth × cols, by `subgroup` invocations. */
 export interface MatrixUnit {
   readonly operands: string;
   readonly sums: string;
   readonly rows: number;
   readonly cols: number;
   readonly depth: number;
+  readonly subgroup: number;
 }
 
 /** One target profile's way to run the model: what a device must offer, shaders, memory and programs. */

@@ -87,7 +87,9 @@ const target = v.object({
     features: v.array(name),
     limits: v.record(v.string(), count),
     matrices: v.exactOptional(
-      v.array(v.object({ operands: name, sums: name, rows: count, cols: count, depth: count })),
+      v.array(
+        v.object({ operands: name, sums: name, rows: count, cols: count, depth: count, subgroup: count }),
+      ),
     ),
   }),
   shaders: v.array(

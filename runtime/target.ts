@@ -83,8 +83,9 @@ function unmet(target: TargetEntry, device: DeviceLike): string[] {
   }
   for (const unit of target.requires.matrices ?? []) {
     if (!multiplies(device, unit)) {
-      const { operands, rows, cols, depth } = unit;
-      lacking.push(`matrix units for ${operands} in ${String(rows)}×${String(cols)}×${String(depth)}`);
+      const { operands, rows, cols, depth, subgroup } = unit;
+      const sizes = `${String(rows)}×${String(cols)}×${String(depth)}`;
+      lacking.push(`matrix units for ${operands} in ${sizes}, in subgroups of ${String(subgroup)}`);
     }
   }
   return lacking;
@@ -94,6 +95,9 @@ function unmet(target: TargetEntry, device: DeviceLike): string[] {
 function multiplies({ info, adapterInfo }: DeviceLike, unit: MatrixUnit): boolean {
   const { subgroupMatrixConfigs: configs = [] } = (info ?? adapterInfo ?? {}) as MatrixInfo;
   if (info === undefined && configs.length === 0) return true;
+  // An adapter that does not say how large its subgroups are is taken at what its matrices say.
+  const { subgroupMinSize: least = unit.subgroup, subgroupMaxSize: most = unit.subgroup } = info ?? {};
+  if (least > unit.subgroup || most < unit.subgroup) return false;
   return [...configs].some(
     ({ componentType, resultComponentType, M, N, K }) =>
       componentType === unit.operands &&

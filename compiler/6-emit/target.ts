@@ -10,7 +10,7 @@ import type { Graph, Param, Pieces } from "../3-graph/types.js";
 import { bufferCount, Tensors } from "../5-kernel/lower/buffers.js";
 import { lower, type LoweredGroup, type SourceLine } from "../5-kernel/lower/index.js";
 import type { Kernel } from "../5-kernel/types.js";
-import { UNIT } from "../../templates/subgroup-matrix.js";
+import { SUBGROUP, UNIT } from "../../templates/subgroup-matrix.js";
 import type { Dim, Storage, TargetEntry } from "../../runtime/bundle-format.js";
 import { ConstantPlan, type PieceNames } from "./constants.js";
 import { emitLoad, emitProgram } from "./program.js";
@@ -128,7 +128,14 @@ const pieceNames = ({ tensors, shape }: Pieces, scalar: Param["scalar"]): PieceN
 });
 
 /** What shaders multiply at once (templates/subgroup-matrix.ts). */
-const MATRIX_UNIT = { operands: "f16", sums: "f32", rows: UNIT, cols: UNIT, depth: UNIT } as const;
+const MATRIX_UNIT = {
+  operands: "f16",
+  sums: "f32",
+  rows: UNIT,
+  cols: UNIT,
+  depth: UNIT,
+  subgroup: SUBGROUP,
+} as const;
 
 const DEFAULT_BINDING_BYTES = 128 * 2 ** 20;
 const DEFAULT_BUFFER_BYTES = 256 * 2 ** 20;

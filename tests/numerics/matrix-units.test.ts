@@ -115,6 +115,11 @@ describe("on the target matrix", () => {
       () => chooseTarget(bundle, device(others), "matrix"),
       /matrix needs matrix units for f16 in 16×16×16/,
     );
+    const sized = (subgroupMinSize: number, subgroupMaxSize: number): DeviceLike =>
+      device(Object.assign({}, MATRIX_INFO, { subgroupMinSize, subgroupMaxSize }));
+    assert.equal(chooseTarget(bundle, sized(8, 32)).name, "matrix");
+    for (const other of [sized(64, 64), sized(4, 16)])
+      assert.throws(() => chooseTarget(bundle, other, "matrix"), /in subgroups of 32/);
   });
 
   it("and on no other are 16-bit products made, however weights are stored", () => {
