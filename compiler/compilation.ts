@@ -6,7 +6,7 @@ import type { PassResult, Verify } from "./4-passes/index.js";
 import type { ScheduleOptions, Target } from "./4-passes/schedule.js";
 import type { EmittedTarget } from "./6-emit/target.js";
 import type { Diagnostic, SourceFile } from "./diagnostics/types.js";
-import type { Bundle, ConstantValue, Storage } from "../runtime/bundle-format.js";
+import type { AdapterTuning, Bundle, ConstantValue, Storage } from "../runtime/bundle-format.js";
 
 /** What `compile` may be told. Everything has a default. */
 export interface CompileOptions {
@@ -26,7 +26,9 @@ export interface CompileOptions {
   readonly loadSource?: (path: string) => SourceFile | undefined;
   /** Checks the compiler's own work: every graph, or (`"ends"`) the first and the last. Default: false. */
   readonly verify?: Verify;
-  /** For tests and tuning. */
+  /** Schedules that were measured: for each adapter that they speak of, targets of its own, before the one for all others. */
+  readonly tuning?: readonly AdapterTuning[];
+  /** For tests. */
   readonly schedule?: ScheduleOptions;
 }
 
@@ -44,6 +46,7 @@ export interface Checked {
  * What each stage of the compiler made; SPEC.md says what that is. For tools that look inside: not stable before 1.0.
  */
 export interface Compilation extends Omit<Checked, "targets"> {
+  /** Of each target asked for the one for all adapters, then those that were tuned. */
   readonly targets: readonly EmittedTarget[];
 }
 

@@ -33,13 +33,21 @@ function emitted(
 ): CompileResult {
   const { module, passes, targets } = checked;
   const sources = [source, ...module.uses];
-  const kernels = targets.map((target) =>
-    emitTarget(passes.programs, target, {
-      storage: storageOf(passes.programs, options),
-      sourceAt: sourceLines(sources),
-      ...(options.schedule && { schedule: options.schedule }),
-    }),
-  );
+  const emitting = {
+    storage: storageOf(passes.programs, options),
+    sourceAt: sourceLines(sources),
+    ...(options.schedule && { schedule: options.schedule }),
+  };
+  const kernels = targets.flatMap((target) => {
+    const made = [emitTarget(passes.programs, target, emitting)];
+    for (const tuning of options.tuning ?? []) {
+      if (!tuning.entries.some((entry) => entry.target === target.name)) continue;
+      const beside = new Map(made.flatMap(({ files }) => [...files]));
+      const tuned = emitTarget(passes.programs, target, { ...emitting, tuned: { tuning, beside } });
+      if (tuned.tuned !== undefined && tuned.tuned.size > 0) made.push(tuned);
+    }
+    return made;
+  });
   const compilation: Compilation = { ...checked, targets: kernels };
   return { bundle: emitBundle(compilation, sources, options), diagnostics, stages: compilation };
 }

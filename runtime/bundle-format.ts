@@ -41,6 +41,8 @@ export interface Manifest {
     readonly storage?: Readonly<Record<string, Storage>>;
     /** Whether targets have the program `packed`. */
     readonly packed?: boolean;
+    /** Schedules that were measured, as far as the model has use for them: for each adapter, targets of its own. */
+    readonly tuning?: readonly AdapterTuning[];
   };
   /** The main file's constants as they came out. */
   readonly constants: Readonly<Record<string, ConstantValue>>;
@@ -54,6 +56,28 @@ export interface Manifest {
 
 /** A constant of the language: what `--set` gives, and what a manifest records. */
 export type ConstantValue = number | boolean | string | readonly ConstantValue[];
+
+/** What was measured on an adapter, by WebGPU's names of it (`adapter.info`). */
+export interface AdapterTuning extends AdapterKind {
+  readonly entries: readonly TuningEntry[];
+}
+
+/** Which GPU: `nvidia`, `hopper`. */
+export interface AdapterKind {
+  readonly vendor: string;
+  readonly architecture: string;
+}
+
+/** The fastest schedule of a kernel at some sizes. */
+export interface TuningEntry {
+  /** The target profile that it was measured for. */
+  readonly target: string;
+  /** The identity of the kernel: a hash of what it computes. */
+  readonly kernel: string;
+  /** Sizes of the kernel's extents that are known only when it runs. */
+  readonly shape: Readonly<Record<string, number>>;
+  readonly schedule: Readonly<Record<string, number | string>>;
+}
 
 /** A file of the bundle. `sha256`: of its UTF-8, 64 hexadecimal digits; `open` compares it (R0104). */
 export interface FileEntry {
@@ -134,6 +158,8 @@ export interface TargetEntry {
     readonly limits: Readonly<Record<string, number>>;
     /** Products that a subgroup must be able to make at once, on matrix units. */
     readonly matrices?: readonly MatrixUnit[];
+    /** The one kind of adapter that this target was tuned for. */
+    readonly adapter?: AdapterKind;
   };
   readonly shaders: readonly ShaderEntry[];
   /** Where constant data lives: one GPU buffer each; parameters and load-time results are placed in them. */

@@ -81,6 +81,19 @@ const program = v.object({
   positional: v.exactOptional(v.boolean()),
 });
 
+const adapter = { vendor: name, architecture: name };
+const tuning = v.object({
+  ...adapter,
+  entries: v.array(
+    v.object({
+      target: name,
+      kernel: name,
+      shape: v.record(v.string(), count),
+      schedule: v.record(v.string(), v.union([count, v.string()])),
+    }),
+  ),
+});
+
 const target = v.object({
   name,
   requires: v.object({
@@ -91,6 +104,7 @@ const target = v.object({
         v.object({ operands: name, sums: name, rows: count, cols: count, depth: count, subgroup: count }),
       ),
     ),
+    adapter: v.exactOptional(v.object(adapter)),
   }),
   shaders: v.array(
     v.object({
@@ -136,6 +150,7 @@ const manifest = v.object({
     weights: storage,
     storage: v.exactOptional(v.record(v.string(), storage)),
     packed: v.exactOptional(v.boolean()),
+    tuning: v.exactOptional(v.array(tuning)),
   }),
   constants: v.record(v.string(), constant),
   inputs: v.array(

@@ -1,5 +1,5 @@
 /** Choosing one of a bundle's target profiles for an adapter or a device. */
-import type { Bundle, MatrixUnit, TargetEntry } from "./bundle-format.js";
+import type { AdapterKind, Bundle, MatrixUnit, TargetEntry } from "./bundle-format.js";
 import { KraitError } from "./errors.js";
 
 /** What adapters and devices have in common. */
@@ -81,6 +81,10 @@ function unmet(target: TargetEntry, device: DeviceLike): string[] {
       lacking.push(`${name} ≥ ${String(least)} (here ${typeof has === "number" ? String(has) : "unknown"})`);
     }
   }
+  const { adapter } = target.requires;
+  if (adapter !== undefined && !isOf(device, adapter)) {
+    lacking.push(`an adapter of ${adapter.vendor}, ${adapter.architecture}`);
+  }
   for (const unit of target.requires.matrices ?? []) {
     if (!multiplies(device, unit)) {
       const { operands, rows, cols, depth, subgroup } = unit;
@@ -89,6 +93,12 @@ function unmet(target: TargetEntry, device: DeviceLike): string[] {
     }
   }
   return lacking;
+}
+
+/** Whether a tuning of that adapter is one of this device. Where nothing is said of the device, it is not. */
+function isOf({ info, adapterInfo }: DeviceLike, { vendor, architecture }: AdapterKind): boolean {
+  const { vendor: hasVendor, architecture: hasArchitecture } = info ?? adapterInfo ?? {};
+  return hasVendor === vendor && hasArchitecture === architecture;
 }
 
 /** Dawn tells it of adapters alone: a device that says nothing is taken for one that was asked for by `requiredDevice`. */

@@ -23,4 +23,11 @@ export { type JsonDiagnostic, type JsonLocation, toJson } from "../compiler/diag
 export type { Position } from "../compiler/diagnostics/positions.js";
 export { render, renderAll, type RenderOptions } from "../compiler/diagnostics/render.js";
 export { familyNames, familySource } from "./families.js";
-export type { Bundle, ConstantValue, Manifest, Storage } from "../runtime/bundle-format.js";
+export type {
+  AdapterTuning,
+  Bundle,
+  ConstantValue,
+  Manifest,
+  Storage,
+  TuningEntry,
+} from "../runtime/bundle-format.js";

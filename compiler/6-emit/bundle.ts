@@ -7,16 +7,19 @@ import type { AxisId, Graph } from "../3-graph/types.js";
 import {
   FORMAT,
   FORMAT_VERSION,
+  type AdapterTuning,
   type Bundle,
   type ConstantValue,
   type FileEntry,
   type Manifest,
+  type TargetEntry,
 } from "../../runtime/bundle-format.js";
 import { hashOf } from "./shaders.js";
 import { axisEntries } from "./interface.js";
 import { stateEntry } from "./states.js";
 import { sourcePaths } from "./source-paths.js";
 import { storageOf } from "./storage.js";
+import type { EmittedTarget } from "./target.js";
 
 export function emitBundle(
   compilation: Compilation,
@@ -44,10 +47,11 @@ export function emitBundle(
     sources: sourceEntries,
     options: {
       set: settings(compilation, options),
-      targets: targets.map(({ entry }) => entry.name),
+      targets: targets.filter(({ tuned }) => tuned === undefined).map(({ entry }) => entry.name),
       weights,
       ...(options.storage && { storage: sorted(options.storage) }),
       ...(options.packed === true && { packed: true }),
+      ...tuningOf(targets, options),
     },
     constants: constantValues(compilation),
     inputs: model.inputs.map((input) => ({
@@ -71,10 +75,39 @@ export function emitBundle(
     params: checkpointTensors(model, ...(load === undefined ? [] : [load])).map(
       ({ name, sources, shape, param }) => ({ name, sources, shape, storage: storage(param.name) }),
     ),
-    targets: targets.map(({ entry }) => entry),
+    targets: bestFirst(targets),
   };
   files.set("model.json", manifestText(manifest));
   return { manifest, files };
+}
+
+/** A tuned target is better than the one for all adapters, of which it is a variant. */
+function bestFirst(targets: readonly EmittedTarget[]): readonly TargetEntry[] {
+  const ordered: TargetEntry[] = [];
+  let plain = 0;
+  for (const { entry, tuned } of targets) {
+    if (tuned === undefined) plain = ordered.push(entry) - 1;
+    else ordered.splice(plain++, 0, entry);
+  }
+  return ordered;
+}
+
+/** What the model had use for. */
+function tuningOf(
+  targets: readonly EmittedTarget[],
+  { tuning = [] }: CompileOptions,
+): { readonly tuning?: readonly AdapterTuning[] } {
+  const used = new Set(targets.flatMap(({ tuned = [] }) => [...tuned]));
+  const kept = tuning
+    .map(({ vendor, architecture, entries }) => ({
+      vendor,
+      architecture,
+      entries: entries
+        .filter((entry) => used.has(entry))
+        .map(({ target, kernel, shape, schedule }) => ({ target, kernel, shape, schedule })),
+    }))
+    .filter(({ entries }) => entries.length > 0);
+  return kept.length === 0 ? {} : { tuning: kept };
 }
 
 /** JSON has no infinity (a constant may be), but a number too large to be another: `1e999`. */

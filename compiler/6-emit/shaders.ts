@@ -16,6 +16,7 @@ export interface PlacedShader {
 export class ShaderTable {
   private readonly byCode = new Map<string, ShaderEntry>();
   private readonly ids = new Set<string>();
+  private readonly shared = new Map<string, string>();
   readonly files = new Map<string, string>();
   /** The kernel of each shader, for inspection. */
   readonly kernels = new Map<string, Kernel>();
@@ -23,7 +24,13 @@ export class ShaderTable {
   /** By kernel, then by the program's numbers: layers that do the same share the very kernel. */
   private readonly placed = new WeakMap<Kernel, Map<string, PlacedShader>>();
 
-  constructor(private readonly folder: string) {}
+  /** `beside`: files of another table in the same folder, of which equal shaders are taken. */
+  constructor(
+    private readonly folder: string,
+    private readonly beside: ReadonlyMap<string, string> = new Map(),
+  ) {
+    for (const [file, code] of beside) this.shared.set(code, file);
+  }
 
   add(kernel: Kernel, numbers: readonly string[]): PlacedShader {
     const known = this.placed.get(kernel) ?? new Map<string, PlacedShader>();
@@ -41,7 +48,7 @@ export class ShaderTable {
       let id = kernel.name;
       for (let k = 2; this.ids.has(id); k++) id = `${kernel.name}_${k}`;
       this.ids.add(id);
-      const file = `${this.folder}/${id}.wgsl`;
+      const file = this.shared.get(printed.code) ?? this.fileOf(id);
       entry = {
         id,
         file,
@@ -56,6 +63,14 @@ export class ShaderTable {
       this.kernels.set(id, kernel);
     }
     return { id: entry.id, dispatch: printed.dispatch };
+  }
+
+  private fileOf(id: string): string {
+    const free = (name: string): string => `${this.folder}/${name}.wgsl`;
+    for (let k = 1; ; k++) {
+      const file = free(k === 1 ? id : `${id}_tuned_${k}`);
+      if (!this.beside.has(file) && !this.files.has(file)) return file;
+    }
   }
 
   entries(): readonly ShaderEntry[] {

@@ -9,9 +9,17 @@ import { schedulesFor, type ScheduleOptions, type Target } from "../4-passes/sch
 import type { Graph, Param, Pieces } from "../3-graph/types.js";
 import { bufferCount, Tensors } from "../5-kernel/lower/buffers.js";
 import { lower, type LoweredGroup, type SourceLine } from "../5-kernel/lower/index.js";
+import { TunedKernels } from "../5-kernel/schedules/tuned.js";
 import type { Kernel } from "../5-kernel/types.js";
 import { SUBGROUP, UNIT } from "../../templates/subgroup-matrix.js";
-import type { Dim, Storage, TargetEntry } from "../../runtime/bundle-format.js";
+import type {
+  AdapterKind,
+  AdapterTuning,
+  Dim,
+  Storage,
+  TargetEntry,
+  TuningEntry,
+} from "../../runtime/bundle-format.js";
 import { ConstantPlan, type PieceNames } from "./constants.js";
 import { emitLoad, emitProgram } from "./program.js";
 import { ShaderTable } from "./shaders.js";
@@ -21,6 +29,8 @@ export interface EmitOptions {
   readonly storage: (param: string) => Storage;
   readonly sourceAt: (span: Span) => SourceLine | undefined;
   readonly schedule?: ScheduleOptions;
+  /** What was measured on an adapter; files of the same profile's other targets are shared. */
+  readonly tuned?: { readonly tuning: AdapterTuning; readonly beside: ReadonlyMap<string, string> };
 }
 
 export interface EmittedTarget {
@@ -29,6 +39,8 @@ export interface EmittedTarget {
   /** By shader id. */
   readonly kernels: ReadonlyMap<string, Kernel>;
   readonly programs: readonly EmittedProgram[];
+  /** Of a tuned target: what was taken from its tuning. */
+  readonly tuned?: ReadonlySet<TuningEntry>;
 }
 
 export interface EmittedProgram {
@@ -49,6 +61,8 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
   const schedules = schedulesFor(target, options.schedule);
   // What is computed once is computed as well as can be.
   const atLoad = schedulesFor({ ...target, matrixUnits: false }, options.schedule);
+  const { tuned } = options;
+  const kernels = tuned && new TunedKernels(tuned.tuning, target);
   const prepare = (name: EmittedProgram["name"], graph: Graph, fusing: FusionOptions): EmittedProgram => {
     const { storage } = options;
     const tensors = new Tensors(graph, { storage, bindingBytes: schedules.bindingBytes });
@@ -68,6 +82,8 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
       storage,
       sourceAt: options.sourceAt,
       loads: name === "load",
+      // What runs once is not worth it.
+      ...(kernels && name !== "load" && { alternatives: kernels.alternatives }),
     });
     return { name, graph, fusion, groups };
   };
@@ -91,7 +107,7 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     of === undefined ? [] : [[name, pieceNames(of, scalar)] as const],
   );
   const constants = new ConstantPlan(derived, new Map(pieces));
-  const shaders = new ShaderTable(`kernels/${target.name}`);
+  const shaders = new ShaderTable(`kernels/${target.name}`, tuned?.beside);
   const states = planStates(programs.model);
   const emit = (variants: readonly EmittedProgram[]): TargetEntry["prefill"] =>
     emitProgram({ variants, constants, states, shaders });
@@ -102,8 +118,11 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     ? emitLoad({ groups: load.groups, constants, shaders })
     : { numbers: [], scratch: [], body: [], tail: [] };
   const entry: TargetEntry = {
-    name: target.name,
-    requires: requirements(target, constants, shaders),
+    name: tuned ? tunedName(target.name, tuned.tuning) : target.name,
+    requires: {
+      ...requirements(target, constants, shaders),
+      ...(tuned && { adapter: adapterOf(tuned.tuning) }),
+    },
     shaders: shaders.entries(),
     constants: constants.entries(),
     states: {
@@ -119,8 +138,15 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     ...(packedEntry && { packed: packedEntry }),
   };
   const all = [...prefills, step, ...(packed ?? []), load].filter((program) => program !== undefined);
-  return { entry, files: shaders.files, kernels: shaders.kernels, programs: all };
+  const made = { entry, files: shaders.files, kernels: shaders.kernels, programs: all };
+  return kernels === undefined ? made : { ...made, tuned: kernels.used };
 }
+
+const adapterOf = ({ vendor, architecture }: AdapterTuning): AdapterKind => ({ vendor, architecture });
+
+/** `matrix@nvidia-hopper`. */
+const tunedName = (target: string, { vendor, architecture }: AdapterTuning): string =>
+  `${target}@${vendor}-${architecture}`;
 
 const pieceNames = ({ tensors, shape }: Pieces, scalar: Param["scalar"]): PieceNames => ({
   names: tensors.map(({ name }) => name),

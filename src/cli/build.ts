@@ -5,6 +5,7 @@ import { type Io, writeJson } from "./io.js";
 import { readSource } from "./model-file.js";
 import { describeModel, describeSignature, describeTarget } from "./summary.js";
 import { saveBundle, TYPES } from "./save-bundle.js";
+import { describeTuning, TUNING, tuningOption } from "./tuning-file.js";
 
 interface BuildOptions {
   readonly set?: Settings;
@@ -12,6 +13,7 @@ interface BuildOptions {
   readonly output: string;
   readonly types?: boolean;
   readonly packed?: boolean;
+  readonly tuning?: readonly string[];
   readonly json?: boolean;
 }
 
@@ -19,7 +21,8 @@ const HELP = `
 A bundle is a folder: model.json (the manifest), kernels/*.wgsl and the sources. It holds no
 weights; they are read when it runs. An older bundle of that name is replaced, whole, at the end.
 With --types it has model.ts too, whose open() stands for that of krait/runtime, and makes a wrong
-name, type or shape a mistake that TypeScript reports.
+name, type or shape a mistake that TypeScript reports. With --tuning it has a target more for each
+adapter that 'krait tune' measured, which runs there; everywhere else the others do.
 
 Examples:
   $ krait build model.krait -o model.bundle
@@ -40,6 +43,7 @@ export function buildCommand(io: Io): Command {
       collect,
     )
     .option("--packed", "add the program for sequences of different lengths in one run")
+    .option(...TUNING)
     .option(...TYPES)
     .option("--json", "print what was built as JSON on standard output")
     .addHelpText("after", HELP)
@@ -51,6 +55,7 @@ async function build(path: string, options: BuildOptions, io: Io): Promise<void>
     set: options.set ?? {},
     ...(options.target === undefined ? {} : { targets: options.target }),
     packed: options.packed ?? false,
+    ...tuningOption(options.tuning),
   };
   const { bundle } = await compileModel(readSource(path), compileOptions, io);
   await saveBundle(bundle, options.output, options.types);
@@ -63,6 +68,7 @@ async function build(path: string, options: BuildOptions, io: Io): Promise<void>
     `${options.output}: ${describeModel(manifest)}`,
     `  ${describeSignature(manifest)}`,
     ...manifest.targets.map((target) => `  ${describeTarget(manifest, target)}`),
+    ...describeTuning(compileOptions.tuning, manifest).map((line) => `  ${line}`),
   ];
   io.out(`${lines.join("\n")}\n`);
 }

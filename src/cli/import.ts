@@ -11,11 +11,13 @@ import { InputError } from "./errors.js";
 import { type Io, writeJson } from "./io.js";
 import { saveBundle, TYPES } from "./save-bundle.js";
 import { describeModel, describeSignature, describeTarget } from "./summary.js";
+import { describeTuning, TUNING, tuningOption } from "./tuning-file.js";
 
 interface ImportOptions {
   readonly output: string;
   readonly set?: Settings;
   readonly packed?: boolean;
+  readonly tuning?: readonly string[];
   readonly types?: boolean;
   readonly json?: boolean;
 }
@@ -46,6 +48,7 @@ export function importCommand(io: Io): Command {
     .requiredOption("-o, --output <dir>", "the bundle's folder")
     .option("--set <name=value>", "override a constant of the family's source (repeatable)", collectSetting)
     .option("--packed", "add the program for sequences of different lengths in one run")
+    .option(...TUNING)
     .option(...TYPES)
     .option("--json", "print what was built as JSON on standard output")
     .addHelpText("after", help)
@@ -57,11 +60,12 @@ async function importCheckpoint(folder: string, options: ImportOptions, io: Io):
   const { family, source } = familyOf(config, folder);
   const { fileWeights } = await import("../node/index.js");
   const checkpoint = await fileWeights(folder);
+  const tuning = tuningOption(options.tuning);
   let bundle: Bundle;
   try {
     const storage = chooseStorage(checkpoint.tensors.values());
     const { set = {}, packed = false } = options;
-    const compiled = await compileModel(source, { config, set, packed, ...storage }, io);
+    const compiled = await compileModel(source, { config, set, packed, ...storage, ...tuning }, io);
     ({ bundle } = compiled);
     for (const choice of choices(compiled.stages.tree, bundle.manifest.constants, set))
       io.err(`note: ${choice}\n`);
@@ -77,6 +81,7 @@ async function importCheckpoint(folder: string, options: ImportOptions, io: Io):
     `${options.output}: ${describeModel(manifest)}`,
     `  ${describeSignature(manifest)}`,
     ...manifest.targets.map((target) => `  ${describeTarget(manifest, target)}`),
+    ...describeTuning(tuning.tuning, manifest).map((line) => `  ${line}`),
     `Try it:  krait run ${options.output} --weights ${folder} --tokens 1,2,3 --max-new 16`,
   ];
   io.out(`${lines.join("\n")}\n`);

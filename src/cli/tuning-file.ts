@@ -1,0 +1,137 @@
+/**
+ * Tuning files: which schedules were measured to be the fastest, on which adapters. `krait tune` writes them, `krait build
+ * --tuning` takes from them what a model has use for. SPEC.md § Tuning.
+ */
+import { readFileSync } from "node:fs";
+import * as v from "valibot";
+import type { AdapterTuning, Manifest } from "../../runtime/bundle-format.js";
+import { InputError } from "./errors.js";
+import { collect } from "./arguments.js";
+import { plural } from "./summary.js";
+
+const FORMAT = "krait-tuning";
+const VERSION = 1;
+
+/** More than anybody measures; what is beyond is refused before it is looked at. */
+const MOST_BYTES = 64 * 2 ** 20;
+
+const name = v.pipe(v.string(), v.nonEmpty(), v.maxLength(256));
+const size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const milliseconds = v.pipe(v.number(), v.finite(), v.minValue(0));
+
+const entry = v.object({
+  target: name,
+  kernel: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, "is not a kernel's identity: 16 hexadecimal digits")),
+  shape: v.record(name, size),
+  schedule: v.record(name, v.union([size, name])),
+  /** What the model that it was measured with calls it. */
+  label: v.string(),
+  /** Of one launch; of one by the schedule that the compiler takes by itself; and how many were measured. */
+  ms: milliseconds,
+  defaultMs: milliseconds,
+  measured: size,
+});
+
+const file = v.object({
+  format: v.literal(FORMAT),
+  version: v.literal(VERSION),
+  adapters: v.array(
+    v.object({
+      vendor: name,
+      architecture: name,
+      description: v.string(),
+      entries: v.array(entry),
+    }),
+  ),
+});
+
+export type TuningFile = v.InferOutput<typeof file>;
+export type MeasuredEntry = v.InferOutput<typeof entry>;
+
+export const NOTHING_MEASURED: TuningFile = { format: FORMAT, version: VERSION, adapters: [] };
+
+/** For commands that build a bundle. */
+export const TUNING = [
+  "--tuning <file>",
+  "schedules that 'krait tune' measured: adds a target for each adapter in it (repeatable)",
+  collect,
+] as const;
+
+/** @throws InputError that says what is wrong with the file. */
+export function readTuning(path: string): TuningFile {
+  const bytes = readFileSync(path);
+  if (bytes.length > MOST_BYTES) throw new InputError(`${path} is no tuning file: it has more than 64 MiB`);
+  return parseTuning(bytes.toString("utf8"), path);
+}
+
+export function parseTuning(text: string, path: string): TuningFile {
+  const again = "Measure again with 'krait tune', which writes such files.";
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new InputError(`${path} is no tuning file, or was cut off: ${String(cause)}`, again);
+  }
+  const head = (typeof json === "object" ? json : undefined) as {
+    format?: unknown;
+    version?: unknown;
+  } | null;
+  if (head?.format !== FORMAT)
+    throw new InputError(`${path} is no tuning file: its "format" is not "${FORMAT}"`, again);
+  if (head.version !== VERSION)
+    throw new InputError(
+      `${path} has version ${JSON.stringify(head.version)} of the format, and this compiler reads version ${VERSION}`,
+      again,
+    );
+  const result = v.safeParse(file, json);
+  if (result.success) return result.output;
+  const lines = result.issues.slice(0, 8).map(({ message, path: where }) => {
+    const field = where?.map(({ key }) => String(key)).join(".") ?? "the whole";
+    return `  ${field}: ${message}`;
+  });
+  throw new InputError(`${path} is damaged:\n${lines.join("\n")}`, again);
+}
+
+/** Entries of several files; of two for the same kernel and shape, the later file's counts. */
+export function merged(files: readonly TuningFile[]): TuningFile {
+  const adapters = new Map<string, TuningFile["adapters"][number]>();
+  for (const one of files.flatMap((each) => each.adapters)) {
+    const key = `${one.vendor} ${one.architecture}`;
+    const before = adapters.get(key)?.entries ?? [];
+    const entries = new Map([...before, ...one.entries].map((each) => [keyOf(each), each]));
+    adapters.set(key, { ...one, entries: [...entries.values()] });
+  }
+  return { ...NOTHING_MEASURED, adapters: [...adapters.values()] };
+}
+
+const keyOf = ({ target, kernel, shape }: MeasuredEntry): string =>
+  JSON.stringify([target, kernel, Object.entries(shape).sort(([p], [q]) => (p < q ? -1 : 1))]);
+
+/** As one line an entry, so that a file can be read and compared. */
+export function tuningText({ adapters }: TuningFile): string {
+  const lines = adapters.map(({ entries, ...adapter }) => {
+    const head = JSON.stringify(adapter).slice(0, -1);
+    const rows = entries.map((each) => `    ${JSON.stringify(each)}`).join(",\n");
+    return `  ${head},"entries":[\n${rows}\n  ]}`;
+  });
+  return `{"format":"${FORMAT}","version":${VERSION},"adapters":[\n${lines.join(",\n")}\n]}\n`;
+}
+
+/** What a compiler is given of files that `--tuning` names. */
+export function tuningOption(paths: readonly string[] = []): { readonly tuning?: readonly AdapterTuning[] } {
+  return paths.length === 0 ? {} : { tuning: merged(paths.map(readTuning)).adapters };
+}
+
+/** `tuned for nvidia hopper: 12 entries used, 3 match nothing in this model`. */
+export function describeTuning(
+  given: readonly AdapterTuning[] = [],
+  { options }: Manifest,
+): readonly string[] {
+  return given.map(({ vendor, architecture, entries }) => {
+    const used = options.tuning?.find((each) => each.vendor === vendor && each.architecture === architecture)
+      ?.entries.length;
+    const unused = entries.length - (used ?? 0);
+    const rest = unused === 0 ? "" : `, ${plural(unused, "matches", "match")} nothing in this model`;
+    return `tuned for ${vendor} ${architecture}: ${plural(used ?? 0, "entry", "entries")} used${rest}`;
+  });
+}
