@@ -11,6 +11,7 @@ import { graphOf } from "../support/elaborated.js";
 import { expectClose } from "../support/expect-close.js";
 import { bundleOf, f32, modelOf } from "../support/model.js";
 import { seeded } from "../support/random.js";
+import { part } from "../support/tensors.js";
 
 const BATCH = 2;
 const STEPS = 37;
@@ -23,15 +24,10 @@ function cut(
   end: number,
 ): Inputs {
   return Object.fromEntries(
-    Object.entries(inputs).map(([name, { shape, data }]) => {
-      if (!hasTime(name)) return [name, f32(data)];
-      const [batch = 0, steps = 0, ...rest] = shape;
-      const each = rest.reduce((product, size) => product * size, 1);
-      const rows = Array.from({ length: batch }, (_, b) =>
-        Array.from(data).slice((b * steps + begin) * each, (b * steps + end) * each),
-      );
-      return [name, f32(rows.flat())];
-    }),
+    Object.entries(inputs).map(([name, values]) => [
+      name,
+      f32(hasTime(name) ? part(values, 1, begin, end).data : values.data),
+    ]),
   );
 }
 

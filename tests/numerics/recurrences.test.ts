@@ -7,6 +7,7 @@ import { expectClose } from "../support/expect-close.js";
 import { bundleOf, f32, modelOf } from "../support/model.js";
 import { seeded } from "../support/random.js";
 import { RECURRENCES } from "../support/recurrences.js";
+import { part } from "../support/tensors.js";
 
 const BATCH = 2;
 const STEPS = 23;
@@ -44,13 +45,8 @@ describe("recurrences on the GPU agree with the oracle", () => {
       const cut = (model: Model, begin: number, end: number): Inputs =>
         Object.fromEntries(
           model.inputs.map(({ name: input, time }) => {
-            const { shape, data } = inputs[input] ?? { shape: [], data: new Float64Array() };
-            if (time === undefined) return [input, f32(data)];
-            const each = shape.slice(2).reduce((p, size) => p * size, 1);
-            const rows = Array.from({ length: BATCH }, (_, b) => [
-              ...data.slice((b * STEPS + begin) * each, (b * STEPS + end) * each),
-            ]);
-            return [input, f32(rows.flat())];
+            const values = inputs[input] ?? assert.fail(`no input ${input}`);
+            return [input, f32(time === undefined ? values.data : part(values, 1, begin, end).data)];
           }),
         );
       const check = async (model: Model, lengths: readonly number[], how: string): Promise<void> => {

@@ -15,7 +15,7 @@ import { drawNumbers, drawPieces, type Case, type Numbers } from "./cases.js";
 import { built } from "./built.js";
 import { isWellConditioned } from "./conditioning.js";
 import type { Report } from "./report.js";
-import { cutInputs, dimensionOf, hostInputs, join, part } from "./tensors.js";
+import { cutInputs, dimensionOf, hostInputs, join, part } from "../support/tensors.js";
 
 /** Of the processor, for all shaders of a model: a driver in software takes a second or two, and 2ⁿ where a shader is badly nested. */
 const MOST_SECONDS = 40;

@@ -25,7 +25,7 @@ import { built } from "./built.js";
 import { drawNumbers, drawPieces, type Case } from "./cases.js";
 import { isWellConditioned } from "./conditioning.js";
 import type { Report } from "./report.js";
-import { cutInputs, dimensionOf, join, part } from "./tensors.js";
+import { cutInputs, dimensionOf, join, part } from "../support/tensors.js";
 
 /** A tree without its spans. */
 const withoutSpans = (value: unknown): string =>

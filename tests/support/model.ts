@@ -29,6 +29,21 @@ export function bundleOf(text: string, options: CompileOptions = {}, path = "tes
   return bundle;
 }
 
+/** The bundle with its program for documents alone: what a test does not run, software Vulkan need not compile. */
+export function packedAlone(bundle: Bundle): Bundle {
+  const none = { numbers: [], scratch: [], body: [], tail: [] };
+  const targets = bundle.manifest.targets.map((target) => {
+    const { load, step, packed } = target;
+    assert.ok(packed !== undefined, "the bundle has no program for documents");
+    const used = new Set(
+      [load, packed].flatMap(({ body, tail }) => [...body, ...tail]).map(({ shader }) => shader),
+    );
+    const shaders = target.shaders.filter(({ id }) => used.has(id));
+    return { ...target, shaders, prefill: none, ...(step && { step: none }) };
+  });
+  return { ...bundle, manifest: { ...bundle.manifest, targets } };
+}
+
 /** A model with parameters from memory. */
 export async function modelOf(
   bundle: Bundle,

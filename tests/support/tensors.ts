@@ -4,7 +4,7 @@ import { dimensionsOf } from "../../compiler/interpret/sizes.js";
 import type { AxisId, Dimension, Graph } from "../../compiler/3-graph/types.js";
 import type { Values } from "../../compiler/interpret/index.js";
 import type { Inputs } from "../../runtime/index.js";
-import { f32, u32 } from "../support/model.js";
+import { f32, u32 } from "./model.js";
 
 interface Declaration {
   readonly name: string;
