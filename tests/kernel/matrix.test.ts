@@ -265,12 +265,13 @@ describe("the contract skeleton on matrix units", () => {
         ["k_a_0", "four_b_0"],
         ["left_0", "right_0"],
         ["a_0", "b_0"],
+        ["tile", "row_tile"],
       ] as const) {
         const e = new ExprBuilder();
         const [row, col, k] = ["row", "col", "k"].map((each) => e.variable(each));
         assert(row && col && k);
         const kernel: ContractKernel = {
-          ...product({ rows: 32, cols: 32, depth: 32 }, schedule),
+          ...product({ rows: "r", cols: 32, depth: 32 }, schedule),
           bindings: [
             { name: x, access: "read", element: "f32" },
             { name: w, access: "read", element: "f32" },
@@ -279,7 +280,7 @@ describe("the contract skeleton on matrix units", () => {
           a: e.load(x, e.add(e.mul(row, 32), k)),
           b: e.load(w, e.add(e.mul(col, 32), k)),
         };
-        const { code } = printWgsl(kernel, []);
+        const { code } = printWgsl(kernel, ["r"]);
         const { messages } = await device.createShaderModule({ code }).getCompilationInfo();
         assert.deepEqual(
           messages.map(({ message }) => message),

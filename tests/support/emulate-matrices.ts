@@ -77,8 +77,8 @@ export function emulateMatrices(code: string): string {
     .replace(" @subgroup_size(32)", "")
     .replace(/^ *@builtin\(subgroup_(?:id|invocation_id)\).*\n/gm, "")
     .replace(
-      "  let down = ",
-      "  let subgroup = invocation / 32u;\n  let lane = invocation % 32u;\n  let down = ",
+      "  let tile = ",
+      "  let subgroup = invocation / 32u;\n  let lane = invocation % 32u;\n  let tile = ",
     )
     .replace(/: subgroup_matrix_result<f32, 16, 16>;/g, ": array<f32, 8>;")
     .replace(

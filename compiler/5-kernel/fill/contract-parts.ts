@@ -4,7 +4,7 @@ import { binary, code, nothing, variable, wgsl, type Code, type Wgsl } from "../
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter, scalarValue } from "../print-block.js";
-import { walk } from "../traverse.js";
+import { children, walk } from "../traverse.js";
 import type { ContractKernel, Expr } from "../types.js";
 import { ceilDiv, exprsOf, foldGroups, mapStore, printStores, productOf, type Filled } from "./printed.js";
 
@@ -22,22 +22,34 @@ export function rebuilder(kernel: ContractKernel, context: ModuleContext): (expr
 export const isWhole = (extent: ContractKernel["rows"], tile: number): boolean =>
   typeof extent === "number" && extent % tile === 0;
 
-/** Along what an operand is read: neighbours along k, or along its rows (columns), are neighbours in memory. */
-export const readingOrder = (
+/** Whether an index goes from one value of the var to the next, and not from some of them to the next some: by their quotient. */
+const varies = (index: Expr, name: string): boolean =>
+  index.kind === "op" && index.op === "div"
+    ? false
+    : (index.kind === "var" && index.name === name) || children(index).some((part) => varies(part, name));
+
+/**
+ * Along what an operand is read: neighbours along k, or along its rows (columns), are neighbours in memory. What all rows share
+ * is little, and decides only where nothing else lies either way.
+ */
+export function readingOrder(
   of: "row" | "col",
   value: Expr,
   context: ModuleContext,
   k = "k",
-): "depth" | "side" =>
-  contiguousAlong(value, k, context) || !contiguousAlong(value, of, context) ? "depth" : "side";
-
-/** Whether neighbouring values of the var are neighbours in memory, in every load that reads along it. */
-function contiguousAlong(value: Expr, name: string, context: ModuleContext): boolean {
-  let found = false;
+): "depth" | "side" {
+  const found = { own: new Set<string>(), any: new Set<string>() };
   walk([value], (expr) => {
-    if (expr.kind === "load" && context.builder.strideOf(expr.index, name) === 1) found = true;
+    if (expr.kind !== "load") return;
+    const isOwn = varies(expr.index, k) && varies(expr.index, of);
+    for (const name of [k, of]) {
+      if (context.builder.strideOf(expr.index, name) !== 1) continue;
+      found.any.add(name);
+      if (isOwn) found.own.add(name);
+    }
   });
-  return found;
+  const contiguous = found.own.size > 0 ? found.own : found.any;
+  return contiguous.has(k) || !contiguous.has(of) ? "depth" : "side";
 }
 
 /**
@@ -53,17 +65,17 @@ export function placeTiles(
   const tiles = ceilDiv(kernel.rows, tile.rows);
   const groups = productOf([kernel.batch, tiles]);
   const { dispatch, folded, exact } = foldGroups(groups);
-  const [batch, rowTile] = builder.unflatten(builder.variable("down", "u32", groups), [kernel.batch, tiles]);
+  const [batch, rowTile] = builder.unflatten(builder.variable("tile", "u32", groups), [kernel.batch, tiles]);
   if (batch === undefined || rowTile === undefined) throw new InternalError("print-wgsl", "two coordinates");
   const constant = BlockPrinter.root(context, new Map(), []);
-  const printer = BlockPrinter.root(context, new Map([["down", scalarValue(variable("down"))]]), [
+  const printer = BlockPrinter.root(context, new Map([["tile", scalarValue(variable("tile"))]]), [
     batch,
     rowTile,
   ]);
   const [batchAt, rowTileAt] = [printer.u32(batch), printer.u32(rowTile)];
   const place = code`
-    let down = ${groupAlongY(folded)};
-    ${exact ? nothing : code`if (down >= ${constant.u32(builder.dim(groups))}) { return; }`}
+    let tile = ${groupAlongY(folded)};
+    ${exact ? nothing : code`if (tile >= ${constant.u32(builder.dim(groups))}) { return; }`}
     ${printer.flush()}
     let batch = ${batchAt};
     let row_tile = ${rowTileAt};

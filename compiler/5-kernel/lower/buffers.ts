@@ -4,6 +4,7 @@ import { identifier, valueName } from "./names.js";
 import { carriedAxes } from "./documents.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import { planBanks, type Bank, type Banks } from "./banks.js";
+import type { StorageOrder } from "../../4-passes/storage-order.js";
 import type { AxisId, Graph, NodeId, Size, StateId } from "../../3-graph/types.js";
 
 /** One dimension of a layout: an axis, or a literal size that no axis names. */
@@ -113,6 +114,8 @@ export function bytes(tensor: Tensor): Dim {
 export interface TensorOptions {
   readonly storage: (param: string) => Storage;
   readonly joint?: ReadonlyMap<NodeId, readonly NodeId[]>;
+  /** Of values whose axes do not lie in canonical order. */
+  readonly order?: StorageOrder;
   /** Constant tensors of more bytes lie in banks. */
   readonly bindingBytes: number;
   /** Whether outputs are constants too: those of the load program. */
@@ -159,7 +162,7 @@ export class Tensors {
       ...(together.length > 1 && { joint: { index: together.indexOf(id), count: together.length } }),
       ref: { kind: "value", node: together[0] ?? id },
       name: valueName(this.graph, id),
-      layout: this.extents(node.type.axes),
+      layout: this.extents(this.options.order?.get(id) ?? node.type.axes),
       complex: node.type.scalar === "c64",
       element: node.type.scalar === "index" || node.type.scalar === "bool" ? "u32" : "f32",
     });

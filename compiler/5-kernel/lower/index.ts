@@ -2,6 +2,7 @@
 import type { Storage } from "../../../runtime/bundle-format.js";
 import type { Span } from "../../diagnostics/types.js";
 import type { Fusion, Group } from "../../4-passes/fuse.js";
+import { storageOrder } from "../../4-passes/storage-order.js";
 import type { Schedules } from "../../4-passes/schedule.js";
 import type { Graph } from "../../3-graph/types.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
@@ -42,6 +43,7 @@ export function lower(graph: Graph, fusion: Fusion, options: LowerOptions): read
     tensors: new Tensors(graph, {
       storage: options.storage,
       joint: fusion.joint,
+      order: storageOrder(graph, fusion),
       bindingBytes: schedules.bindingBytes,
       ...(options.loads && { loads: true }),
     }),
