@@ -223,6 +223,41 @@ describe("the contract skeleton on matrix units", () => {
     }
   });
 
+  it("leaves out tiles past the last row, where the operand is zero past its row", async () => {
+    const [rows, cols, depth, known] = [48, 5, 48, 32];
+    const tiled = { kind: "tiled", tileRows: 16, tileCols: 16, tileDepth: 8 } as const;
+    const schedules = [
+      matrix(16, 16, 16, 16, 16, 1),
+      matrix(16, 16, 16, 16, 16, 2),
+      { ...tiled, threadRows: 4, threadCols: 4 },
+    ];
+    const [x, w] = [halves(rows * depth, 12), halves(cols * depth, 13)];
+    // What is multiplied by zero shows: infinity times zero is no number.
+    const unknown = w.map((value, i) => (i % depth < known ? value : Infinity));
+    const e = new ExprBuilder();
+    const [row, k] = [e.variable("row"), e.variable("k")];
+    const value = e.load("x", e.add(e.mul(row, depth), k));
+    const [until, before] = [e.op("le", k, row), e.op("lt", k, row)];
+    const exponent = e.op(
+      "add",
+      e.op("min", e.f32(128), e.op("floor", value)),
+      e.select(until, e.f32(0), e.f32(-278)),
+    );
+    const x2 = x.map((each) => 2 ** Math.floor(each));
+    const masked: readonly (readonly [Expr, (r: number, at: number) => number])[] = [
+      [e.select(until, value, e.f32(0)), (r, at) => (at <= r ? x[r * depth + at]! : 0)],
+      [e.select(before, value, e.f32(0)), (r, at) => (at < r ? x[r * depth + at]! : 0)],
+      [e.op("exp2", exponent), (r, at) => (at <= r ? x2[r * depth + at]! : 0)],
+    ];
+    for (const schedule of schedules)
+      for (const [a, left] of masked) {
+        const expected = multiplied([known, cols, known], left, (c, at) => w[c * depth + at]!);
+        const kernel = { ...product({ rows, cols, depth }, schedule), a };
+        const { y } = await runKernel(kernel, {}, { x, w: unknown, y: new Float32Array(rows * cols) });
+        same("known rows", y?.subarray(0, known * cols), expected);
+      }
+  });
+
   it("rounds operands to f16, and sums to f32 alone", async () => {
     const [rows, cols, depth] = [16, 16, 64];
     const random = seeded(6);

@@ -15,7 +15,7 @@ import { BlockPrinter, scalarValue, vectorValue, type Value } from "../print-blo
 import { freeVars, walk } from "../traverse.js";
 import type { Dim } from "../../../runtime/bundle-format.js";
 import type { ContractKernel, Expr, MatrixSchedule } from "../types.js";
-import { finishElement, isWhole, placeTiles, readingOrder, rebuilder } from "./contract-parts.js";
+import { depthOf, finishElement, isWhole, placeTiles, readingOrder, rebuilder } from "./contract-parts.js";
 import type { Filled } from "./printed.js";
 
 export function fillMatrix(kernel: ContractKernel, shape: MatrixSchedule, context: ModuleContext): Filled {
@@ -41,7 +41,7 @@ export function fillMatrix(kernel: ContractKernel, shape: MatrixSchedule, contex
     shape,
     place,
     stretches: stretches.map(({ extent, a, b }) => ({
-      depth: constant.u32(context.builder.dim(extent)),
+      depth: depthOf(constant.u32(context.builder.dim(extent)), a.value, a.k, kernel, shape.tileRows),
       a: fetchOf(a, context),
       b: fetchOf(b, context),
     })),

@@ -6,6 +6,7 @@ import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter, scalarValue } from "../print-block.js";
 import { children, walk } from "../traverse.js";
 import type { ContractKernel, Expr } from "../types.js";
+import { isZeroPastRow } from "../zero-past-row.js";
 import { ceilDiv, exprsOf, foldGroups, mapStore, printStores, productOf, type Filled } from "./printed.js";
 
 /** Brings the holes' expressions into the shader's builder, which knows how far their vars go. */
@@ -81,6 +82,19 @@ export function placeTiles(
     let row_tile = ${rowTileAt};
   `;
   return { place, dispatch: [ceilDiv(kernel.cols, tile.cols), ...dispatch] };
+}
+
+/** How far a workgroup's tiles go along k: where the operand is zero past its row, no further than the tile's last row. */
+export function depthOf(
+  extent: Wgsl<"u32">,
+  a: Expr,
+  k: string,
+  { rows }: ContractKernel,
+  tileRows: number,
+): Wgsl<"u32"> {
+  const isOne = typeof rows === "number" && rows <= tileRows;
+  if (isOne || !isZeroPastRow(a, k, "row")) return extent;
+  return wgsl<"u32">`min(${extent}, (row_tile + 1u) * ${tileRows}u)`;
 }
 
 /** Evaluates and stores one element of vars batch, row, col and acc, where tiles of these sizes have it. */

@@ -13,7 +13,7 @@ import { BlockPrinter, scalarValue, vectorValue, type Value } from "../print-blo
 import { walk } from "../traverse.js";
 import type { ContractKernel, Expr, RowsSchedule, TiledSchedule } from "../types.js";
 import { fillMatrix } from "./contract-matrix.js";
-import { finishElement, isWhole, placeTiles, readingOrder, rebuilder } from "./contract-parts.js";
+import { depthOf, finishElement, isWhole, placeTiles, readingOrder, rebuilder } from "./contract-parts.js";
 import { ceilDiv, dispatchOf, exprsOf, mapStore, printStores, productOf, type Filled } from "./printed.js";
 
 export function fillContract(kernel: ContractKernel, context: ModuleContext): Filled {
@@ -42,7 +42,7 @@ function fillTiled(kernel: ContractKernel, shape: TiledSchedule, context: Module
   const body = contractTiled({
     shape,
     place,
-    depth: constant.u32(builder.dim(kernel.depth)),
+    depth: depthOf(constant.u32(builder.dim(kernel.depth)), a, "k", kernel, shape.tileRows),
     a: fetch("row", a),
     b: fetch("col", b),
     finish,
