@@ -122,79 +122,65 @@ type Renaming = readonly { readonly from: AxisId; readonly to: AxisId }[];
 const areRenamings = (p: Renaming, q: Renaming): boolean =>
   p.length === q.length && p.every(({ from, to }, k) => from === q[k]?.from && to === q[k].to);
 
+type Fields<K extends Operation["kind"]> = Required<Omit<Extract<Operation, { readonly kind: K }>, "kind">>;
+
+/** How each field of each kind of operation is compared: none is forgotten. */
+const SAME: {
+  readonly [K in Operation["kind"]]: {
+    readonly [F in keyof Fields<K>]: (p: Fields<K>[F], q: Fields<K>[F]) => boolean;
+  };
+} = {
+  scalar: { value: Object.is },
+  input: { name: Object.is },
+  param: { param: Object.is },
+  coordinate: { axis: Object.is },
+  prev: { state: Object.is, steps: Object.is },
+  continuous: { state: Object.is },
+  coefficient: { state: Object.is, of: Object.is },
+  map: { fn: Object.is, args: areLists },
+  reduce: { fn: Object.is, arg: Object.is, where: Object.is, over: areLists },
+  dot: { lhs: Object.is, rhs: Object.is, over: areLists },
+  gather: { table: Object.is, index: Object.is, axis: Object.is },
+  conv: {
+    x: Object.is,
+    w: Object.is,
+    history: Object.is,
+    along: Object.is,
+    over: Object.is,
+    steps: Object.is,
+  },
+  rename: { arg: Object.is, axes: areRenamings },
+  slice: { arg: Object.is, axis: Object.is, start: Object.is, to: areLists },
+  concat: { axis: Object.is, parts: areLists },
+  flip: { arg: Object.is, axis: Object.is, steps: Object.is },
+  chunk: {
+    arg: Object.is,
+    of: Object.is,
+    chunks: Object.is,
+    steps: Object.is,
+    past: Object.is,
+    chunkTable: Object.is,
+  },
+  unchunk: {
+    arg: Object.is,
+    of: Object.is,
+    chunks: Object.is,
+    steps: Object.is,
+    stepTable: Object.is,
+    chunkTable: Object.is,
+  },
+  window: { arg: Object.is, from: Object.is, to: Object.is, offset: Object.is },
+};
+
+type Comparison = readonly [field: keyof Operation, same: (p: unknown, q: unknown) => boolean];
+
+const COMPARISONS = new Map(
+  Object.entries(SAME).map(([kind, fields]) => [kind, Object.entries(fields) as unknown as Comparison[]]),
+);
+
 /** Whether two operations compute the same. */
 export function areEqual(p: Operation, q: Operation): boolean {
-  switch (p.kind) {
-    case "scalar":
-      return q.kind === "scalar" && Object.is(p.value, q.value);
-    case "input":
-      return q.kind === "input" && p.name === q.name;
-    case "param":
-      return q.kind === "param" && p.param === q.param;
-    case "coordinate":
-      return q.kind === "coordinate" && p.axis === q.axis;
-    case "prev":
-    case "continuous":
-      return q.kind === p.kind && p.state === q.state;
-    case "coefficient":
-      return q.kind === "coefficient" && p.state === q.state && p.of === q.of;
-    case "map":
-      return q.kind === "map" && p.fn === q.fn && areLists(p.args, q.args);
-    case "reduce":
-      return (
-        q.kind === "reduce" &&
-        p.fn === q.fn &&
-        p.arg === q.arg &&
-        p.where === q.where &&
-        areLists(p.over, q.over)
-      );
-    case "dot":
-      return q.kind === "dot" && p.lhs === q.lhs && p.rhs === q.rhs && areLists(p.over, q.over);
-    case "gather":
-      return q.kind === "gather" && p.table === q.table && p.index === q.index && p.axis === q.axis;
-    case "conv":
-      return (
-        q.kind === "conv" &&
-        p.x === q.x &&
-        p.w === q.w &&
-        p.history === q.history &&
-        p.along === q.along &&
-        p.over === q.over
-      );
-    case "rename":
-      return q.kind === "rename" && p.arg === q.arg && areRenamings(p.axes, q.axes);
-    case "slice":
-      return (
-        q.kind === "slice" &&
-        p.arg === q.arg &&
-        p.axis === q.axis &&
-        p.start === q.start &&
-        areLists(p.to, q.to)
-      );
-    case "concat":
-      return q.kind === "concat" && p.axis === q.axis && areLists(p.parts, q.parts);
-    case "flip":
-      return q.kind === "flip" && p.arg === q.arg && p.axis === q.axis;
-    case "chunk":
-      return (
-        q.kind === "chunk" &&
-        p.arg === q.arg &&
-        p.of === q.of &&
-        p.chunks === q.chunks &&
-        p.steps === q.steps &&
-        p.past === q.past
-      );
-    case "unchunk":
-      return (
-        q.kind === "unchunk" &&
-        p.arg === q.arg &&
-        p.of === q.of &&
-        p.chunks === q.chunks &&
-        p.steps === q.steps
-      );
-    case "window":
-      return (
-        q.kind === "window" && p.arg === q.arg && p.from === q.from && p.to === q.to && p.offset === q.offset
-      );
-  }
+  if (p.kind !== q.kind) return false;
+  for (const [field, same] of COMPARISONS.get(p.kind) ?? []) if (!same(p[field], q[field])) return false;
+  return true;
 }
