@@ -178,6 +178,15 @@ export interface TargetEntry {
   readonly packed?: Program;
 }
 
+/** What the runtime calls the numbers that it supplies beside the batch and the steps. */
+export const RUN_NUMBERS = {
+  pos: "pos",
+  tailBegin: "tail_begin",
+  tailCount: "tail_count",
+  longest: "longest",
+  documents: "documents",
+} as const;
+
 /**
  * What a packed program reads beside the model's inputs: u32, supplied by the runtime for every piece. No input of a
  * source has such a name.

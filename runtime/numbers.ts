@@ -1,5 +1,5 @@
 /** The run-time numbers of a program: those that the runtime supplies, and those computed from them. */
-import type { Dim, Manifest, NumberEntry } from "./bundle-format.js";
+import { RUN_NUMBERS, type Dim, type Manifest, type NumberEntry } from "./bundle-format.js";
 import { compileDim, dimNames, type Evaluate } from "./dim.js";
 import { KraitError } from "./errors.js";
 
@@ -20,7 +20,7 @@ export interface RunNumbers {
   readonly documents?: number;
 }
 
-/** What a manifest calls the batch and the steps: the sizes of those axes in its inputs. `pos` and `tail_…` are fixed names. */
+/** What a manifest calls the batch and the steps: the sizes of those axes in its inputs. The others have fixed names. */
 export interface AxisNames {
   readonly batch: string;
   readonly steps: string;
@@ -39,7 +39,7 @@ export function axisNames(manifest: Manifest): AxisNames {
       if (typeof axis.size === "string") (axis.name === time ? times : others).add(axis.size);
   }
   for (const { axes } of states) for (const { size } of axes) if (typeof size === "string") others.add(size);
-  times.delete("tail_count");
+  times.delete(RUN_NUMBERS.tailCount);
   for (const name of times) others.delete(name);
   if (times.size > 1 || others.size > 1) {
     const names = [...times, ...others].join(", ");
@@ -75,7 +75,8 @@ export class Numbers {
   readonly #sources = new Map<number, ReadonlySet<number>>();
 
   constructor(names: AxisNames, entries: readonly NumberEntry[]) {
-    const supplied = [names.batch, names.steps, "pos", "tail_begin", "tail_count", "longest", "documents"];
+    const { pos, tailBegin, tailCount, longest, documents } = RUN_NUMBERS;
+    const supplied = [names.batch, names.steps, pos, tailBegin, tailCount, longest, documents];
     const slots = new Map(supplied.map((name, slot) => [name, slot]));
     this.#slots = slots;
     this.#derived = entries.flatMap(({ name, value }) => {

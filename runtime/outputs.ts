@@ -1,5 +1,5 @@
 /** What callers get back: shapes of outputs, and putting pieces together along time. */
-import type { Manifest, OutputEntry } from "./bundle-format.js";
+import { RUN_NUMBERS, type Manifest, type OutputEntry } from "./bundle-format.js";
 import { evaluateDim } from "./dim.js";
 import { KraitError } from "./errors.js";
 import type { AxisNames } from "./numbers.js";
@@ -12,7 +12,7 @@ export type Outputs = Readonly<Record<string, HostTensor>>;
 
 /** Where time stands in an output; -1 for an output without it. */
 export function timeIndex({ axes, time }: OutputEntry): number {
-  return axes.findIndex(({ name, size }) => name === time || size === "tail_count");
+  return axes.findIndex(({ name, size }) => name === time || size === RUN_NUMBERS.tailCount);
 }
 
 /** The shape of an output at `positions` positions. */
@@ -22,7 +22,8 @@ export function outputShape(
   batch: number,
   positions: number,
 ): number[] {
-  const numbers = { [names.batch]: batch, [names.steps]: positions, tail_count: positions, pos: 0 };
+  const { pos, tailCount } = RUN_NUMBERS;
+  const numbers = { [names.batch]: batch, [names.steps]: positions, [tailCount]: positions, [pos]: 0 };
   const time = timeIndex(entry);
   return entry.axes.map(({ size }, i) => (i === time ? positions : evaluateDim(size, numbers)));
 }

@@ -1,14 +1,8 @@
 /** Run-time numbers: sizes of axes, and those beside them. */
+import { RUN_NUMBERS } from "../../runtime/bundle-format.js";
 
-/** What the runtime supplies beside the batch and the steps (`runtime/numbers.ts`), and which variant of a program runs. */
-export const NUMBERS = {
-  pos: "pos",
-  tailBegin: "tail_begin",
-  tailCount: "tail_count",
-  longest: "longest",
-  documents: "documents",
-  variant: "variant",
-} as const;
+/** What the runtime supplies beside the batch and the steps, and which variant of a program runs. */
+export const NUMBERS = { ...RUN_NUMBERS, variant: "variant" } as const;
 
 const OTHERS: ReadonlySet<string> = new Set(Object.values(NUMBERS));
 

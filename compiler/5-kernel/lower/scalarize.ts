@@ -3,7 +3,7 @@
  * kernel at hand computes is looked up, everything else is computed in place. This is the only meaning that the
  * operations of the graph have on the GPU.
  */
-import { ChunkField, StepField } from "../../../runtime/bundle-format.js";
+import { ChunkField, RUN_NUMBERS, StepField } from "../../../runtime/bundle-format.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { AxisId, Graph, Node, NodeId, ReduceFn, StateId } from "../../3-graph/types.js";
 import { identityValue } from "../expr.js";
@@ -106,7 +106,10 @@ class Scalarizer {
       case "coordinate": {
         const coordinate = this.coordinate(at, node.axis, node);
         const { role, cut } = graph.axes.get(node.axis) ?? {};
-        return { re: role === "time" && cut === undefined ? e.add(coordinate, e.number("pos")) : coordinate };
+        return {
+          re:
+            role === "time" && cut === undefined ? e.add(coordinate, e.number(RUN_NUMBERS.pos)) : coordinate,
+        };
       }
       case "map":
         return applyMap(
