@@ -3,6 +3,8 @@
  * each of its holes, its bindings, and its dispatch size over run-time numbers. SPEC.md § Kernel IR.
  */
 import type { Dim, Storage } from "../../runtime/bundle-format.js";
+import type { MatrixShape } from "../../templates/kernels/contract-matrix.js";
+import type { TiledShape } from "../../templates/kernels/contract-tiled.js";
 import type { Span } from "../diagnostics/types.js";
 import type { ReduceFn } from "../3-graph/types.js";
 
@@ -142,24 +144,12 @@ export interface ContractKernel extends KernelBase {
   readonly stores: readonly Store[];
   readonly schedule: TiledSchedule | MatrixSchedule | RowsSchedule;
 }
-export interface TiledSchedule {
+export interface TiledSchedule extends TiledShape {
   readonly kind: "tiled";
-  readonly tileRows: number;
-  readonly tileCols: number;
-  readonly tileDepth: number;
-  readonly threadRows: number;
-  readonly threadCols: number;
 }
-/** Multiples of 16: tiles of a workgroup, in parts of a subgroup each. */
-export interface MatrixSchedule {
+/** All sizes are multiples of 16. */
+export interface MatrixSchedule extends MatrixShape {
   readonly kind: "matrix";
-  readonly tileRows: number;
-  readonly tileCols: number;
-  readonly tileDepth: number;
-  readonly partRows: number;
-  readonly partCols: number;
-  /** Tiles kept in workgroup memory at once. */
-  readonly stages: 1 | 2;
 }
 export interface RowsSchedule {
   readonly kind: "rows";
