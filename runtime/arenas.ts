@@ -1,4 +1,5 @@
 /** The two arenas of a session's states: a run reads one and writes the other, then they swap. */
+import { storedAngle, storedAngles } from "./angles.js";
 import { BufferUsage } from "./gpu-constants.js";
 import type { BufferRequest } from "./memory.js";
 import type { Region } from "./readback.js";
@@ -51,19 +52,21 @@ export class Arenas {
     const encoder = this.#device.createCommandEncoder({ label: "initial states" });
     encoder.clearBuffer(arena);
     this.#device.queue.submit([encoder.finish()]);
-    for (const { init, isComplex, offset, count } of this.layout.places) {
+    for (const { init, elements, offset, count } of this.layout.places) {
       if (init === 0) continue;
-      const values = new Float32Array(count).fill(init);
-      if (isComplex) for (let i = 1; i < count; i += 2) values[i] = 0; // re, im: an initial value is real
+      // An initial value is real.
+      const each = { real: [init], complex: [init, 0], angle: storedAngle(init) }[elements];
+      const values = Float32Array.from({ length: count }, (_, i) => each[i % each.length] ?? 0);
       this.#device.queue.writeBuffer(arena, offset, values);
     }
   }
 
   write(states: Readonly<Record<string, HostTensor>>): void {
-    for (const { name, offset } of this.layout.places) {
+    for (const { name, offset, elements, count } of this.layout.places) {
       const tensor = states[name];
       if (tensor === undefined) continue;
-      const data = tensor.data as Float32Array<ArrayBuffer>;
+      const given = tensor.data as Float32Array<ArrayBuffer>;
+      const data = elements === "angle" ? storedAngles(given, given.length < count) : given;
       this.#device.queue.writeBuffer(this.at(this.#parity), offset, data);
     }
   }

@@ -14,7 +14,10 @@ export interface Snapshot {
   readonly pos: number;
   /** Of each sequence, where they have not all seen as many. */
   readonly positions?: readonly number[];
-  /** By call path; [batch, declared axes…], row-major; complex states end in an axis of size 2. */
+  /**
+   * By call path; [batch, declared axes…], row-major; complex states and angles end in an axis of size 2. `restore` also takes
+   * an angle in radians, without that axis.
+   */
   readonly states: Readonly<Record<string, HostTensor>>;
   /** Inputs without time that were given, by name; left out, those of the session that is restored hold on. */
   readonly inputs?: Readonly<Record<string, HeldTensor>>;
@@ -76,10 +79,13 @@ function* misfits(
     yield `it has positions of ${String(positions.length)} sequences, the session ${String(batch)}`;
   const known = new Set(layout.places.map(({ name }) => name));
   for (const name of Object.keys(states)) if (!known.has(name)) yield `"${name}" is no state of the model`;
-  for (const { name, shape, count } of layout.places) {
+  for (const { name, shape, count, elements } of layout.places) {
     const given = states[name];
+    // An angle may be given in radians.
+    const inRadians = elements === "angle" && given?.shape.length === shape.length - 1;
+    const [wanted, length] = inRadians ? [shape.slice(0, -1), count / 2] : [shape, count];
     if (given === undefined) yield `"${name}" is missing`;
-    else if (shapeText(given.shape) !== shapeText(shape) || given.data.length !== count) {
+    else if (shapeText(given.shape) !== shapeText(wanted) || given.data.length !== length) {
       yield `"${name}" is ${shapeText(given.shape)}, the session has ${shapeText(shape)}`;
     }
   }

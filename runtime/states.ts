@@ -1,4 +1,5 @@
 /** A session's states: where they lie in the arenas, and what they start with. */
+import { ANGLE_AXIS } from "./angles.js";
 import type { Dim, Manifest, TargetEntry } from "./bundle-format.js";
 import { evaluateDim } from "./dim.js";
 import { KraitError } from "./errors.js";
@@ -9,7 +10,8 @@ export interface StatePlace {
   readonly name: string;
   readonly shape: readonly number[];
   readonly init: number;
-  readonly isComplex: boolean;
+  /** What an element is made of: itself, real and imaginary part, or a fraction of a turn and what is left of it. */
+  readonly elements: "real" | "complex" | "angle";
   /** Whether each sequence has its own: the batch is then the first axis. */
   readonly perMember: boolean;
   /** Bytes from the arena's start. */
@@ -43,8 +45,9 @@ export function stateLayout(
     if (offset === undefined || offset % 4 !== 0 || offset + count * 4 > bytes) {
       throw new KraitError("R0105", `The manifest has no room for the state "${name}".`);
     }
-    const isComplex = axes.at(-1)?.name === COMPLEX_AXIS;
-    return { name, shape, init, isComplex, perMember: axes[0]?.size === names.batch, offset, count };
+    const last = axes.at(-1)?.name;
+    const made = last === COMPLEX_AXIS ? "complex" : last === ANGLE_AXIS ? "angle" : "real";
+    return { name, shape, init, elements: made, perMember: axes[0]?.size === names.batch, offset, count };
   });
   return { bytes, places };
 }

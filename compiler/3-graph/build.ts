@@ -30,7 +30,7 @@ import type {
 export type StateDeclaration = Omit<State, "id" | "equation">;
 
 const TRUTH = new Set<MapFn>(["eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"]);
-const REAL_PART = new Set<MapFn>(["re", "im", "float", "abs"]);
+const REAL_PART = new Set<MapFn>(["re", "im", "float", "abs", "radians"]);
 
 /** The same for parameters that read the same tensor. */
 const paramKey = ({ sources, name }: Omit<Param, "id">): string => sources[0] ?? name;
@@ -365,6 +365,7 @@ export class GraphBuilder {
     if (TRUTH.has(fn)) return "bool";
     if (REAL_PART.has(fn)) return "f32";
     if (fn === "complex") return "c64";
+    if (fn === "angle" || fn === "turn") return "angle";
     let common: ScalarType | "mixed" | undefined;
     // The condition of a select says nothing about its value.
     for (const id of fn === "select" ? args.slice(1) : args) {

@@ -37,6 +37,8 @@ export interface RewriteOptions {
   readonly visit?: (node: Node, context: RewriteContext) => NodeId;
   /** The axes of the new graph; by default the old one's. */
   readonly axis?: (axis: AxisId) => AxisId;
+  /** What a state is made of in the new graph. Default: what it was. */
+  readonly scalar?: (state: State) => State["scalar"];
   /** The time axis of a state in the new graph. Default: the old one, through `axis`. */
   readonly along?: (state: State) => AxisId;
   /** The equation of a state in the new graph. Default: the old one, through `at`. */
@@ -121,7 +123,8 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
   for (const state of graph.states) {
     const { id, equation: _, ...rest } = state;
     const along = options.along?.(state) ?? axis(rest.along);
-    if (alive.states.has(id)) newState[id] = builder.state({ ...rest, axes: rest.axes.map(axis), along });
+    const scalar = options.scalar?.(state) ?? rest.scalar;
+    if (alive.states.has(id)) newState[id] = builder.state({ ...rest, scalar, axes: rest.axes.map(axis), along });
   }
   const newParam: ParamId[] = [];
   const made: NodeId[] = [];

@@ -39,8 +39,11 @@ export interface Axis {
   readonly spans: readonly Span[];
 }
 
-/** `f32` computes in 32 bits; `c64` is a complex of two f32; `index` is a whole number; `bool` a truth. */
-export type ScalarType = "f32" | "c64" | "index" | "bool";
+/**
+ * `f32` computes in 32 bits; `c64` is a complex of two f32; `index` is a whole number; `bool` a truth. `angle` is an angle of
+ * which whole turns are of no account, exact to 2⁻⁴⁶ turns however many are added up (4-passes/angles.ts).
+ */
+export type ScalarType = "f32" | "c64" | "index" | "bool" | "angle";
 
 /** `axes` is a set in canonical order: run-time axes first (batch, then time), the others as declared. */
 export interface TensorType {
@@ -91,7 +94,10 @@ export type MapFn =
   | "re"
   | "im"
   | "conj"
-  | "float"; // index or bool to f32
+  | "float" // index or bool to f32
+  | "angle" // radians to an angle
+  | "turn" // the sum of two angles
+  | "radians"; // an angle as f32, between −π and π
 
 export type ReduceFn = "sum" | "max" | "min";
 
@@ -227,7 +233,7 @@ export interface State {
   readonly kind: "state" | "delay" | "history" | "local";
   /** Its call path, unique, as callers name it: `layers.0.mixer.h`. */
   readonly name: string;
-  readonly scalar: "f32" | "c64";
+  readonly scalar: "f32" | "c64" | "angle";
   /** All axes but time (and documents): the ambient ones first (batch), then as declared. This is the order callers see. */
   readonly axes: readonly AxisId[];
   /** How `axes` are grouped for callers, where it is not one axis a dimension. */

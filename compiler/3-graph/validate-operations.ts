@@ -34,7 +34,7 @@ export function checkOperation(node: Node, validation: Validation): TensorType {
       const arg = typeOf(node.arg);
       if (node.over.length === 0) fail(what, "reduces over nothing");
       for (const a of node.over) needAxis(validation, what, node.arg, a);
-      if (arg.scalar === "bool") fail(what, "of truths");
+      if (isNoNumber(arg.scalar)) fail(what, `of ${arg.scalar}`);
       if (node.fn !== "sum" && arg.scalar === "c64") fail(what, `${node.fn} of complex numbers`);
       const where = node.where === undefined ? undefined : typeOf(node.where);
       if (where !== undefined && where.scalar !== "bool") fail(what, "its mask is not a truth");
@@ -198,9 +198,9 @@ function numeric({ size }: Axis): number {
 
 type Fail = (detail: string) => never;
 
-/** Arguments a function takes and what kinds of numbers: `real` f32 or index, `any` also complex, `truth` bool. */
+/** Arguments a function takes and what kinds of numbers: `real` f32 or index, `any` also complex, `truth` bool, `angle` angles. */
 const SIGNATURES: {
-  readonly [F in MapFn]: { readonly args: number; readonly of: "real" | "any" | "truth" | "free" };
+  readonly [F in MapFn]: { readonly args: number; readonly of: keyof typeof KINDS };
 } = {
   add: { args: 2, of: "any" },
   sub: { args: 2, of: "any" },
@@ -244,13 +244,17 @@ const SIGNATURES: {
   im: { args: 1, of: "any" },
   conj: { args: 1, of: "any" },
   float: { args: 1, of: "free" },
+  angle: { args: 1, of: "real" },
+  turn: { args: 2, of: "angle" },
+  radians: { args: 1, of: "angle" },
 };
 
-const KINDS: { readonly [K in "real" | "any" | "truth" | "free"]: readonly ScalarType[] } = {
+const KINDS: { readonly [K in "real" | "any" | "truth" | "free" | "angle"]: readonly ScalarType[] } = {
   real: ["f32", "index"],
   any: ["f32", "index", "c64"],
   truth: ["bool"],
   free: ["f32", "index", "c64", "bool"],
+  angle: ["angle"],
 };
 
 /** Functions of whole numbers that give a whole number. */
@@ -282,6 +286,11 @@ function mapScalar(fn: MapFn, args: readonly ScalarType[], fail: Fail): ScalarTy
       return args[0] === "c64" ? fail("float of a complex number") : "f32";
     case "complex":
       return "c64";
+    case "angle":
+    case "turn":
+      return "angle";
+    case "radians":
+      return "f32";
     case "select": {
       const [condition, ifTrue = "f32", ifFalse = "f32"] = args;
       if (condition !== "bool") return fail(`select on ${condition ?? "nothing"}`);
@@ -293,14 +302,16 @@ function mapScalar(fn: MapFn, args: readonly ScalarType[], fail: Fail): ScalarTy
   }
 }
 
-/** Either of the two: complex wins, truths stay among themselves. */
+const isNoNumber = (scalar: ScalarType): boolean => scalar === "bool" || scalar === "angle";
+
+/** Either of the two: complex wins, truths and angles stay among themselves. */
 function sumScalar(p: ScalarType, q: ScalarType, fail: Fail): ScalarType {
   if (p === q) return p;
-  if (p === "bool" || q === "bool") return fail(`${p} beside ${q}`);
+  if ([p, q].some(isNoNumber)) return fail(`${p} beside ${q}`);
   return p === "c64" || q === "c64" ? "c64" : "f32";
 }
 
 function productScalar(p: ScalarType, q: ScalarType, fail: Fail): ScalarType {
-  if (p === "bool" || q === "bool") return fail(`a product of ${p} and ${q}`);
+  if ([p, q].some(isNoNumber)) return fail(`a product of ${p} and ${q}`);
   return sumScalar(p, q, fail);
 }

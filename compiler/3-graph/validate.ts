@@ -157,7 +157,8 @@ function checkEquation(state: State, { node, fail }: Validation): void {
     const { type } = node(side, what);
     const extra = type.axes.filter((a) => !axes.includes(a));
     if (extra.length > 0) fail(what, `its equation %${side} also has axes ${extra.join(", ")}`);
-    if (type.scalar !== "f32" && type.scalar !== state.scalar)
+    const isReal = type.scalar === "f32" && state.scalar !== "angle";
+    if (!isReal && type.scalar !== state.scalar)
       fail(what, `is ${state.scalar}, its equation %${side} is ${type.scalar}`);
   }
   if (equation.kind === "continuous" && state.kind !== "state") fail(what, `a ${state.kind} with der`);

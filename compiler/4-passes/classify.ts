@@ -19,6 +19,8 @@ export type RecurrenceClass =
   | "time-invariant"
   /** m = max(prev(m) + a, b): a product of maxima and sums; or min for max. */
   | "tropical"
+  /** θ = prev(θ) + d, read by functions of period 2π alone, and kept as a fraction of a turn (angles.ts). */
+  | "angle"
   /** S = a·prev(S) + k·dot(q, prev(S)) + b: a diagonal matrix and one of low rank. */
   | "low rank"
   /** Every element depends on its own past alone, but in none of these forms, or on several states at once. */
@@ -37,7 +39,7 @@ export interface Classification {
 
 /** Those whose chunks of time can be computed apart and joined. */
 export const ASSOCIATIVE: ReadonlySet<RecurrenceClass> = new Set<RecurrenceClass>([
-  ...(["diagonal", "scalar decay", "vector decay", "time-invariant", "tropical"] as const),
+  ...(["diagonal", "scalar decay", "vector decay", "time-invariant", "tropical", "angle"] as const),
 ]);
 
 /** Those whose elements read others' past: no scan can run them. */
@@ -52,6 +54,8 @@ export function classify(graph: Graph, recurrence: Recurrence): Classification {
     const found = isLowRank(graph, recurrence) ? "low rank" : "coupled";
     return { recurrence, class: found, because: mixing };
   }
+  if (recurrence.states.some((id) => graph.states[id]?.scalar === "angle"))
+    return { recurrence, class: "angle" };
   const range = rangeOf(recurrence);
   const past = dependents(graph, (node) => node.kind === "prev" && members.has(node.id), range);
   for (const id of recurrence.states) {

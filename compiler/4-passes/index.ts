@@ -2,6 +2,7 @@
 import { notPacked } from "../diagnostics/codes/programs.js";
 import { validate } from "../3-graph/validate.js";
 import type { Graph } from "../3-graph/types.js";
+import { angles } from "./angles.js";
 import { discretize } from "./discretize.js";
 import { fold } from "./fold.js";
 import { splitLoad } from "./load.js";
@@ -13,7 +14,7 @@ import { pullOut } from "./pull-out.js";
 import { stackedDots } from "./stacked-dots.js";
 
 /** Rewritings of the whole model, first to last. */
-export const PASSES: readonly Pass[] = [discretize, fold, products, stackedDots, pullOut];
+export const PASSES: readonly Pass[] = [discretize, fold, angles, products, stackedDots, pullOut];
 
 export interface Programs {
   /** The model after all passes, reading load-time results as parameters. */

@@ -24,8 +24,8 @@ export function splitLoad(graph: Graph): Loaded {
     const node = graph.nodes[id];
     if (node === undefined || !known.has(id) || seen.has(id) || isView(node, graph)) return;
     seen.add(id);
-    // Parameters hold numbers: truths and whole numbers are computed again from what they compare.
-    if (node.type.scalar === "bool" || node.type.scalar === "index") {
+    // Parameters hold numbers: truths, whole numbers and angles are computed again from what they are made of.
+    if (node.type.scalar !== "f32" && node.type.scalar !== "c64") {
       operands(node).forEach(want);
       return;
     }

@@ -379,8 +379,8 @@ export class BlockPrinter {
     if (x === undefined) throw new InternalError("print-wgsl", `${expr.op} without operands`);
     if (comparison !== undefined && y !== undefined)
       return { wgsl: this.logic(expr.op, x, comparison, y, width), width };
-    const other = this.otherWave(expr);
-    if (other !== undefined) return this.wave(expr, other, { wgsl: x, width }, scope);
+    const pair = this.pairOf(expr);
+    if (pair !== undefined) return this.ofPair(pair, { wgsl: x, width }, scope);
     if ((MATH_FUNCTIONS as readonly string[]).includes(expr.op)) {
       const fn = expr.op as MathFunction;
       this.context.usesMath(fn, width);
@@ -404,32 +404,37 @@ export class BlockPrinter {
     }
   }
 
-  /** The cosine of what this is the sine of, or the sine, if it is wanted too. */
-  private otherWave({ op, args }: Extract<Expr, { kind: "op" }>): Expr | undefined {
-    if (op !== "sin" && op !== "cos") return undefined;
-    for (const other of this.uses.keys())
-      if (other.kind === "op" && other.op === (op === "sin" ? "cos" : "sin") && other.args[0] === args[0])
-        return other;
+  /** Which results of a function of two results an operation and the other one of the same operand are, if both are wanted or there is no other way. */
+  private pairOf(expr: Extract<Expr, { kind: "op" }>): Pair | undefined {
+    for (const [fn, ops] of PAIRS) {
+      if (!ops.includes(expr.op)) continue;
+      const both = ops.map((op) => (op === expr.op ? expr : this.sameOf(op, expr)));
+      const isOperation = (MATH_FUNCTIONS as readonly string[]).includes(expr.op);
+      if (!isOperation || !both.includes(undefined)) return { fn, both, of: expr };
+    }
     return undefined;
   }
 
-  /** The sine and the cosine of one angle, computed together. */
-  private wave(
-    { op }: { readonly op: ExprOp },
-    other: Expr,
-    { wgsl: angle, width }: Value,
-    scope: Scope,
-  ): Value {
-    this.context.usesMath("wave", width);
-    const pair = name(this.context.names.take("wave"));
-    scope.statements.push(code`let ${pair} = ${call(mathName("wave", width), [angle])};`);
-    const [cosine, sine] = [0, 1].map(
-      (i) => ({ wgsl: element(pair, literal("u32", i)), width }) satisfies Value,
-    );
-    if (cosine === undefined || sine === undefined)
-      throw new InternalError("print-wgsl", "a wave has two parts");
-    scope.bound.set(other, op === "sin" ? cosine : sine);
-    return op === "sin" ? sine : cosine;
+  /** The operation of this name on the same operand, if it is printed too. */
+  private sameOf(op: ExprOp, { args }: Extract<Expr, { kind: "op" }>): Expr | undefined {
+    for (const other of this.uses.keys())
+      if (other.kind === "op" && other.op === op && other.args[0] === args[0]) return other;
+    return undefined;
+  }
+
+  /** Two results computed together: that of the operation, while the other is bound. */
+  private ofPair({ fn, both, of }: Pair, { wgsl: operand, width }: Value, scope: Scope): Value {
+    this.context.usesMath(fn, width);
+    const pair = name(this.context.names.take(fn));
+    scope.statements.push(code`let ${pair} = ${call(mathName(fn, width), [operand])};`);
+    let own: Value | undefined;
+    for (const [i, expr] of both.entries()) {
+      const value: Value = { wgsl: element(pair, literal("u32", i)), width };
+      if (expr === of) own = value;
+      else if (expr !== undefined) scope.bound.set(expr, value);
+    }
+    if (own === undefined) throw new InternalError("print-wgsl", `${fn} has no such result`);
+    return own;
   }
 
   private logic(op: string, x: AnyWgsl, operator: Comparison, y: AnyWgsl, width: 1 | 4): AnyWgsl {
@@ -438,6 +443,17 @@ export class BlockPrinter {
     return binary(x, operator, y);
   }
 }
+
+/** A function of two results, the operations that want them, and the one at hand. */
+interface Pair {
+  readonly fn: MathFunction;
+  readonly both: readonly (Expr | undefined)[];
+  readonly of: Expr;
+}
+const PAIRS: readonly (readonly [MathFunction, readonly ExprOp[]])[] = [
+  ["wave", ["cos", "sin"]],
+  ["turns", ["turns", "turns_rest"]],
+];
 
 type Comparison = "==" | "!=" | "<" | "<=" | ">" | ">=" | "&&" | "||";
 const ARITHMETIC: Readonly<Record<string, "+" | "-" | "*" | "/" | "%" | undefined>> = {

@@ -39,6 +39,8 @@ export type ExprOp =
   | "tanh"
   | "erf"
   | "phi"
+  | "turns" // radians as a fraction of a turn in whole 2⁻²³,
+  | "turns_rest" // and what is left of it in whole 2⁻⁴⁶
   | "fma"
   | "eq"
   | "ne"

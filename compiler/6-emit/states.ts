@@ -1,7 +1,7 @@
 /** The state arena: every carried value of a session in one buffer, each at an offset that any binding may start at. */
-import type { Dim, StateEntry } from "../../runtime/bundle-format.js";
+import type { AxisEntry, Dim, StateEntry } from "../../runtime/bundle-format.js";
 import { InternalError } from "../diagnostics/internal-error.js";
-import { axisSize, product } from "../5-kernel/lower/buffers.js";
+import { axisSize, isPair, product } from "../5-kernel/lower/buffers.js";
 import { clampToFinite } from "../5-kernel/print-block.js";
 import { axisEntries } from "./interface.js";
 import type { Graph, State } from "../3-graph/types.js";
@@ -23,7 +23,7 @@ export function planStates(graph: Graph): StatePlan {
     const runtime = sizes.filter((size) => typeof size !== "number");
     const each = sizes.reduce<number>(
       (p, size) => (typeof size === "number" ? p * size : p),
-      state.scalar === "c64" ? 8 : 4,
+      isPair(state.scalar) ? 8 : 4,
     );
     const key = JSON.stringify(runtime);
     const region = used.get(key) ?? { runtime, bytes: 0 };
@@ -54,10 +54,17 @@ export function planStates(graph: Graph): StatePlan {
   }
 }
 
+/** The axis of what an element is made of, by names that no source could give. */
+const PARTS: Readonly<Record<State["scalar"], readonly AxisEntry[]>> = {
+  f32: [],
+  c64: [{ name: "re, im", size: 2 }],
+  angle: [{ name: "turns, rest", size: 2 }],
+};
+
 export function stateEntry(graph: Graph, state: State): StateEntry {
   if (state.kind === "local") throw new InternalError("emit", `nothing carries the state ${state.name}`);
   const axes = axisEntries(graph, state);
-  const parts = state.scalar === "c64" ? [{ name: "re, im", size: 2 }] : [];
+  const parts = PARTS[state.scalar];
   // JSON has no infinities; the shaders' are these too.
   const init = clampToFinite(state.init, "f32");
   return { name: state.name, kind: state.kind, axes: [...axes, ...parts], init };

@@ -203,6 +203,7 @@ export function recurrenceOf(graph: Graph, group: Group, source: SourceText): Re
     "vector decay": `${each} = a·prev(${each}) + b, and one a serves all of ${axesText(group.lacks ?? [])}, an axis of an outer product in b: chunks of time can be products of matrices`,
     "time-invariant": `${each} = a·prev(${each}) + b, element by element, with an a that does not depend on time: time can be cut in chunks`,
     tropical: `${each} is the greater (less) of prev(${each}) shifted and what is free of it: in chunks of time, maxima stand for sums and sums for products`,
+    angle: `${each} = prev(${each}) + d, read by functions of period 2π alone: kept as a fraction of a turn, whose sum is exact in any order`,
     "low rank": `${what} contracts ${each} of the step before, and its product goes back into ${each}: a diagonal matrix and one of low rank`,
     elementwise: `each element depends on its own past alone, but ${what} is not affine in it: time cannot be cut`,
     coupled: `${what} makes an element of ${each} depend on others of the step before`,

@@ -52,6 +52,10 @@ export const REAL: { readonly [F in Exclude<MapFn, "complex">]: RealFn } = {
   im: one(() => 0),
   conj: one((x) => x),
   float: one((x) => x),
+  // In radians: float64 has room for all the turns there are.
+  angle: one((x) => x),
+  turn: two((x, y) => x + y),
+  radians: one((x) => x),
 };
 
 /** To the nearest whole number, halves to the even one, as WGSL and IEEE 754 round. */

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { Manifest } from "../../runtime/bundle-format.js";
 import type { Session, Snapshot } from "../../runtime/index.js";
+import { ANGLE_AXIS } from "../../runtime/angles.js";
 import { evaluateDim } from "../../runtime/dim.js";
 import { axisNames } from "../../runtime/numbers.js";
 import type { HostTensor } from "../../runtime/tensor.js";
@@ -40,7 +41,10 @@ export async function readStates(
     }
     const entry = manifest.states.find((state) => state.name === name);
     if (entry === undefined) throw unknownName("state", name, [...manifest.states, { name: POSITION }]);
-    const wanted = entry.axes.map(({ size }) => evaluateDim(size, numbers));
+    const stored = entry.axes.map(({ size }) => evaluateDim(size, numbers));
+    // An angle may be given in radians.
+    const inRadians = entry.axes.at(-1)?.name === ANGLE_AXIS && shape.length === stored.length - 1;
+    const wanted = inRadians ? stored.slice(0, -1) : stored;
     if (shape.length !== wanted.length || shape.some((size, i) => size !== wanted[i])) {
       throw new InputError(
         `${place} has shape [${shape.join(", ")}]; the state ${signature(entry)} needs [${wanted.join(", ")}]`,

@@ -4,9 +4,19 @@
  */
 import { code, element, name, paragraphs, variable, type AnyWgsl, type Code, type Name } from "../wgsl.js";
 
-export type MathFunction = "sin" | "cos" | "wave" | "tanh" | "expm1" | "log" | "log1p" | "erf" | "phi";
+export type MathFunction =
+  | "sin"
+  | "cos"
+  | "wave"
+  | "turns"
+  | "tanh"
+  | "expm1"
+  | "log"
+  | "log1p"
+  | "erf"
+  | "phi";
 export type Width = 1 | 4;
-type Helper = "quarter" | "mantissa";
+type Helper = "quarter" | "mantissa" | "product_high";
 
 interface Definition {
   readonly needs: readonly (MathFunction | Helper)[];
@@ -22,7 +32,10 @@ interface Types {
   readonly fn: (of: MathFunction | Helper) => Name;
 }
 
-/** Those that are operations; `wave` is cosine and sine at once, [0] and [1] of its result, where both are wanted. */
+/**
+ * Those that are operations. Two give pairs, [0] and [1] of their results: `wave`, cosine and sine at once, where both are
+ * wanted, and `turns`, an angle as a fraction of a turn.
+ */
 export const MATH_FUNCTIONS: readonly MathFunction[] = [
   "sin",
   "cos",
@@ -50,8 +63,10 @@ export function mathDeclarations(used: ReadonlyMap<Width, ReadonlySet<MathFuncti
     for (const need of DEFINITIONS[of].needs) declare(need, width);
     declarations.push(DEFINITIONS[of].declare(typesOf(width)));
   };
-  if ([...used.values()].some((functions) => WAVES.some((fn) => functions.has(fn))))
-    declarations.push(LARGE_ANGLE);
+  const uses = (some: readonly MathFunction[]): boolean =>
+    [...used.values()].some((functions) => some.some((fn) => functions.has(fn)));
+  if (uses([...WAVES, "turns"])) declarations.push(TURN_FRACTION);
+  if (uses(WAVES)) declarations.push(LARGE_ANGLE);
   for (const [width, functions] of used) for (const of of [...functions].sort()) declare(of, width);
   return paragraphs(declarations);
 }
@@ -176,6 +191,7 @@ const DEFINITIONS: Readonly<Record<MathFunction | Helper, Definition>> = {
         var quadrant = bitcast<${i}>(k + 12582912.0);
         ${large(
           width,
+          name("large_angle"),
           (of) => code`
             ${of("r")} = angle.r;
             ${of("quadrant")} = angle.quadrant;
@@ -200,6 +216,7 @@ const DEFINITIONS: Readonly<Record<MathFunction | Helper, Definition>> = {
         var half = bitcast<${i}>(k + 12582912.0);
         ${large(
           width,
+          name("large_angle"),
           (of) => code`
             let ahead = select(0, select(-1, 1, angle.r > 0.0), (angle.quadrant & 1) == 1);
             ${of("r")} = angle.r - f32(ahead) * 1.5707964;
@@ -215,6 +232,58 @@ const DEFINITIONS: Readonly<Record<MathFunction | Helper, Definition>> = {
       }
     `,
   },
+  product_high: {
+    needs: [],
+    declare: ({ u, fn }) => code`
+      // The upper word of m * c for m < 2^24.
+      fn ${fn("product_high")}(m: ${u}, c: u32) -> ${u} {
+        let low = (m & ${u}(0xffffu)) * (c & 0xffffu);
+        let right = (m & ${u}(0xffffu)) * (c >> 16u);
+        let middle = (low >> ${u}(16u)) + (m >> ${u}(16u)) * (c & 0xffffu) + (right & ${u}(0xffffu));
+        return (m >> ${u}(16u)) * (c >> 16u) + (right >> ${u}(16u)) + (middle >> ${u}(16u));
+      }
+    `,
+  },
+  turns: {
+    needs: ["product_high"],
+    // Whole numbers throughout: the mantissa times 64 bits of 1/2π, shifted to 2⁻⁶⁴ turns and rounded to 2⁻⁴⁶. The two
+    // results are whole numbers of 2⁻²³ and of 2⁻⁴⁶ turns, the second at most half of the first's unit. NaN stays one.
+    declare: ({ v, u, i, fn, width }) => code`
+      fn ${fn("turns")}(x: ${v}) -> ${pairOf(width)} {
+        let bits = bitcast<${u}>(x);
+        let mantissa = (bits & ${u}(0x7fffffu)) | ${u}(0x800000u);
+        let exponent = (bits >> ${u}(23u)) & ${u}(0xffu);
+        let p0 = mantissa * 0x4e441529u;
+        let upper = mantissa * 0xa2f9836eu;
+        let p1 = upper + ${fn("product_high")}(mantissa, 0x4e441529u);
+        let p2 = ${fn("product_high")}(mantissa, 0xa2f9836eu) + select(${u}(0u), ${u}(1u), p1 < upper);
+        let shift = ${u}(152u) - exponent;
+        let words = shift >> ${u}(5u);
+        let by = shift & ${u}(31u);
+        let w2 = select(${u}(0u), p2, words == ${u}(0u));
+        let w1 = select(select(${u}(0u), p2, words == ${u}(1u)), p1, words == ${u}(0u));
+        let w0 = select(select(select(${u}(0u), p2, words == ${u}(2u)), p1, words == ${u}(1u)), p0, words == ${u}(0u));
+        var high = ((w2 << (${u}(31u) - by)) << ${u}(1u)) | (w1 >> by);
+        var low = ((w1 << (${u}(31u) - by)) << ${u}(1u)) | (w0 >> by);
+        ${large(
+          width,
+          name("turn_fraction"),
+          (of) => code`
+            ${of("high")} = angle.x;
+            ${of("low")} = angle.y;
+          `,
+        )}
+        let rounded = low + ${u}(0x20000u);
+        high += select(${u}(0u), ${u}(1u), rounded < low);
+        let fine = (high << ${u}(14u)) | (rounded >> ${u}(18u));
+        let coarse = (high >> ${u}(9u)) + ((fine >> ${u}(22u)) & ${u}(1u));
+        let unit = select(${v}(1.1920929e-7), ${v}(-1.1920929e-7), x < ${v}(0.0));
+        let first = ${v}(bitcast<${i}>(coarse << ${u}(9u)) >> ${u}(9u)) * unit;
+        let second = ${v}(bitcast<${i}>(fine << ${u}(9u)) >> ${u}(9u)) * (unit * 1.1920929e-7);
+        return ${pairOf(width)}(select(first, x, exponent == ${u}(255u)), second);
+      }
+    `,
+  },
 };
 
 const exponentOf = (v: Name): Name => name(`exponent_${v.text}`);
@@ -223,12 +292,12 @@ const twiceArtanh = (v: Name): Name => name(`twice_artanh_${v.text}`);
 /** Cosine and sine, [0] and [1]. */
 const pairOf = (width: Width): Name => name(width === 1 ? "vec2f" : "mat2x4f");
 
-/** Where an angle is too large for exact multiples of a part of a turn: `set` gives each component what its `angle` says. */
-function large(width: Width, set: (of: (name: string) => AnyWgsl) => Code): Code {
+/** Where an angle is too large for exact multiples of a part of a turn: `set` gives each component what its `angle`, by `reduce`, says. */
+function large(width: Width, reduce: Name, set: (of: (name: string) => AnyWgsl) => Code): Code {
   if (width === 1)
     return code`
       if (abs(x) > 1600.0) {
-        let angle = large_angle(x);
+        let angle = ${reduce}(x);
         ${set(variable)}
       }
     `;
@@ -236,7 +305,7 @@ function large(width: Width, set: (of: (name: string) => AnyWgsl) => Code): Code
     if (any(abs(x) > vec4f(1600.0))) {
       for (var c = 0; c < 4; c++) {
         if (abs(x[c]) > 1600.0) {
-          let angle = large_angle(x[c]);
+          let angle = ${reduce}(x[c]);
           ${set((of) => element(name(of), variable("c")))}
         }
       }
@@ -245,9 +314,7 @@ function large(width: Width, set: (of: (name: string) => AnyWgsl) => Code): Code
 }
 
 /** Payne and Hanek's reduction: the bits of 2/π that matter for x, times its 24-bit mantissa, modulo 4, in whole numbers. */
-const LARGE_ANGLE = code`
-  struct Angle { r: f32, quadrant: i32 }
-
+const TURN_FRACTION = code`
   fn multiply_high(a: u32, b: u32) -> u32 {
     let low = (a & 0xffffu) * (b & 0xffffu);
     let left = (a >> 16u) * (b & 0xffffu);
@@ -264,7 +331,8 @@ const LARGE_ANGLE = code`
     return select((words[word] << shift) | ((words[word + 1u] >> (31u - shift)) >> 1u), words[word], shift == 0u);
   }
 
-  fn large_angle(x: f32) -> Angle {
+  // The part of |x| / 2 pi behind the point, in 2^-32 and 2^-64.
+  fn turn_fraction(x: f32) -> vec2u {
     let bits = bitcast<u32>(x);
     let mantissa = (bits & 0x7fffffu) | 0x800000u;
     let first = ((bits >> 23u) & 0xffu) - 120u;
@@ -274,7 +342,17 @@ const LARGE_ANGLE = code`
     let middle = mantissa * w1;
     let low = middle + multiply_high(mantissa, w2);
     let carry = select(0u, 1u, low < middle);
-    let high = mantissa * w0 + multiply_high(mantissa, w1) + carry;
+    return vec2u(mantissa * w0 + multiply_high(mantissa, w1) + carry, low);
+  }
+`;
+
+const LARGE_ANGLE = code`
+  struct Angle { r: f32, quadrant: i32 }
+
+  fn large_angle(x: f32) -> Angle {
+    let turn = turn_fraction(x);
+    let high = turn.x;
+    let low = turn.y;
     let fraction = bitcast<i32>((high << 2u) | (low >> 30u));
     let quadrant = bitcast<i32>(high >> 30u) + select(0, 1, fraction < 0);
     let r = (f32(fraction) * 2.3283064e-10 + f32(low << 2u) * 5.421011e-20) * 1.5707964;

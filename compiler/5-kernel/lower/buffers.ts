@@ -5,7 +5,7 @@ import { carriedAxes } from "./documents.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import { planBanks, type Bank, type Banks } from "./banks.js";
 import type { StorageOrder } from "../../4-passes/storage-order.js";
-import type { AxisId, Graph, NodeId, Size, StateId } from "../../3-graph/types.js";
+import type { AxisId, Graph, NodeId, ScalarType, Size, StateId } from "../../3-graph/types.js";
 
 /** One dimension of a layout: an axis, or a literal size that no axis names. */
 export interface Extent {
@@ -24,12 +24,13 @@ export type BufferRef =
   | { readonly kind: "state"; readonly state: string }
   | { readonly kind: "next"; readonly state: string };
 
-/** A tensor in memory: row-major in the order of `layout`; complex elements take two places. */
+/** A tensor in memory: row-major in the order of `layout`; complex numbers and angles take two places. */
 export interface Tensor {
   readonly ref: BufferRef;
   /** A WGSL-safe name from the source, without layer numbers. */
   readonly name: string;
   readonly layout: readonly Extent[];
+  /** Whether an element is two f32: a complex number, or an angle. */
   readonly complex: boolean;
   readonly element: Storage | "u32";
   /** Whether nothing but the kernel that writes it reads it. */
@@ -54,6 +55,8 @@ export function bankOf(tensor: Tensor, index: number): Tensor {
     bank: { index, begin: first * banks.row },
   };
 }
+
+export const isPair = (scalar: ScalarType | undefined): boolean => scalar === "c64" || scalar === "angle";
 
 export const bufferCount = ({ banks }: Tensor): number => (banks === undefined ? 1 : banks.starts.length - 1);
 
@@ -163,7 +166,7 @@ export class Tensors {
       ref: { kind: "value", node: together[0] ?? id },
       name: valueName(this.graph, id),
       layout: this.extents(this.options.order?.get(id) ?? node.type.axes),
-      complex: node.type.scalar === "c64",
+      complex: isPair(node.type.scalar),
       element: node.type.scalar === "index" || node.type.scalar === "bool" ? "u32" : "f32",
     });
   }
@@ -201,7 +204,7 @@ export class Tensors {
   output(name: string): Tensor {
     const output = this.graph.outputs.find((o) => o.name === name);
     if (output === undefined) throw new InternalError("lower", `no output ${name}`);
-    const complex = this.graph.nodes[output.value]?.type.scalar === "c64";
+    const complex = isPair(this.graph.nodes[output.value]?.type.scalar);
     const tensor: Tensor = {
       ref: { kind: "output", name },
       name: identifier(name),
@@ -220,7 +223,7 @@ export class Tensors {
       ref: { kind: which, state: state.name },
       name: which === "state" ? `${name}_before` : `${name}_after`,
       layout: this.extents(carriedAxes(state)),
-      complex: state.scalar === "c64",
+      complex: isPair(state.scalar),
       element: "f32",
     };
   }

@@ -3,6 +3,7 @@ import { InternalError } from "../../diagnostics/internal-error.js";
 import type { MapFn } from "../../3-graph/types.js";
 import type { ExprBuilder } from "../expr.js";
 import type { Expr, ExprOp } from "../types.js";
+import { angleOf, radians, turn } from "./angles.js";
 import { complexFunction } from "./complex-functions.js";
 import type { Value } from "./scope.js";
 
@@ -53,6 +54,9 @@ export function applyMap(e: ExprBuilder, fn: MapFn, args: readonly Value[]): Val
   if (fn === "re") return { re: x.re };
   if (fn === "im") return { re: x.im ?? e.f32(0) };
   if (fn === "float") return { re: asFloat(e, x.re) };
+  if (fn === "angle") return angleOf(e, real(e, x));
+  if (fn === "turn" && y !== undefined) return turn(e, x, y);
+  if (fn === "radians") return { re: radians(e, x) };
   if (fn === "select" && y !== undefined && z !== undefined) return selectValue(e, x.re, y, z);
   if (args.some((arg) => arg.im !== undefined)) return applyComplex(e, fn, x, y);
   if (fn === "conj") return x;

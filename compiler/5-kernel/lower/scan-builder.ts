@@ -122,7 +122,7 @@ export class ScanBuilder {
         return withFinal({ name, inner, initial: partOf(start, k, this.e), next: step }, finals[k]);
       });
       const value = this.valueOf(parts.map(({ next: step }) => this.e.variable(step, "f32")));
-      const decay = this.semiring.factorOf(next, previousOf(state.id), this.e);
+      const decay = this.semiring.decay?.factorOf(next, previousOf(state.id), this.e);
       found.set(state.id, { state, inner, parts, ...(decay && { decay }) });
       this.values.hold(state.equation.value, value);
     }

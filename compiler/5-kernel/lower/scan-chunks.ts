@@ -19,31 +19,34 @@ import {
 } from "./scan-builder.js";
 import type { Cut } from "./scan-layout.js";
 import type { Value } from "./scope.js";
+import type { Decay } from "./semiring.js";
 
 /** Each chunk from a state of nothing: its last state, and the product of its decays. Stores nothing else. */
 export function localStates(scan: ScanBuilder, cut: Cut): ScanKernel {
   const place = chunkOf(scan, cut);
-  const { zero } = scan.semiring;
+  const { zero, decay } = scan.semiring;
   const solved = scan.solved(place.at, () => scan.filled(zero), false);
   const states = solved.flatMap((each) => {
     const last = scan.filled("last");
     const chunked = (what: string): readonly (Store | undefined)[] =>
       scan.scope.store(chunkTensor(scan, each.state, what, cut), chunkPlace(scan, each.state, place), last);
     const locals = chunked("local");
+    const kept = each.parts.map((part, k) => withFinal(part, locals[k]));
+    if (decay === undefined) return kept;
     const decays = chunked("decay");
-    return [
-      ...each.parts.map((part, k) => withFinal(part, locals[k])),
-      ...products(scan, each).map((part, k) => withFinal(part, decays[k])),
-    ];
+    return [...kept, ...products(scan, each, decay).map((part, k) => withFinal(part, decays[k]))];
   });
   return scan.finish(chunkLoops(scan, cut, place, "_local"), states, []);
 }
 
 /** The product of the decays so far, as states beside those whose decays they are. */
-function products(scan: ScanBuilder, { parts, decay, inner }: Solved): readonly KernelState[] {
+function products(
+  scan: ScanBuilder,
+  { parts, decay, inner }: Solved,
+  { one, times }: Decay,
+): readonly KernelState[] {
   if (decay === undefined) throw new InternalError("lower", "a chunk without decay");
   const { e } = scan;
-  const { one, times } = scan.semiring;
   const names = parts.map((part) => `${part.name}_decay`);
   const previous = scan.valueOf(names.map((each) => e.variable(`prev_${each}`, "f32")));
   const product = times(decay, previous, e);
@@ -72,7 +75,8 @@ export function carryOver(scan: ScanBuilder, cut: Cut): ScanKernel {
         names.map((name, k) => values.stage(`${name}_${what}`, "channel", partOf(loaded, k, e))),
       );
     };
-    const next = semiring.plus(semiring.times(read("decay"), previous, e), read("local"), e);
+    const decayed = semiring.decay?.times(read("decay"), previous, e) ?? previous;
+    const next = semiring.plus(decayed, read("local"), e);
     const before = scan.valueOf(
       names.map((name, k) => values.reduce(`${name}_before_chunk`, "sum", partOf(previous, k, e))),
     );

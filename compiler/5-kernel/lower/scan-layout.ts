@@ -7,7 +7,7 @@ import { LONGEST_STAGED } from "../../4-passes/schedule.js";
 import { operands } from "../../3-graph/operation.js";
 import type { AxisId, Documents, Graph, NodeId, State, StateId } from "../../3-graph/types.js";
 import type { ScanKernel } from "../types.js";
-import { axisSize, constantSize, product } from "./buffers.js";
+import { axisSize, constantSize, isPair, product } from "./buffers.js";
 import { carriedAxes, documentsOf } from "./documents.js";
 import type { LowerContext, LoweredKernel } from "./context.js";
 
@@ -21,6 +21,7 @@ export interface Layout {
   readonly time: AxisId;
   /** In a packed program: the document of a lead has its own range of steps. */
   readonly documents?: Documents;
+  /** Whether a state is two f32: a complex number, or an angle. */
   readonly complex: boolean;
 }
 
@@ -53,7 +54,7 @@ export function layoutOf(context: LowerContext, group: Group): Layout {
     inner: group.inner,
     time: first.along,
     ...(documents && { documents }),
-    complex: states.some((state) => state.scalar === "c64"),
+    complex: states.some((state) => isPair(state.scalar)),
   };
 }
 

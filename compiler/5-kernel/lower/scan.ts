@@ -48,6 +48,6 @@ function wholeScan(scan: ScanBuilder): { readonly kernel: ScanKernel; readonly i
   const { begin, end } = scan.values.documentOf(at) ?? { begin: e.u32(0), end: e.dim(steps) };
   return {
     kernel: scan.withResults(at, { suffix: "", leads, begin, end }, solved),
-    isAffine: solved.every(({ decay }) => decay !== undefined),
+    isAffine: scan.semiring.decay === undefined || solved.every(({ decay }) => decay !== undefined),
   };
 }

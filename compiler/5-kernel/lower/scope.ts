@@ -15,7 +15,7 @@ export type BoundBuffer =
       readonly size: number;
     };
 
-/** A scalar of the graph: real, or the two parts of a complex one. */
+/** A scalar of the graph: real, or the two parts of a complex one or of an angle (angles.ts). */
 export interface Value {
   readonly re: Expr;
   readonly im?: Expr;

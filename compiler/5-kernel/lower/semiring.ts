@@ -1,4 +1,4 @@
-/** What a recurrence adds and multiplies with: sums and products, or, if it is tropical, maxima (minima) and sums. */
+/** What a recurrence adds and multiplies with: sums and products; maxima (minima) and sums, if it is tropical; or it only adds, angles. */
 import type { Group } from "../../4-passes/fuse.js";
 import type { Graph } from "../../3-graph/types.js";
 import type { ExprBuilder } from "../expr.js";
@@ -6,24 +6,28 @@ import { freeVars } from "../traverse.js";
 import type { Expr } from "../types.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import { affineIn } from "./affine.js";
+import { turn } from "./angles.js";
 import { applyMap } from "./complex.js";
 import type { Value } from "./scope.js";
 
 export interface Semiring {
   /** What adds nothing: a chunk's local state begins with it. */
   readonly zero: number;
-  /** What multiplies by nothing: a chunk's decay does. */
-  readonly one: number;
   readonly plus: (x: Value, y: Value, e: ExprBuilder) => Value;
+  /** Absent where nothing decays: a chunk's own is added to what came before it as that is. */
+  readonly decay?: Decay;
+}
+
+export interface Decay {
+  /** What multiplies by nothing: a chunk's decay begins with it. */
+  readonly one: number;
   readonly times: (x: Value, y: Value, e: ExprBuilder) => Value;
   /** What multiplies a value of vars in one that is affine in it. */
   readonly factorOf: (value: Value, previous: Value, e: ExprBuilder) => Value | undefined;
 }
 
-const ORDINARY: Semiring = {
-  zero: 0,
+const PRODUCTS: Decay = {
   one: 1,
-  plus: (x, y, e) => applyMap(e, "add", [x, y]),
   times: (x, y, e) => applyMap(e, "mul", [x, y]),
   factorOf(value, previous, e) {
     // Of a complex equation that is linear in the state, the real part of the state is multiplied by the factor itself.
@@ -35,6 +39,9 @@ const ORDINARY: Semiring = {
   },
 };
 
+const ORDINARY: Semiring = { zero: 0, plus: (x, y, e) => applyMap(e, "add", [x, y]), decay: PRODUCTS };
+const ANGLES: Semiring = { zero: 0, plus: (x, y, e) => turn(e, x, y) };
+
 function nameOf(expr: Expr): string {
   if (expr.kind !== "var") throw new InternalError("lower", "a state is a var");
   return expr.name;
@@ -42,12 +49,14 @@ function nameOf(expr: Expr): string {
 
 const tropical = (fn: "max" | "min"): Semiring => ({
   zero: fn === "max" ? -Infinity : Infinity,
-  one: 0,
   plus: (x, y, e) => ({ re: e.op(fn, x.re, y.re) }),
-  times: (x, y, e) => ({ re: e.add(x.re, y.re) }),
-  factorOf(value, previous, e) {
-    const re = shiftOf(value.re, nameOf(previous.re), fn, e);
-    return re && { re };
+  decay: {
+    one: 0,
+    times: (x, y, e) => ({ re: e.add(x.re, y.re) }),
+    factorOf(value, previous, e) {
+      const re = shiftOf(value.re, nameOf(previous.re), fn, e);
+      return re && { re };
+    },
   },
 });
 
@@ -74,6 +83,7 @@ function shiftOf(expr: Expr, name: string, fn: "max" | "min", e: ExprBuilder): E
 export function semiringOf(graph: Graph, group: Group): Semiring {
   const [id] = group.recurrence?.states ?? [];
   const state = id === undefined ? undefined : graph.states[id];
+  if (group.class === "angle") return ANGLES;
   const root = state && graph.nodes[state.equation.value];
   const isTropical = group.class === "tropical" && root?.kind === "map";
   return isTropical ? tropical(root.fn === "min" ? "min" : "max") : ORDINARY;

@@ -8,7 +8,7 @@ import type { Group } from "../../4-passes/fuse.js";
 import { operands } from "../../3-graph/rewrite.js";
 import type { AxisId, Node, NodeId, State } from "../../3-graph/types.js";
 import type { Expr, SequentialKernel, SequentialStatement } from "../types.js";
-import { axisSize, constantSize, product, type Tensor } from "./buffers.js";
+import { axisSize, constantSize, isPair, product, type Tensor } from "./buffers.js";
 import { stepsOf } from "./document-steps.js";
 import { carriedAxes, documentsOf } from "./documents.js";
 import { describe, scalarizeContext, type LowerContext } from "./context.js";
@@ -185,7 +185,7 @@ class StepValues {
       const axes = node.type.axes.filter((axis) => axis !== time && !lead.includes(axis));
       this.slots.set(id, { offset: size, axes });
       const count = axes.reduce((product_, axis) => product_ * constantSize(graph, axis), 1);
-      size += count * (node.type.scalar === "c64" ? 2 : 1);
+      size += count * (isPair(node.type.scalar) ? 2 : 1);
     }
     this.tensor = {
       ref: { kind: "own", group: fusion.groups.indexOf(group), id: "step" },
@@ -229,7 +229,7 @@ class StepValues {
       })),
     );
     const rows = this.lead.map((axis) => this.outer.get(axis) ?? e.u32(0));
-    if (node.type.scalar !== "c64") return [[...rows, e.add(flat, slot.offset)]];
+    if (!isPair(node.type.scalar)) return [[...rows, e.add(flat, slot.offset)]];
     const first = e.add(e.mul(flat, 2), slot.offset);
     return [first, e.add(first, 1)].map((index) => [...rows, index]);
   }
