@@ -124,7 +124,8 @@ export function rewrite(graph: Graph, options: RewriteOptions): Graph {
     const { id, equation: _, ...rest } = state;
     const along = options.along?.(state) ?? axis(rest.along);
     const scalar = options.scalar?.(state) ?? rest.scalar;
-    if (alive.states.has(id)) newState[id] = builder.state({ ...rest, scalar, axes: rest.axes.map(axis), along });
+    if (alive.states.has(id))
+      newState[id] = builder.state({ ...rest, scalar, axes: rest.axes.map(axis), along });
   }
   const newParam: ParamId[] = [];
   const made: NodeId[] = [];

@@ -120,14 +120,14 @@ function readersOf(graph: Graph, sums: readonly Sum[]): Readers {
     if (role === undefined || (open.has(state.id) && role.kind === "angle")) continue;
     refuse(role.of, { kind: "state", state });
   }
-  for (const { value, name } of graph.outputs)
-    refuse(roles.get(value)?.of ?? [], { kind: "output", name });
+  for (const { value, name } of graph.outputs) refuse(roles.get(value)?.of ?? [], { kind: "output", name });
   return { turned, misread };
 }
 
 /** What a value is of the angles that it reads; "nothing" where whole turns are gone; undefined where they matter. */
 function kindOf(graph: Graph, node: Node, roles: ReadonlyMap<NodeId, Role>): Kind | "nothing" | undefined {
-  const kind = (id: NodeId | undefined): Kind | undefined => (id === undefined ? undefined : roles.get(id)?.kind);
+  const kind = (id: NodeId | undefined): Kind | undefined =>
+    id === undefined ? undefined : roles.get(id)?.kind;
   /** The one kind that some of the values have; the others are free of angles. */
   const common = (ids: readonly NodeId[]): Kind | undefined => {
     const kinds = new Set(ids.flatMap((id) => kind(id) ?? []));

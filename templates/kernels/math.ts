@@ -5,16 +5,7 @@
 import { code, element, name, paragraphs, variable, type AnyWgsl, type Code, type Name } from "../wgsl.js";
 
 export type MathFunction =
-  | "sin"
-  | "cos"
-  | "wave"
-  | "turns"
-  | "tanh"
-  | "expm1"
-  | "log"
-  | "log1p"
-  | "erf"
-  | "phi";
+  "sin" | "cos" | "wave" | "turns" | "tanh" | "expm1" | "log" | "log1p" | "erf" | "phi";
 export type Width = 1 | 4;
 type Helper = "quarter" | "mantissa" | "product_high";
 
