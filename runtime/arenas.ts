@@ -1,5 +1,5 @@
 /** The two arenas of a session's states: a run reads one and writes the other, then they swap. */
-import { storedAngle, storedAngles } from "./angles.js";
+import { restOf, storedAngle, storedAngles } from "./angles.js";
 import { BufferUsage } from "./gpu-constants.js";
 import type { BufferRequest } from "./memory.js";
 import type { Region } from "./readback.js";
@@ -62,11 +62,13 @@ export class Arenas {
   }
 
   write(states: Readonly<Record<string, HostTensor>>): void {
-    for (const { name, offset, elements, count } of this.layout.places) {
+    for (const { name, offset, elements } of this.layout.places) {
       const tensor = states[name];
       if (tensor === undefined) continue;
-      const given = tensor.data as Float32Array<ArrayBuffer>;
-      const data = elements === "angle" ? storedAngles(given, given.length < count) : given;
+      const data =
+        elements === "angle"
+          ? storedAngles(tensor, states[restOf(name)])
+          : (tensor.data as Float32Array<ArrayBuffer>);
       this.#device.queue.writeBuffer(this.at(this.#parity), offset, data);
     }
   }

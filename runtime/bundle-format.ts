@@ -123,7 +123,10 @@ export interface StateEntry {
   /** Call path: `layers.0.mixer.h`. */
   readonly name: string;
   readonly kind: "state" | "delay" | "history";
-  /** Batch first. Complex states end in an axis of size 2 (re, im), angles in one of size 2 (turns, rest). */
+  /**
+   * Batch first. Complex states end in an axis of size 2 (re, im). So do angles (turns, rest): callers have them in
+   * radians, without it.
+   */
   readonly axes: readonly AxisEntry[];
   /** Of an angle in radians. */
   readonly init: number;

@@ -27,7 +27,7 @@ import {
   type StepOptions,
 } from "./session-options.js";
 import { destroyedError } from "./session-memory.js";
-import { checkSnapshot, heldData, heldTensors, type Snapshot } from "./snapshot.js";
+import { checkSnapshot, heldData, heldTensors, stateTensors, type Snapshot } from "./snapshot.js";
 import { findState } from "./states.js";
 import type { HostTensor } from "./tensor.js";
 import { collectAll, deliverEach, type OutputChunk } from "./windows.js";
@@ -270,10 +270,7 @@ export class Session {
       reading: await this.#execution.readStates(places),
     }));
     const values = await health.translate(reading.finish());
-    const tensors = places.map(({ name, shape }, i): [string, HostTensor] => [
-      name,
-      { data: values[i] as Float32Array, shape },
-    ]);
+    const tensors = places.flatMap((place, i) => stateTensors(place, values[i] as Float32Array));
     const seen = { pos: positions.most, ...(!positions.areEqual && { positions: positions.each }) };
     return { model: identity, ...seen, states: Object.fromEntries(tensors), inputs };
   }
@@ -300,12 +297,13 @@ export class Session {
     });
   }
 
-  /** One state, by its call path. @throws KraitError R0406 for a name that is none. */
+  /** One state, by its call path; angles in radians, between −π and π. @throws KraitError R0406 for a name that is none. */
   async readState(name: string): Promise<HostTensor> {
     const place = findState(this.#execution.layout, name);
     const reading = await this.#inOrder(() => this.#execution.readStates([place]));
     const [data] = await this.#parts.health.translate(reading.finish());
-    return { data: data as Float32Array, shape: place.shape };
+    const [[, tensor]] = stateTensors(place, data as Float32Array);
+    return tensor;
   }
 
   /** Frees the session's memory. Calls that were not answered yet fail, or are answered if the GPU had their work. */

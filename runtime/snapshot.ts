@@ -1,10 +1,11 @@
 /** All that a session carries from one call to the next, on the host. */
 import { KraitError } from "./errors.js";
+import { anglesOf, restOf } from "./angles.js";
 import type { Manifest } from "./bundle-format.js";
 import { heldShape, type HeldInputs, type InputData, type Inputs } from "./inputs.js";
 import type { AxisNames } from "./numbers.js";
-import type { StateLayout } from "./states.js";
-import { shapeText, type HostTensor } from "./tensor.js";
+import type { StateLayout, StatePlace } from "./states.js";
+import { elements, shapeText, type HostTensor } from "./tensor.js";
 
 /** All that a session carries, on the host: what `save` gives and `restore` takes. Plain data. */
 export interface Snapshot {
@@ -15,8 +16,8 @@ export interface Snapshot {
   /** Of each sequence, where they have not all seen as many. */
   readonly positions?: readonly number[];
   /**
-   * By call path; [batch, declared axes…], row-major; complex states and angles end in an axis of size 2. `restore` also takes
-   * an angle in radians, without that axis.
+   * By call path; [batch, declared axes…], row-major; complex states end in an axis of size 2. Angles are in radians, between
+   * −π and π, and have what f32 leaves of them beside them, as `NAME:rest`; left out, `restore` takes it for 0.
    */
   readonly states: Readonly<Record<string, HostTensor>>;
   /** Inputs without time that were given, by name; left out, those of the session that is restored hold on. */
@@ -27,6 +28,19 @@ export interface Snapshot {
 export interface HeldTensor {
   readonly data: InputData;
   readonly shape: readonly number[];
+}
+
+/** What a state holds, by the names that a snapshot has it under. */
+export function stateTensors(
+  { name, shape, elements: kind }: StatePlace,
+  data: Float32Array,
+): readonly [readonly [string, HostTensor], ...(readonly [string, HostTensor])[]] {
+  if (kind !== "angle") return [[name, { data, shape }]];
+  const { radians, rest } = anglesOf(data);
+  return [
+    [name, { data: radians, shape }],
+    [restOf(name), { data: rest, shape }],
+  ];
 }
 
 /** Copies of held inputs, with their shapes. */
@@ -77,15 +91,17 @@ function* misfits(
     if (!Number.isInteger(seen) || seen < 0 || seen >= 2 ** 32) yield `pos is ${String(seen)}`;
   if (positions.length > 0 && positions.length !== batch)
     yield `it has positions of ${String(positions.length)} sequences, the session ${String(batch)}`;
-  const known = new Set(layout.places.map(({ name }) => name));
+  const wanted = layout.places.flatMap(({ name, shape, elements: kind }) => {
+    const rest = { name: restOf(name), shape, optional: true };
+    return [{ name, shape, optional: false }, ...(kind === "angle" ? [rest] : [])];
+  });
+  const known = new Set(wanted.map(({ name }) => name));
   for (const name of Object.keys(states)) if (!known.has(name)) yield `"${name}" is no state of the model`;
-  for (const { name, shape, count, elements } of layout.places) {
+  for (const { name, shape, optional } of wanted) {
     const given = states[name];
-    // An angle may be given in radians.
-    const inRadians = elements === "angle" && given?.shape.length === shape.length - 1;
-    const [wanted, length] = inRadians ? [shape.slice(0, -1), count / 2] : [shape, count];
-    if (given === undefined) yield `"${name}" is missing`;
-    else if (shapeText(given.shape) !== shapeText(wanted) || given.data.length !== length) {
+    if (given === undefined) {
+      if (!optional) yield `"${name}" is missing`;
+    } else if (shapeText(given.shape) !== shapeText(shape) || given.data.length !== elements(shape)) {
       yield `"${name}" is ${shapeText(given.shape)}, the session has ${shapeText(shape)}`;
     }
   }

@@ -1,5 +1,5 @@
 /** A session's states: where they lie in the arenas, and what they start with. */
-import { ANGLE_AXIS } from "./angles.js";
+import { callersAxes, isAngle } from "./angles.js";
 import type { Dim, Manifest, TargetEntry } from "./bundle-format.js";
 import { evaluateDim } from "./dim.js";
 import { KraitError } from "./errors.js";
@@ -8,6 +8,7 @@ import { elements } from "./tensor.js";
 
 export interface StatePlace {
   readonly name: string;
+  /** As callers have it. */
   readonly shape: readonly number[];
   readonly init: number;
   /** What an element is made of: itself, real and imaginary part, or a fraction of a turn and what is left of it. */
@@ -16,7 +17,7 @@ export interface StatePlace {
   readonly perMember: boolean;
   /** Bytes from the arena's start. */
   readonly offset: number;
-  /** f32 elements. */
+  /** f32 elements in the arena. */
   readonly count: number;
 }
 
@@ -39,15 +40,15 @@ export function stateLayout(
   const bytes = value(target.states.bytes);
   const offsets = new Map(target.states.places.map(({ state, offset }) => [state, value(offset)]));
   const places = manifest.states.map(({ name, axes, init }): StatePlace => {
-    const shape = axes.map(({ size }) => value(size));
-    const count = elements(shape);
+    const count = elements(axes.map(({ size }) => value(size)));
+    const shape = callersAxes(axes).map(({ size }) => value(size));
     const offset = offsets.get(name);
     if (offset === undefined || offset % 4 !== 0 || offset + count * 4 > bytes) {
       throw new KraitError("R0105", `The manifest has no room for the state "${name}".`);
     }
-    const last = axes.at(-1)?.name;
-    const made = last === COMPLEX_AXIS ? "complex" : last === ANGLE_AXIS ? "angle" : "real";
-    return { name, shape, init, elements: made, perMember: axes[0]?.size === names.batch, offset, count };
+    const isComplex = axes.at(-1)?.name === COMPLEX_AXIS;
+    const kind = isComplex ? "complex" : isAngle(axes) ? "angle" : "real";
+    return { name, shape, init, elements: kind, perMember: axes[0]?.size === names.batch, offset, count };
   });
   return { bytes, places };
 }

@@ -61,6 +61,10 @@ const PARTS: Readonly<Record<State["scalar"], readonly AxisEntry[]>> = {
   angle: [{ name: "turns, rest", size: 2 }],
 };
 
+/** The axes of a state as callers have it: angles are numbers to them. */
+export const callersAxes = ({ axes }: StateEntry): readonly AxisEntry[] =>
+  axes.filter(({ name }) => PARTS.angle.every((part) => part.name !== name));
+
 export function stateEntry(graph: Graph, state: State): StateEntry {
   if (state.kind === "local") throw new InternalError("emit", `nothing carries the state ${state.name}`);
   const axes = axisEntries(graph, state);

@@ -4,6 +4,7 @@
  */
 import type { AxisEntry, InputEntry, Manifest } from "../../runtime/bundle-format.js";
 import type { InterfaceDeclarationStructure, OptionalKind, PropertySignatureStructure } from "ts-morph";
+import { callersAxes } from "./states.js";
 
 /** The file's name in a bundle. */
 export const TYPED_MODULE = "model.ts";
@@ -47,7 +48,8 @@ export async function typedModule(manifest: Manifest): Promise<string> {
   constant("axes", knownAxes(manifest), "Sizes of the axes that are known before the model runs.");
   types("Inputs", "What `prefill` and `step` take, row-major.", manifest.inputs.map(inputProperty));
   types("Outputs", "What they give, row-major.", manifest.outputs.map(tensorProperty));
-  types("States", "What a session carries, by call path.", manifest.states.map(tensorProperty));
+  const states = manifest.states.map((entry) => tensorProperty({ ...entry, axes: callersAxes(entry) }));
+  types("States", "What a session carries, by call path.", states);
   const hasStep = manifest.targets.every(({ step }) => step !== undefined);
   types(`${name}Signature`, "All of it, for `krait/runtime`.", [
     { name: "inputs", type: "Inputs", isReadonly: true },

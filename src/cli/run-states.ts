@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { Manifest } from "../../runtime/bundle-format.js";
 import type { Session, Snapshot } from "../../runtime/index.js";
-import { ANGLE_AXIS } from "../../runtime/angles.js";
+import { callersAxes, restOf } from "../../runtime/angles.js";
 import { evaluateDim } from "../../runtime/dim.js";
 import { axisNames } from "../../runtime/numbers.js";
 import type { HostTensor } from "../../runtime/tensor.js";
@@ -41,13 +41,11 @@ export async function readStates(
     }
     const entry = manifest.states.find((state) => state.name === name);
     if (entry === undefined) throw unknownName("state", name, [...manifest.states, { name: POSITION }]);
-    const stored = entry.axes.map(({ size }) => evaluateDim(size, numbers));
-    // An angle may be given in radians.
-    const inRadians = entry.axes.at(-1)?.name === ANGLE_AXIS && shape.length === stored.length - 1;
-    const wanted = inRadians ? stored.slice(0, -1) : stored;
+    const axes = callersAxes(entry.axes);
+    const wanted = axes.map(({ size }) => evaluateDim(size, numbers));
     if (shape.length !== wanted.length || shape.some((size, i) => size !== wanted[i])) {
       throw new InputError(
-        `${place} has shape [${shape.join(", ")}]; the state ${signature(entry)} needs [${wanted.join(", ")}]`,
+        `${place} has shape [${shape.join(", ")}]; the state ${signature({ ...entry, axes })} needs [${wanted.join(", ")}]`,
       );
     }
     states[name] = { shape, data: Float32Array.from(data) };
@@ -58,10 +56,13 @@ export async function readStates(
 /** Starts a session in the states given; the others keep their initial values, or those of the state file. */
 export async function startFrom(session: Session, given: GivenStates): Promise<void> {
   const { pos, positions, ...base } = given.snapshot ?? (await session.save());
+  // What was left of an angle is no part of the one that takes its place.
+  const rests = new Set(Object.keys(given.states).map(restOf));
+  const kept = Object.entries(base.states).filter(([name]) => !rests.has(name));
   await session.restore({
     ...base,
     ...(given.pos === undefined ? { pos, ...(positions && { positions }) } : { pos: given.pos }),
-    states: { ...base.states, ...given.states },
+    states: { ...Object.fromEntries(kept), ...given.states },
   });
 }
 
