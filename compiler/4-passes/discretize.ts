@@ -4,9 +4,11 @@
  */
 import { nonlinear } from "../diagnostics/codes/recurrences.js";
 import { rewrite } from "../3-graph/rewrite.js";
-import type { NodeId, StateId } from "../3-graph/types.js";
+import type { MapFn, NodeId, StateId } from "../3-graph/types.js";
 import { affineForm, type AffineForm } from "./linear.js";
 import type { Pass } from "./pass.js";
+
+const KEEPS_NOTHING: ReadonlySet<MapFn> = new Set<MapFn>(["mul", "div", "neg"]);
 
 export const discretize: Pass = {
   name: "discretize",
@@ -15,8 +17,19 @@ export const discretize: Pass = {
     /** The node of each state's continuous variable: structurally equal nodes are one. */
     const variables = new Map<StateId, NodeId>();
     for (const node of graph.nodes) if (node.kind === "continuous") variables.set(node.state, node.id);
+    /** What is 0 because an equation has no such term, whatever it is multiplied by. */
+    const absent = new Set<NodeId>();
     return rewrite(graph, {
       visit(node, context) {
+        const zero = (): NodeId => {
+          absent.add(node.id);
+          return context.builder.add({ kind: "scalar", value: 0 }, { spans: node.spans });
+        };
+        if (node.kind === "map" && KEEPS_NOTHING.has(node.fn)) {
+          node.args.forEach(context.at);
+          const factors = node.fn === "div" ? node.args.slice(0, 1) : node.args;
+          if (factors.some((id) => absent.has(id))) return zero();
+        }
         if (node.kind !== "coefficient") return context.copy(node);
         const state = graph.states[node.state];
         let form = forms.get(node.state);
@@ -37,7 +50,6 @@ export const discretize: Pass = {
           form = "obstacle" in found ? {} : found;
           forms.set(node.state, form);
         }
-        const zero = (): NodeId => context.builder.add({ kind: "scalar", value: 0 }, { spans: node.spans });
         return (node.of === "a" ? form?.a : form?.b) ?? zero();
       },
       equation: (_, equation, context) => ({ kind: "discrete", value: context.at(equation.value) }),

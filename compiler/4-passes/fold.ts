@@ -21,6 +21,7 @@ const UNARY: Partial<Record<MapFn, (x: number) => number>> = {
   sin: Math.sin,
   cos: Math.cos,
   tanh: Math.tanh,
+  phi: (x) => (x === 0 ? 1 : Math.expm1(x) / x),
 };
 
 const BINARY: Partial<Record<MapFn, (x: number, y: number) => number>> = {

@@ -31,7 +31,7 @@ export function turningStates(graph: Graph): readonly Turning[] {
     const open = sums.filter(({ state }) => !misread.has(state.id));
     if (open.length === 0) return sums.map(({ state }) => described(state, new Set()));
     const readers = readersOf(graph, open);
-    // A sum of two angles, of which one is none, is read otherwise for the other too: its readers are asked again.
+    // What is made of two angles of which one is none may suit the other: its readers are asked again.
     for (const [id, by] of readers.misread) misread.set(id, by);
     if (readers.misread.size === 0) return sums.map(({ state }) => described(state, readers.turned));
   }

@@ -24,7 +24,7 @@ function classesOf(text: string): Readonly<Record<string, RecurrenceClass>> {
 const FAMILIES: Readonly<Record<string, Readonly<Record<string, RecurrenceClass>>>> = {
   s4d: { h: "time-invariant" },
   mamba2: { h: "scalar decay" },
-  mamba3: { S: "diagonal" },
+  mamba3: { theta: "angle", S: "diagonal" },
   retnet: { S: "scalar decay" },
   gla: { S: "vector decay" },
   "linear-attention": { S: "scalar decay", s: "time-invariant" },
@@ -79,6 +79,59 @@ const EQUATIONS: readonly (readonly [string, string, RecurrenceClass])[] = [
     "coupled",
   ],
 ];
+
+/** What reads θ = prev(θ) + x[t, m], and whether whole turns are of no account to it. */
+const READERS: readonly (readonly [string, boolean])[] = [
+  ["output y[b, t, m] = cos(theta)", true],
+  ["output y[b, t, m] = sin(prev(theta))", true],
+  ["output y[b, t, m] = cos(-3*theta + x) + sin(x - prev(theta))", true],
+  ["output y[b, t, m] = re(exp(complex(x, theta)))", true],
+  ["output y[b, t, m] = re(exp(complex(0, 2)*theta))", true],
+  ["output y[b, t, m] = re(conj(cis(select(x > 0, theta, x))))", true],
+  ["output y[b, t, m'] = sin(flip(theta[m -> m'], along m'))", true],
+  ["output y[b, t] = cos(sum(theta, over m))", true],
+  ["output y[b, t, m] = prev(cos(theta))", true],
+  ["output y[b, t, m] = cos(0.5*theta)", false],
+  ["output y[b, t, m] = cos(x*theta)", false],
+  ["output y[b, t, m] = theta", false],
+  ["output y[b, t, m] = cos(theta)\n  output z[b, t, m] = theta", false],
+  ["output y[b, t, m] = cos(theta)\n  output z[b, t, m] = tanh(theta)", false],
+  ["output y[b, t, m] = cos(theta) + prev(2*theta)", false],
+  ["output y[b, t, m] = re(exp(complex(theta, theta)))", false],
+  ["output y[b, t, m] = re(exp(theta + complex(x, theta)))", false],
+  ["output y[b, t, m] = cos(max(theta, x))", false],
+  ["state h[m]\n  h = 0.5*prev(h) + theta\n  output y[b, t, m] = cos(theta) + h", false],
+  ["state h[m]\n  h = 0.5*prev(h) + sin(theta)\n  output y[b, t, m] = h", true],
+];
+
+describe("angles", () => {
+  for (const [readers, isAngle] of READERS)
+    it(`${isAngle ? "are" : "are not"} read by ${readers}`, () => {
+      const text = state("theta = prev(theta) + x").replace("S[m, n]", "theta[m]");
+      assert.equal(classesOf(text.replace(/}$/, `  ${readers}\n}`))["theta"] === "angle", isAngle);
+    });
+  const EQUATIONS_OF_ANGLES: readonly (readonly [string, boolean])[] = [
+    ["x + prev(theta) - 0.1", true],
+    ["-(x - prev(theta))", true],
+    ["select(x > 0, prev(theta) + x, prev(theta))", false],
+    ["select(pos(t) % 4 == 0, 0, prev(theta)) + x", false],
+    ["0.99*prev(theta) + x", false],
+    ["prev(theta) + sin(prev(theta)) + x", false],
+  ];
+  for (const [equation, isAngle] of EQUATIONS_OF_ANGLES)
+    it(`${isAngle ? "are" : "are not"} ${equation}`, () => {
+      const text = state(`theta = ${equation}\n  output y[b, t, m] = cos(theta)`);
+      assert.equal(classesOf(text.replace("S[m, n]", "theta[m]"))["theta"] === "angle", isAngle);
+    });
+  it("are what is left of a sum of which one is none", () => {
+    const both = "theta = prev(theta) + x\n  state phi[m]\n  phi = prev(phi) - x\n  ";
+    const text = (outputs: string): string => state(`${both}${outputs}`).replace("S[m, n]", "theta[m]");
+    const one = classesOf(text("output y[b, t, m] = cos(theta + phi)"));
+    assert.deepEqual([one["theta"], one["phi"]], ["angle", "angle"]);
+    const other = classesOf(text("output y[b, t, m] = cos(theta + phi)\n  output z[b, t, m] = phi"));
+    assert.deepEqual([other["theta"], other["phi"]], ["angle", "time-invariant"]);
+  });
+});
 
 describe("classes of recurrences", () => {
   for (const [family, expected] of Object.entries(FAMILIES))

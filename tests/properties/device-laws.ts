@@ -11,6 +11,7 @@ import { expectClose, rootMeanSquare } from "../support/expect-close.js";
 import { f32 } from "../support/model.js";
 import { seeded, type Random } from "../support/random.js";
 import { storedCheckpoint } from "../support/stored-weights.js";
+import { withWholeTurns } from "../support/whole-turns.js";
 import { drawNumbers, drawPieces, type Case, type Numbers } from "./cases.js";
 import { built } from "./built.js";
 import { isWellConditioned } from "./conditioning.js";
@@ -88,17 +89,18 @@ class Trial {
 
   async states(session: Session, what: string, members?: readonly [number, number]): Promise<void> {
     const { states } = await session.save();
-    for (const [name, got] of Object.entries(states)) {
+    const among = (name: string, all: Values): Values =>
+      members === undefined ? all : part(all, this.batchOf(name), ...members);
+    const turned = withWholeTurns(states, (name) => {
+      const want = this.expected.states[name];
+      return want && among(name, want).data;
+    });
+    for (const [name, got] of Object.entries(turned)) {
       const want = this.expected.states[name] ?? assert.fail(`the oracle has no state ${name}`);
       // Complex states end in (re, im), which the oracle's shape does not count.
       const shape = want.scalar === "c64" ? [...want.shape, 2] : want.shape;
       const wanted = { shape, data: want.data };
-      this.close(
-        got,
-        members === undefined ? wanted : part(wanted, this.batchOf(name), ...members),
-        `${what}: state ${name}`,
-        wanted,
-      );
+      this.close(got, among(name, wanted), `${what}: state ${name}`, wanted);
     }
   }
 

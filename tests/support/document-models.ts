@@ -59,6 +59,13 @@ export const CARRYING: readonly DocumentModel[] = [
   output y[b, t, d] = re(sum(h * q, over n))`,
   ),
   model(
+    "angles",
+    `
+  state theta[d]
+  theta = prev(theta) + 2 * x
+  output y[b, t, d] = re(exp(complex(x, theta)))`,
+  ),
+  model(
     "the greatest so far, and how long ago",
     `
   state top[d] init -1000, since[d]

@@ -204,6 +204,15 @@ export const RECURRENCES: readonly RecurrenceSource[] = [
   output before[b, t, d] = im(dot(q, prev(h), over n))`),
   },
   {
+    name: "angles that turn what is kept",
+    kernel: "scan",
+    text: model(`
+  state theta[d] init 2, h[d, n]
+  theta = prev(theta) + 3 * x
+  der(h) = -(1 + w * w) * h + cos(theta) * key  by zoh(g)
+  output y[b, t, d] = dot(q, h, over n) + sin(-2 * prev(theta))`),
+  },
+  {
     name: "complex states by zero-order hold",
     kernel: "scan",
     text: model(`

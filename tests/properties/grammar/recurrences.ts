@@ -272,6 +272,18 @@ function complexKnown(scope: Scope, draw: Draw, h: Declared, x: Value): void {
   );
 }
 
+/** A sum that sines alone read: whole turns of it are of no account. */
+export const angle: Statement = (scope, draw) => {
+  const found = driver(scope, draw);
+  if (found === undefined || magnitude(found.x) > 8) return false;
+  const h = declare(scope, draw, found.axes, draw.pick(INITS));
+  scope.say(`${h.name} = prev(${h.name}) + ${atom(found.x)}`);
+  const reads = draw.pick(["cos(H)", "sin(H)", "sin(-2*H)", "cos(prev(H))", "im(exp(complex(0, H)))"]);
+  const value = { axes: [...h.axes, "t"], scalar: "f32", low: -1, high: 1, bits: Infinity } as const;
+  scope.define(held(draw, { ...value, text: reads.replace("H", h.name) }));
+  return true;
+};
+
 /** Contracts a state with something that has the axis. */
 function contracted(scope: Scope, draw: Draw, state: Value, axis: string): void {
   const q = scope.choose(
