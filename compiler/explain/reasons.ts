@@ -1,6 +1,7 @@
 /** The recorded reasons of fusion and classification, as sentences. */
 import type { Fusion, Group } from "../4-passes/fuse.js";
-import type { AxisId, Graph, NodeId } from "../3-graph/types.js";
+import { turningStates, type Misreader } from "../4-passes/turning.js";
+import type { AxisId, Graph, NodeId, State } from "../3-graph/types.js";
 import { operands } from "../3-graph/rewrite.js";
 import { shortName, type SourceText } from "./source.js";
 
@@ -208,5 +209,25 @@ export function recurrenceOf(graph: Graph, group: Group, source: SourceText): Re
     elementwise: `each element depends on its own past alone, but ${what} is not affine in it: time cannot be cut`,
     coupled: `${what} makes an element of ${each} depend on others of the step before`,
   }[group.class];
-  return { class: group.class, states, because, at };
+  return { class: group.class, states, because: `${because}${whyNoAngle(graph, state, source)}`, at };
+}
+
+/** Of a sum that sines read: what else reads it, so that it is kept with all its turns. */
+function whyNoAngle(graph: Graph, state: State | undefined, source: SourceText): string {
+  const misread = turningStates(graph).find(
+    (found) => found.state.id === state?.id && found.isTurned,
+  )?.misread;
+  if (misread === undefined) return "";
+  return `; no angle that is kept as a fraction of a turn, for to ${misreader(graph, misread, source)} whole turns matter`;
+}
+
+function misreader(graph: Graph, by: Misreader, source: SourceText): string {
+  switch (by.kind) {
+    case "value":
+      return source.label(graph, by.node.id);
+    case "output":
+      return `the output '${by.name}'`;
+    case "state":
+      return `'${shortName(by.state.name)}'`;
+  }
 }

@@ -152,6 +152,21 @@ describe("explain", () => {
       assert.match(found.because, because);
     });
 
+  it("tells which sums are angles, and why others that sines read are not", () => {
+    const said = (outputs: string): string => {
+      const text = recurrence("h = prev(h) + x").replace("output y[b, t, n] = h", outputs);
+      const kernel = explained(text).kernels.find((each) => each.recurrence !== undefined);
+      return `${kernel?.recurrence?.class}: ${kernel?.recurrence?.because}`;
+    };
+    assert.match(said("output y[b, t, n] = cos(h)"), /^angle: h = prev\(h\) \+ d.* fraction of a turn/);
+    assert.match(
+      said("output y[b, t, n] = cos(h)\n  output z[b, t, n] = h"),
+      /^time-invariant: .*whole turns matter/,
+    );
+    assert.match(said("output y[b, t, n] = cos(h) + tanh(h)"), /to 'tanh\(h\)' whole turns matter/);
+    assert.doesNotMatch(said("output y[b, t, n] = tanh(h)"), /turn/);
+  });
+
   it("says how a recurrence is computed, what came next, and what both cost", () => {
     const set = { heads: 24, groups: 1, states: 128, width: 64 };
     const chosen = (batch: number, steps: number): readonly string[] => {

@@ -31,7 +31,8 @@ const WHOLE: CompileOptions = { schedule: { chunkBelow: 0 } };
 const CHUNKED: CompileOptions = { schedule: { chunkBelow: 1e9, chunkFrom: 1 }, packed: true };
 
 type Draw = () => number;
-const { uniform } = seeded(11);
+const random = seeded(11);
+const uniform = (low = 0, high = 1): number => random.uniform(low, high);
 /** [t, i], a column for each draw. */
 const increments = (steps: number, draws: readonly Draw[]): Float32Array<ArrayBuffer> =>
   Float32Array.from({ length: steps * WIDTH }, (_, k) => draws[k % WIDTH]?.() ?? 0);
@@ -55,9 +56,10 @@ function lastAngles(d: Float32Array): readonly number[] {
 
 /** The greatest distance between two points of the unit circle. */
 function distance({ c, s }: Outputs, angles: readonly number[]): number {
-  assert.equal(c?.data.length, angles.length);
+  assert.ok(c !== undefined);
+  assert.equal(c.data.length, angles.length);
   const errors = angles.map((a, k) =>
-    Math.hypot((c?.data[k] ?? NaN) - Math.cos(a), (s?.data[k] ?? NaN) - Math.sin(a)),
+    Math.hypot((c.data[k] ?? NaN) - Math.cos(a), (s?.data[k] ?? NaN) - Math.sin(a)),
   );
   return Math.max(...errors);
 }
