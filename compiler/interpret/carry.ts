@@ -9,14 +9,15 @@ import type { Tensor } from "./types.js";
 import { shapeOf, toTensor } from "./values.js";
 import { allocate, at } from "./view.js";
 
-/** What the state holds after the last step, in the order that callers see. */
+/** What the state holds after the last step, in the order that callers see; an angle in radians, with all its turns. */
 export function carried(state: State, scope: Scope): Tensor {
   const { sizeOf } = scope;
   const { along, axes } = state;
+  const scalar = state.scalar === "angle" ? "f32" : state.scalar;
   const documents = documentsOf(state);
   if (documents !== undefined) {
     const all = carriedAxes(state);
-    return toTensor(carriedByDocument(state, documents, scope), all, state.scalar, sizeOf);
+    return toTensor(carriedByDocument(state, documents, scope), all, scalar, sizeOf);
   }
   const steps = sizeOf(along);
   const value = scope.view(state.equation.value);
@@ -24,7 +25,7 @@ export function carried(state: State, scope: Scope): Tensor {
   const shape = shapeOf(state, sizeOf);
   if (state.kind !== "history") {
     const last = steps === 0 ? before : at(value, along, steps - 1);
-    return { ...toTensor(last, axes, state.scalar, sizeOf), shape };
+    return { ...toTensor(last, axes, scalar, sizeOf), shape };
   }
 
   // The last taps of what was carried in, followed by every x.
@@ -32,13 +33,13 @@ export function carried(state: State, scope: Scope): Tensor {
   if (taps === undefined) throw new InternalError("interpret", `history ${state.name} has no axes`);
   const count = sizeOf(taps);
   const lead = axes.slice(0, -1);
-  const out = allocate(axes, state.scalar, sizeOf);
+  const out = allocate(axes, scalar, sizeOf);
   for (let tap = 0; tap < count; tap++) {
     const step = steps - count + tap;
     const source = step >= 0 ? at(value, along, step) : at(before, taps, count + step);
     copier(lead, at(out, taps, tap), source, sizeOf)(0);
   }
-  return { scalar: state.scalar, axes, shape, data: out.data };
+  return { scalar, axes, shape, data: out.data };
 }
 
 /** Positions after the run: every run-time time axis moves by its size. */

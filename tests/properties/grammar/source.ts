@@ -60,6 +60,7 @@ const STATEMENTS: readonly Statement[] = [
   recurrences.coupled,
   recurrences.nonlinear,
   recurrences.turning,
+  recurrences.angle,
   tensors.complexValue,
   tensors.complexValue,
   tensors.acrossTime,
