@@ -1,6 +1,6 @@
 /** What can be measured, as data: a model in Krait, and runs of it. */
 import type { ScheduleOptions } from "../compiler/4-passes/schedule.js";
-import type { Range } from "./noise.js";
+import type { Range } from "../src/measure/noise.js";
 
 export interface BenchCase {
   /** `scan`, `product`, …, `model`. */

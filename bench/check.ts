@@ -3,7 +3,7 @@ import { interpret } from "../compiler/interpret/index.js";
 import type { Graph } from "../compiler/3-graph/types.js";
 import { evaluateDim, type Bundle, type InputData, type Inputs, type Model } from "../runtime/index.js";
 import type { BenchCase, BenchRun } from "./case.js";
-import { paramValues } from "./noise.js";
+import { paramValues } from "../src/measure/noise.js";
 import type { Result } from "./report.js";
 
 type Check = Result["check"];

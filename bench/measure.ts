@@ -6,10 +6,11 @@ import type { Graph } from "../compiler/3-graph/types.js";
 import type { BenchCase, BenchRun } from "./case.js";
 import { runId } from "./case.js";
 import { checkAgainstOracle, checkByAnotherRoute, splitLast, type Sample } from "./check.js";
-import { inputValues, syntheticWeights } from "./noise.js";
-import { Recorder, type Recording } from "./recorder.js";
-import { spreadOf, type Result, type Spread } from "./report.js";
-import { hasTimestamps, timeKernels, timeRuns, type TimingOptions } from "./timing.js";
+import { inputValues, syntheticWeights } from "../src/measure/noise.js";
+import { Recorder, type Recording } from "../src/measure/recorder.js";
+import { spreadOf, type Spread } from "../src/measure/spread.js";
+import type { Result } from "./report.js";
+import { hasTimestamps, timeKernels, timeRuns, type TimingOptions } from "../src/measure/timing.js";
 
 export interface MeasureOptions extends TimingOptions {
   readonly targets: readonly string[];

@@ -1,6 +1,7 @@
 /** What a run of the benchmarks writes: one JSON document, and tables for people. */
 import * as v from "valibot";
 import { formatTable } from "../src/cli/table.js";
+import type { Spread } from "../src/measure/spread.js";
 
 export const REPORT_FORMAT = "krait-bench";
 export const REPORT_VERSION = 1;
@@ -80,8 +81,7 @@ const ReportSchema = v.object({
   failures: v.array(FailureSchema),
 });
 
-export type Spread = v.InferOutput<typeof SpreadSchema>;
-export type KernelTime = v.InferOutput<typeof KernelTimeSchema>;
+export { spreadOf, type Spread } from "../src/measure/spread.js";
 export type Result = v.InferOutput<typeof ResultSchema>;
 export type Failure = v.InferOutput<typeof FailureSchema>;
 export type Report = v.InferOutput<typeof ReportSchema>;
@@ -91,17 +91,6 @@ export function parseReport(json: unknown, name: string): Report {
   const parsed = v.safeParse(ReportSchema, json);
   if (parsed.success) return parsed.output;
   throw new Error(`${name} is not a report of npm run bench:\n${v.summarize(parsed.issues)}`);
-}
-
-export function spreadOf(times: readonly number[]): Spread {
-  const sorted = [...times].sort((a, b) => a - b);
-  const at = (i: number): number => sorted[i] ?? 0;
-  return {
-    median: (at((sorted.length - 1) >> 1) + at(sorted.length >> 1)) / 2,
-    min: at(0),
-    max: at(sorted.length - 1),
-    runs: sorted.length,
-  };
 }
 
 const HEADINGS = ["case", "rob.", "GPU ms", "±", "rate", "× ref.", "wall ms", "quiet ms", "launches"];

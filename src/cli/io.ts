@@ -44,6 +44,35 @@ async function eventsHandled(): Promise<void> {
 }
 
 /**
+ * Runs a long task that Ctrl-C and SIGTERM bring to an early end, with what it has: the first signal tells it, and takes effect
+ * when it is done; the second one takes effect at once.
+ */
+export async function endedBySignals<T>(task: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const ending = new AbortController();
+  let pending: NodeJS.Signals | undefined;
+  const others = SIGNALS.map((signal) => [signal, process.listeners(signal)] as const);
+  const end = (signal: NodeJS.Signals): void => {
+    pending = signal;
+    ending.abort();
+    restore();
+  };
+  const restore = (): void => {
+    for (const [signal, listeners] of others) {
+      process.off(signal, end);
+      for (const listener of listeners)
+        if (!process.listeners(signal).includes(listener)) process.on(signal, listener);
+    }
+  };
+  for (const signal of SIGNALS) process.removeAllListeners(signal).on(signal, end);
+  try {
+    return await task(ending.signal);
+  } finally {
+    restore();
+    if (pending !== undefined && !process.emit(pending, pending)) process.kill(process.pid, pending);
+  }
+}
+
+/**
  * Runs a short task that must not be cut in half: Ctrl-C and SIGTERM wait for its end. Outside of it they end the process at
  * once, which leaves nothing behind, since nothing is being written. Node.js tells of a signal between turns of the event loop
  * only, and forgets it with its listeners: whatever came while the compiler worked is heard before they change.

@@ -12,6 +12,7 @@ import { inspectCommand } from "./inspect.js";
 import { type Io, writeJson } from "./io.js";
 import { packageVersion } from "./package-files.js";
 import { runCommand } from "./run.js";
+import { tuneCommand } from "./tune.js";
 
 const HELP = `
 A first look, with a checkpoint in Hugging Face's layout:
@@ -24,6 +25,7 @@ Your own model:
   $ krait build model.krait -o model.bundle          WGSL kernels and a manifest
   $ krait inspect model.bundle                       what was built
   $ krait explain model.bundle                       why it is as it is, and what it costs
+  $ krait tune model.bundle --apply                  measure what is the fastest on this GPU
 
 Exit codes:
   0    done
@@ -73,6 +75,7 @@ function makeProgram(io: Io): Command {
     inspectCommand,
     explainCommand,
     runCommand,
+    tuneCommand,
     adaptersCommand,
   ];
   for (const make of commands) program.addCommand(make(io));

@@ -261,7 +261,9 @@ describe("spaces of schedules", () => {
     for (const kind of ["rows", "tiled"]) {
       const ofKind = space.filter((each) => "kind" in each && each.kind === kind);
       const reached = new Set(ofKind.slice(0, 1));
-      for (const each of reached) for (const next of neighbours(each, space)) reached.add(next);
+      for (const each of reached)
+        for (const changes of [1, 2] as const)
+          for (const next of neighbours(each, space, changes)) reached.add(next);
       assert.equal(reached.size, ofKind.length);
     }
   });

@@ -75,8 +75,12 @@ export function spaceOf(kernel: Kernel, target: Pick<Target, "limits">): readonl
   }
 }
 
-/** Schedules of the space that differ from one of them in one parameter or two, each by one value. */
-export function neighbours(schedule: Schedule, space: readonly Schedule[]): readonly Schedule[] {
+/** Schedules of the space that differ from one of them in one parameter (or two) by one value each. */
+export function neighbours(
+  schedule: Schedule,
+  space: readonly Schedule[],
+  changes: 1 | 2,
+): readonly Schedule[] {
   const values = parametersOf(schedule);
   return space.filter((other) => {
     if (kindOf(other) !== kindOf(schedule)) return false;
@@ -86,7 +90,7 @@ export function neighbours(schedule: Schedule, space: readonly Schedule[]): read
       if (apart > 1) return false;
       changed += apart;
     }
-    return changed === 1 || changed === 2;
+    return changed === changes;
   });
 }
 

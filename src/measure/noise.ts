@@ -1,5 +1,6 @@
 /** Inputs and weights: numbers without meaning, the same in every run. */
-import type { Bundle, Checkpoint, InputEntry, ParamEntry, RandomAccess } from "../runtime/index.js";
+import { setFloat16 } from "@petamoriken/float16";
+import type { Bundle, Checkpoint, InputEntry, ParamEntry, RandomAccess } from "../../runtime/index.js";
 
 export type Range = readonly [low: number, high: number];
 
@@ -44,19 +45,49 @@ export function syntheticWeights(bundle: Bundle, ranges: Readonly<Record<string,
   const files = new Map<string, RandomAccess>();
   const tensors = bundle.manifest.params.map((param) => {
     const [name = param.name] = param.sources;
-    const bytes = 4 * param.shape.reduce((product, extent) => product * extent, 1);
+    const type = STORED[param.storage];
+    const bytes = type.bytes * param.shape.reduce((product, extent) => product * extent, 1);
     const range = ranges[param.name] ?? paramRange(param);
-    const key = range.join();
-    const file = files.get(key) ?? periodic(uniform(PERIOD, range, 0));
+    const key = `${type.dtype} ${range.join()}`;
+    const file = files.get(key) ?? periodic(type.of(uniform(PERIOD, range, 0)));
     files.set(key, file);
-    return [name, { name, dtype: "F32", shape: param.shape, file, offset: 0, bytes }] as const;
+    return [name, { name, dtype: type.dtype, shape: param.shape, file, offset: 0, bytes }] as const;
   });
   return { tensors: new Map(tensors) };
 }
 
-/** A file in which the same numbers come again and again. */
-function periodic(numbers: Float32Array<ArrayBuffer>): RandomAccess {
-  const block = new Uint8Array(numbers.buffer);
+interface Stored {
+  readonly dtype: string;
+  /** Of an element. */
+  readonly bytes: number;
+  readonly of: (numbers: Float32Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
+}
+
+/** Numbers as a checkpoint has them: in the type that the device stores, which is never narrowed on the way. */
+const STORED: Readonly<Record<ParamEntry["storage"], Stored>> = {
+  f32: { dtype: "F32", bytes: 4, of: (numbers) => new Uint8Array(numbers.buffer) },
+  f16: {
+    dtype: "F16",
+    bytes: 2,
+    of: (numbers) => {
+      const bytes = new DataView(new ArrayBuffer(2 * numbers.length));
+      numbers.forEach((value, i) => setFloat16(bytes, 2 * i, value, true));
+      return new Uint8Array(bytes.buffer);
+    },
+  },
+  bf16: {
+    dtype: "BF16",
+    bytes: 2,
+    of: (numbers) => {
+      const halves = new Uint16Array(numbers.length);
+      new Uint32Array(numbers.buffer).forEach((bits, i) => (halves[i] = bits >>> 16));
+      return new Uint8Array(halves.buffer);
+    },
+  },
+};
+
+/** A file in which the same bytes come again and again. */
+function periodic(block: Uint8Array<ArrayBuffer>): RandomAccess {
   return {
     name: "synthetic weights",
     size: Number.MAX_SAFE_INTEGER,

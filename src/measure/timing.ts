@@ -2,16 +2,24 @@
  * Timing what was recorded. Idle cards lower their clock, so the same work is first run for `warmUpMs`; then `runs` runs in
  * one submission, each between its own timestamps.
  */
-import { globals } from "webgpu";
+import { BufferUsage, MAP_READ } from "../../runtime/gpu-constants.js";
 import type { RecordedDispatch, Recording } from "./recorder.js";
-import { spreadOf, type KernelTime, type Spread } from "./report.js";
+import { spreadOf, type Spread } from "./spread.js";
 
 export interface TimingOptions {
   readonly runs: number;
   readonly warmUpMs: number;
 }
 
-const { GPUBufferUsage, GPUMapMode } = globals as unknown as typeof globalThis;
+/** All launches of one kernel. */
+export interface KernelTime {
+  readonly kernel: string;
+  readonly launches: number;
+  readonly ms: number;
+}
+
+/** What can be encoded again and again. */
+export type Work = Pick<RecordedDispatch, "encode">;
 
 /** WebGPU's limit on one query set. */
 const MOST_STAMPS = 4096;
@@ -54,11 +62,7 @@ export function hasTimestamps(device: GPUDevice): boolean {
   return device.features.has("timestamp-query");
 }
 
-async function warmUp(
-  device: GPUDevice,
-  dispatches: readonly RecordedDispatch[],
-  atLeast: number,
-): Promise<void> {
+export async function warmUp(device: GPUDevice, dispatches: readonly Work[], atLeast: number): Promise<void> {
   for (const start = performance.now(); performance.now() - start < atLeast;) {
     const encoder = device.createCommandEncoder();
     for (let i = 0; i < 4; i++) encodePass(encoder, dispatches);
@@ -68,10 +72,7 @@ async function warmUp(
 }
 
 /** Milliseconds of each group; by the host's clock, group after group, where the device has no timestamps. */
-async function timeGroups(
-  device: GPUDevice,
-  groups: readonly (readonly RecordedDispatch[])[],
-): Promise<number[]> {
+export async function timeGroups(device: GPUDevice, groups: readonly (readonly Work[])[]): Promise<number[]> {
   if (hasTimestamps(device)) return stamped(device, groups);
   const times: number[] = [];
   for (const group of groups) {
@@ -86,18 +87,15 @@ async function timeGroups(
   return times;
 }
 
-async function stamped(
-  device: GPUDevice,
-  groups: readonly (readonly RecordedDispatch[])[],
-): Promise<number[]> {
+async function stamped(device: GPUDevice, groups: readonly (readonly Work[])[]): Promise<number[]> {
   const count = 2 * groups.length;
   const querySet = device.createQuerySet({ type: "timestamp", count });
   const size = 8 * count;
   const resolved = device.createBuffer({
     size,
-    usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
+    usage: BufferUsage.QUERY_RESOLVE | BufferUsage.COPY_SRC,
   });
-  const read = device.createBuffer({ size, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
+  const read = device.createBuffer({ size, usage: BufferUsage.COPY_DST | BufferUsage.MAP_READ });
   const encoder = device.createCommandEncoder();
   for (const [i, group] of groups.entries()) {
     encodePass(encoder, group, {
@@ -109,7 +107,7 @@ async function stamped(
   encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
   encoder.copyBufferToBuffer(resolved, 0, read, 0, size);
   device.queue.submit([encoder.finish()]);
-  await read.mapAsync(GPUMapMode.READ);
+  await read.mapAsync(MAP_READ);
   const stamps = new BigUint64Array(read.getMappedRange());
   const times = groups.map((_, i) => Number((stamps[2 * i + 1] ?? 0n) - (stamps[2 * i] ?? 0n)) / 1e6);
   for (const made of [resolved, read, querySet]) made.destroy();
@@ -118,7 +116,7 @@ async function stamped(
 
 function encodePass(
   encoder: GPUCommandEncoder,
-  dispatches: readonly RecordedDispatch[],
+  dispatches: readonly Work[],
   timestampWrites?: GPUComputePassTimestampWrites,
 ): void {
   const pass = encoder.beginComputePass(timestampWrites && { timestampWrites });

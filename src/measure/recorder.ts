@@ -3,12 +3,21 @@
  * timestamps; the memory that buffers take; the time that pipelines need. Whatever is measured this way goes through the
  * runtime's public interface, as an application would use it.
  */
+import { BufferUsage } from "../../runtime/gpu-constants.js";
 
 /** One dispatch with all that it needs; may be encoded again as long as its buffers live. */
 export interface RecordedDispatch {
   /** The label of its pipeline: the kernel's name. */
   readonly label: string;
-  encode(pass: GPUComputePassEncoder): void;
+  /** What is bound in group 0, in the order of the bindings. */
+  readonly bound: readonly GPUBufferBinding[];
+  /** By its own pipeline, or by another with the same bindings, in so many workgroups. */
+  encode(pass: GPUComputePassEncoder, other?: OtherPipeline): void;
+}
+
+export interface OtherPipeline {
+  readonly pipeline: GPUComputePipeline;
+  readonly workgroups: readonly [number, number, number];
 }
 
 export interface Recording {
@@ -28,10 +37,12 @@ export class Recorder {
   /** From the first pipeline that was asked for to the last that came. */
   #pipelineSpan: { begin: number; end: number } | undefined;
   readonly #labels = new WeakMap<GPUComputePipeline, string>();
+  readonly #bound = new WeakMap<object, readonly GPUBufferBinding[]>();
 
   /** `real`: the device to record, which stays the caller's. */
   constructor(readonly real: GPUDevice) {
     this.device = overridden(real, {
+      createBindGroup: (descriptor: GPUBindGroupDescriptor) => this.#bindGroup(descriptor),
       createBuffer: (descriptor: GPUBufferDescriptor) => this.#buffer(descriptor),
       createComputePipelineAsync: (descriptor: GPUComputePipelineDescriptor) => this.#pipeline(descriptor),
       createCommandEncoder: (descriptor?: GPUCommandEncoderDescriptor) => this.#encoder(descriptor),
@@ -55,7 +66,9 @@ export class Recorder {
   }
 
   #buffer(descriptor: GPUBufferDescriptor): GPUBuffer {
-    const buffer = this.real.createBuffer(descriptor);
+    // What kernels read and write can be looked at.
+    const copied = descriptor.usage & BufferUsage.STORAGE ? BufferUsage.COPY_SRC | BufferUsage.COPY_DST : 0;
+    const buffer = this.real.createBuffer({ ...descriptor, usage: descriptor.usage | copied });
     this.bytes += descriptor.size;
     this.peakBytes = Math.max(this.peakBytes, this.bytes);
     let lives = true;
@@ -66,6 +79,16 @@ export class Recorder {
       destroy();
     };
     return buffer;
+  }
+
+  #bindGroup(descriptor: GPUBindGroupDescriptor): GPUBindGroup {
+    const group = this.real.createBindGroup(descriptor);
+    const entries = [...descriptor.entries].sort((p, q) => p.binding - q.binding);
+    this.#bound.set(
+      group,
+      entries.map(({ resource }) => resource as GPUBufferBinding),
+    );
+    return group;
   }
 
   async #pipeline(descriptor: GPUComputePipelineDescriptor): Promise<GPUComputePipeline> {
@@ -92,6 +115,7 @@ export class Recorder {
   #pass(pass: GPUComputePassEncoder): GPUComputePassEncoder {
     let pipeline: GPUComputePipeline | undefined;
     const groups = new Map<unknown, (again: GPUComputePassEncoder) => void>();
+    let first: unknown;
     return overridden(pass, {
       setPipeline: (next: GPUComputePipeline) => {
         pipeline = next;
@@ -104,6 +128,7 @@ export class Recorder {
           (again as unknown as { setBindGroup(...all: readonly unknown[]): void }).setBindGroup(...args);
         };
         groups.set(args[0], set);
+        if (args[0] === 0) first = args[1];
         set(pass);
       },
       dispatchWorkgroups: (x: number, y = 1, z = 1) => {
@@ -111,10 +136,11 @@ export class Recorder {
         if (used !== undefined) {
           this.#current?.dispatches.push({
             label: this.#labels.get(used) ?? "",
-            encode(again) {
-              again.setPipeline(used);
+            bound: (typeof first === "object" && first !== null && this.#bound.get(first)) || [],
+            encode(again, other) {
+              again.setPipeline(other?.pipeline ?? used);
               for (const set of bound) set(again);
-              again.dispatchWorkgroups(x, y, z);
+              again.dispatchWorkgroups(...(other?.workgroups ?? [x, y, z]));
             },
           });
         }
