@@ -1,4 +1,4 @@
-// Bundles the benchmarks into dist/bench.js and dist/bench-compare.js, one file each, for machines that have the
+// Bundles the benchmarks into dist/bench.js, dist/bench-compare.js and dist/bench-tune.js, one file each, for machines that have the
 // package `webgpu` and this package.json but neither the other packages nor the repository.
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,7 @@ const git = (...args) => execFileSync("git", args, { cwd: root, encoding: "utf8"
 
 await build({
   absWorkingDir: root,
-  entryPoints: { bench: "bench/main.ts", "bench-compare": "bench/compare.ts" },
+  entryPoints: { bench: "bench/main.ts", "bench-compare": "bench/compare.ts", "bench-tune": "bench/tune.ts" },
   outdir: "dist",
   bundle: true,
   format: "esm",

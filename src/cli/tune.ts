@@ -245,8 +245,10 @@ const valuesText = (schedule: KernelResult["schedule"]): string =>
     .map(([name, value]) => (name === "kind" ? value : `${name} ${value}`))
     .join(", ");
 
-const timeText = (ms: number): string =>
-  ms < 1 ? `${(1000 * ms).toPrecision(3)} µs` : `${ms.toPrecision(3)} ms`;
+function timeText(ms: number): string {
+  if (ms < 1) return `${(1000 * ms).toPrecision(3)} µs`;
+  return `${ms < 100 ? ms.toPrecision(3) : ms.toFixed(0)} ms`;
+}
 
 function progressText({ label, at, of, measured, space, best }: Progress): string {
   const so = best === undefined ? "" : `, best ${timeText(best.ms)}`;
