@@ -15,7 +15,6 @@ import {
   variable,
   binary,
   call,
-  component,
   element,
   INFINITY,
   type Code,
@@ -26,36 +25,23 @@ import { MATH_FUNCTIONS, mathName, type MathFunction } from "../../templates/ker
 import { identityValue } from "./expr.js";
 import type { ModuleContext } from "./module-context.js";
 import { addNeeded } from "./needed.js";
-import { children, dependsOn, freeVars } from "./traverse.js";
+import {
+  componentOf,
+  componentsOf,
+  findBound,
+  homeOf,
+  lookUp,
+  scalarValue,
+  scopeIn,
+  tryLookUp,
+  vectorValue,
+  withFirsts,
+  type Environment,
+  type Scope,
+  type Value,
+} from "./print-scope.js";
+import { children, freeVars } from "./traverse.js";
 import type { Expr, ExprOp, ExprType } from "./types.js";
-
-/** What a var or an expression is called here, and whether it is one value or four. */
-export interface Value {
-  readonly wgsl: AnyWgsl;
-  readonly width: 1 | 4;
-  /** Four whole numbers that follow one another, the first of which is a multiple of four. */
-  readonly first?: Wgsl<"u32">;
-  /** Of eight in a row, from a multiple of eight, of which these are four: the first. */
-  readonly firstOfEight?: Wgsl<"u32">;
-}
-
-export type Environment = ReadonlyMap<string, Value>;
-
-interface Scope {
-  readonly parent: Scope | undefined;
-  /** What depends on none of these names is bound further out. Undefined for a branch: nothing leaves it. */
-  readonly indexes: ReadonlySet<string> | undefined;
-  readonly environment: Environment;
-  readonly bound: Map<Expr, Value>;
-  /** What is evaluated here whichever way conditions go: a branch need not do it again. */
-  readonly needed: Set<Expr>;
-  readonly statements: Code[];
-  /** Vars that are four in a row further out are their firsts here. */
-  readonly hasFirsts?: boolean;
-}
-
-export const scalarValue = (wgsl: AnyWgsl): Value => ({ wgsl, width: 1 });
-export const vectorValue = (wgsl: AnyWgsl): Value => ({ wgsl, width: 4 });
 
 /** Of one shader. What several branches share and no path outside needs is written in each of them. */
 const MOST_NAMES = 4_000;
@@ -474,53 +460,6 @@ const COMPARISON: Readonly<Record<string, Comparison | undefined>> = {
   or: "||",
 };
 
-/** A block in another; a branch unless it binds indexes. */
-function scopeIn(
-  parent: Scope | undefined,
-  {
-    indexes,
-    environment = new Map(),
-    statements = [],
-  }: Partial<Pick<Scope, "environment" | "statements">> & {
-    readonly indexes?: ReadonlySet<string>;
-  } = {},
-): Scope {
-  return { parent, indexes, environment, bound: new Map(), needed: new Set(), statements };
-}
-
-function tryLookUp(of: string, scope: Scope): Value | undefined {
-  for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
-    const value = at.environment.get(of);
-    if (value !== undefined) return value;
-  }
-  return undefined;
-}
-
-function lookUp(of: string, scope: Scope): Value {
-  const value = tryLookUp(of, scope);
-  if (value === undefined) throw new InternalError("print-wgsl", `nothing binds the var ${of} here`);
-  return value;
-}
-
-function findBound(expr: Expr, scope: Scope): Value | undefined {
-  // Out of a place of firsts, four values are none of its own.
-  let scalarsAlone = false;
-  for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
-    const value = at.bound.get(expr);
-    if (value !== undefined && !(scalarsAlone && value.width === 4)) return value;
-    scalarsAlone ||= at.hasFirsts === true;
-  }
-  return undefined;
-}
-
-/** Out of every block on whose names the expression does not depend, but not out of a branch. */
-function homeOf(expr: Expr, scope: Scope): Scope {
-  let home = scope;
-  while (home.parent !== undefined && home.indexes !== undefined && !dependsOn(expr, home.indexes))
-    home = home.parent;
-  return home;
-}
-
 /** How many places each expression is used in. */
 function countUses(roots: Iterable<Expr>): ReadonlyMap<Expr, number> {
   const counts = new Map<Expr, number>();
@@ -531,36 +470,6 @@ function countUses(roots: Iterable<Expr>): ReadonlyMap<Expr, number> {
   };
   for (const root of roots) enter(root);
   return counts;
-}
-
-function componentsOf(exprs: readonly Expr[], scope: Scope, i: 0 | 1 | 2 | 3): Environment {
-  const environment = new Map<string, Value>();
-  for (const each of exprs.flatMap((expr) => [...freeVars(expr)])) {
-    const value = tryLookUp(each, scope);
-    if (value?.width === 4) environment.set(each, scalarValue(component(value.wgsl, i)));
-  }
-  return environment;
-}
-
-/** The same place for the i-th of four: what is bound four wide there is its component. */
-function componentOf(scope: Scope, i: 0 | 1 | 2 | 3): Scope {
-  const bound = new Map<Expr, Value>();
-  for (const [expr, value] of scope.bound)
-    bound.set(expr, value.width === 1 ? value : scalarValue(component(value.wgsl, i)));
-  return { ...scope, parent: scope.parent && componentOf(scope.parent, i), bound };
-}
-
-/** The same place, where a var that is four in a row is its first, or the first of the eight that they are of. */
-function withFirsts(scope: Scope, ofEight = false): Scope {
-  const environment = new Map<string, Value>();
-  for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
-    for (const [each, { first, firstOfEight }] of at.environment) {
-      const value = ofEight ? (firstOfEight ?? first) : first;
-      if (value !== undefined && !environment.has(each)) environment.set(each, scalarValue(value));
-    }
-  }
-  const indexes = new Set(environment.keys());
-  return { ...scopeIn(scope, { indexes, environment, statements: scope.statements }), hasFirsts: true };
 }
 
 export function typeName(type: ExprType, width: 1 | 4): string {

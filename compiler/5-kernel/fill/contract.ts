@@ -9,7 +9,8 @@ import {
 import { binary, code, join, variable, wgsl, type Code, type Wgsl } from "../../../templates/wgsl.js";
 import type { Dim } from "../../../runtime/bundle-format.js";
 import type { ModuleContext } from "../module-context.js";
-import { BlockPrinter, scalarValue, vectorValue, type Value } from "../print-block.js";
+import { BlockPrinter } from "../print-block.js";
+import { scalarValue, vectorValue, type Value } from "../print-scope.js";
 import { walk } from "../traverse.js";
 import type { ContractKernel, Expr, RowsSchedule, TiledSchedule } from "../types.js";
 import { fillMatrix } from "./contract-matrix.js";

@@ -1,7 +1,8 @@
 import { map } from "../../../templates/kernels/map.js";
 import { variable } from "../../../templates/wgsl.js";
 import type { ModuleContext } from "../module-context.js";
-import { BlockPrinter, scalarValue } from "../print-block.js";
+import { BlockPrinter } from "../print-block.js";
+import { scalarValue } from "../print-scope.js";
 import type { Expr, MapKernel } from "../types.js";
 import {
   ceilDiv,

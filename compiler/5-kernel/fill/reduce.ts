@@ -3,7 +3,8 @@ import { reduce, type Phase } from "../../../templates/kernels/reduce.js";
 import { literal, variable, type Wgsl } from "../../../templates/wgsl.js";
 import { identityValue } from "../expr.js";
 import type { ModuleContext } from "../module-context.js";
-import { BlockPrinter, clampToFinite, scalarValue, type Value } from "../print-block.js";
+import { BlockPrinter, clampToFinite } from "../print-block.js";
+import { scalarValue, type Value } from "../print-scope.js";
 import { freeVars } from "../traverse.js";
 import type { Expr, ReduceKernel } from "../types.js";
 import {

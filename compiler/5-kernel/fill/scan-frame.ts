@@ -3,7 +3,8 @@ import { InternalError } from "../../diagnostics/internal-error.js";
 import type { ScanShape, Staged } from "../../../templates/kernels/scan.js";
 import { name, variable, type AnyWgsl, type Name, type Wgsl } from "../../../templates/wgsl.js";
 import type { ModuleContext } from "../module-context.js";
-import { BlockPrinter, scalarValue, widen, type Environment, type Value } from "../print-block.js";
+import { BlockPrinter, widen } from "../print-block.js";
+import { scalarValue, type Environment, type Value } from "../print-scope.js";
 import type { Expr, ScanKernel } from "../types.js";
 import { exprsOf, mapStore } from "./printed.js";
 

@@ -1,7 +1,8 @@
 /** Staged values of a scan: what the whole workgroup evaluates once for all that use it, a tile of steps ahead. */
 import { innerInFours, type StagePass } from "../../../templates/kernels/scan.js";
 import { code, join, name, variable, type Wgsl } from "../../../templates/wgsl.js";
-import { typeName, type Value } from "../print-block.js";
+import { typeName } from "../print-block.js";
+import type { Value } from "../print-scope.js";
 import { children, dependsOn } from "../traverse.js";
 import type { Expr } from "../types.js";
 import { valueOf, type ScanFrame } from "./scan-frame.js";

@@ -26,15 +26,8 @@ import {
   type Wgsl,
 } from "../../../templates/wgsl.js";
 import { identityValue } from "../expr.js";
-import {
-  clampToFinite,
-  combine,
-  scalarValue,
-  widen,
-  type BlockPrinter,
-  type Environment,
-  type Value,
-} from "../print-block.js";
+import { clampToFinite, combine, widen, type BlockPrinter } from "../print-block.js";
+import { scalarValue, type Environment, type Value } from "../print-scope.js";
 import { freeVars } from "../traverse.js";
 import type { ScanKernel } from "../types.js";
 import { stepExprs, valueOf, type ScanFrame } from "./scan-frame.js";

@@ -12,7 +12,8 @@ import {
   type Code,
 } from "../../../templates/wgsl.js";
 import type { ModuleContext } from "../module-context.js";
-import { BlockPrinter, scalarValue, vectorValue, type Value } from "../print-block.js";
+import { BlockPrinter } from "../print-block.js";
+import { scalarValue, vectorValue, type Value } from "../print-scope.js";
 import { freeVars } from "../traverse.js";
 import type { ScanKernel, Store } from "../types.js";
 import { ceilDiv, exprsOf, foldGroups, printFourStores, printStores, type Filled } from "./printed.js";

@@ -1,7 +1,8 @@
 import { sequential, type Statement } from "../../../templates/kernels/sequential.js";
 import { u32, variable, type Wgsl } from "../../../templates/wgsl.js";
 import type { ModuleContext } from "../module-context.js";
-import { BlockPrinter, scalarValue, type Value } from "../print-block.js";
+import { BlockPrinter } from "../print-block.js";
+import { scalarValue, type Value } from "../print-scope.js";
 import type { Expr, SequentialKernel, SequentialStatement } from "../types.js";
 import {
   coordinatesOf,
