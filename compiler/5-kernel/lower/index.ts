@@ -59,7 +59,9 @@ export function lower(graph: Graph, fusion: Fusion, options: LowerOptions): read
     const same = known.get(signature.key);
     if (same !== undefined)
       return { group, kernels: moved(same.kernels, same.signature, signature, same.group, g) };
-    const kernels = kernelsOf({ ...context, group: g }, group).flatMap(alternatives).flatMap(inOrder);
+    const kernels = kernelsOf({ ...context, group: g }, group)
+      .flatMap(alternatives)
+      .flatMap(inOrder);
     for (const lowered of kernels) checkBindings(lowered, schedules);
     known.set(signature.key, { kernels, signature, group: g });
     return { group, kernels };
