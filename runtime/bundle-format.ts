@@ -6,7 +6,7 @@
 /** What `format` of every manifest says. */
 export const FORMAT = "krait-bundle";
 /** The manifest version that this compiler writes and this runtime reads; `open` refuses any other (R0102). */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 
 /**
  * A whole number known when a program runs: a literal, a run-time name (`b`, `t`, …) or an operation on two.
@@ -19,9 +19,20 @@ export type Dim =
   | readonly ["?", Dim, Dim, Dim];
 
 /**
- * How a parameter lies on the GPU, bytes an element: f32 4, f16 and bf16 2. Widened to f32 exactly where it is read.
+ * How a parameter lies on the GPU. f32, f16 and bf16 are the checkpoint's values, widened to f32 exactly where they are read. int8 and int4
+ * are codes for them: of each group of `GROUP_ELEMENTS` elements in a row a scale, and of each element a whole number of
+ * scales, from -127 to 127 (-7 to 7). How they lie: SPEC.md § Quantized weights.
  */
-export type Storage = "f32" | "f16" | "bf16";
+export type Storage = "f32" | "f16" | "bf16" | "int8" | "int4";
+
+/** Bits of one element; of int8 and int4 without its group's scale. */
+export const STORAGE_BITS = { f32: 32, f16: 16, bf16: 16, int8: 8, int4: 4 } as const;
+
+/** Elements in a row, in the checkpoint's order, that share a scale. */
+export const GROUP_ELEMENTS = 32;
+
+/** Ranges of a quantized parameter begin at multiples of so many elements: of whole words of codes and of scales. */
+export const RANGE_ELEMENTS = 64;
 
 /** `model.json`: what a bundle holds, what its model takes and gives, and how each target computes it. Plain JSON. */
 export interface Manifest {
@@ -246,6 +257,8 @@ export interface ConstantBufferEntry {
 export interface ConstantPlace {
   readonly param: string;
   readonly offset: number;
+  /** Of a quantized parameter, whose codes are at `offset`: where the scales of its groups are. */
+  readonly scales?: number;
   readonly begin?: number;
   readonly count?: number;
 }

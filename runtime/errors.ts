@@ -19,6 +19,7 @@ export const ERROR_CODES = {
   R0303: "the checkpoint does not fit the model",
   R0304: "a tensor's storage type cannot be converted without loss",
   R0305: "the checkpoint cannot be read",
+  R0306: "a tensor cannot be quantized",
   R0401: "an input is missing or unknown",
   R0402: "an input has the wrong type or length",
   R0403: "an input's value is out of range",

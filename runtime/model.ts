@@ -1,5 +1,13 @@
 /** A bundle opened on a device: weights uploaded, pipelines made, load-time expressions computed. */
-import type { Bundle, InputEntry, Manifest, OutputEntry, StateEntry, TargetEntry } from "./bundle-format.js";
+import {
+  STORAGE_BITS,
+  type Bundle,
+  type InputEntry,
+  type Manifest,
+  type OutputEntry,
+  type StateEntry,
+  type TargetEntry,
+} from "./bundle-format.js";
 import { verifyBundle } from "./bundle.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { KraitError } from "./errors.js";
@@ -17,7 +25,6 @@ import type { SessionOptions } from "./session-options.js";
 import { SessionMemory } from "./session-memory.js";
 import { chooseTarget } from "./target.js";
 import { elements } from "./tensor.js";
-import { STORAGE_BYTES } from "./widen.js";
 import { matchWeights, uploadWeights, type MatchedWeights } from "./weights.js";
 
 /** What `open` needs beside the bundle. */
@@ -147,14 +154,24 @@ async function makeConstants(
   return target.constants.map((entry, i) => ({ entry, buffer: buffers[i] as GPUBuffer }));
 }
 
-/** What the parameters would take in 16 bits. */
+/** What the parameters would take in fewer bits. */
 function smallerWeights({ params }: Manifest): string {
-  const counts = params.map(({ shape, storage }) => ({ count: elements(shape), storage }));
-  const now = counts.reduce((sum, { count, storage }) => sum + count * STORAGE_BYTES[storage], 0);
-  const halved = counts.reduce((sum, { count }) => sum + count * 2, 0);
-  if (halved >= now)
-    return "The weights are in 16 bits already: use a device with more memory, or a smaller model.";
-  return `The weights take ${sizeText(now)}; a bundle built with --weights f16 or bf16 takes ${sizeText(halved)}.`;
+  const bytes = (most: number): number =>
+    params.reduce(
+      (sum, { shape, storage }) => sum + (elements(shape) * Math.min(most, STORAGE_BITS[storage])) / 8,
+      0,
+    );
+  const now = bytes(32);
+  const ways = [
+    ["f16 or bf16", 16],
+    ["int8", 8],
+    ["int4", 4],
+  ] as const;
+  const less = ways.filter(([, bits]) => bytes(bits) < now);
+  if (less.length === 0)
+    return "The weights are in 4 bits already: use a device with more memory, or a smaller model.";
+  const sizes = less.map(([name, bits]) => `${name} takes ${sizeText(bytes(bits))}`).join(", ");
+  return `The weights take ${sizeText(now)}; a bundle built with --weights-dtype ${sizes}.`;
 }
 
 /** Computes the load-time expressions into their constant buffers. */

@@ -55,7 +55,7 @@ const file = v.pipe(
   ),
 );
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "is not a SHA-256 in hexadecimal"));
-const storage = v.picklist(["f32", "f16", "bf16"]);
+const storage = v.picklist(["f32", "f16", "bf16", "int8", "int4"]);
 const axes = v.array(v.object({ name, size: dim }));
 const described = { name, axes, time: v.exactOptional(name), doc: v.exactOptional(v.string()) };
 
@@ -125,6 +125,7 @@ const target = v.object({
         v.object({
           param: name,
           offset: count,
+          scales: v.exactOptional(count),
           begin: v.exactOptional(count),
           count: v.exactOptional(count),
         }),

@@ -1,11 +1,20 @@
 /** Matching a checkpoint to a model's parameters, and bringing it onto the GPU by pieces. */
-import type { ConstantBufferEntry, ConstantPlace, ParamEntry } from "./bundle-format.js";
+import {
+  GROUP_ELEMENTS,
+  RANGE_ELEMENTS,
+  STORAGE_BITS,
+  type ConstantBufferEntry,
+  type ConstantPlace,
+  type ParamEntry,
+  type Storage,
+} from "./bundle-format.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { KraitError } from "./errors.js";
+import { isQuantized, quantize, type Quantized } from "./quantize.js";
 import { readRange } from "./random-access.js";
 import type { TensorEntry } from "./safetensors.js";
 import { elements, shapeText } from "./tensor.js";
-import { conversion, STORAGE_BYTES } from "./widen.js";
+import { conversion, f32Of, type Conversion } from "./widen.js";
 
 /** Read at once; also about what the host holds of a checkpoint at any time. */
 const PIECE_BYTES = 4 << 20;
@@ -34,7 +43,7 @@ export function matchWeights(params: readonly ParamEntry[], checkpoint: Checkpoi
     if (tensor === undefined) missing.push(param.sources.join(" or "));
     else if (!sameShape(tensor.shape, param.shape)) {
       shapes.push(`${tensor.name}: ${shapeText(tensor.shape)}, the model has ${shapeText(param.shape)}`);
-    } else if (conversion(tensor.dtype, param.storage) === undefined) {
+    } else if (!canBecome(tensor.dtype, param.storage)) {
       types.push(`${tensor.name}: ${tensor.dtype}, the bundle stores ${param.storage}`);
     } else tensors.set(param.name, tensor);
   }
@@ -66,6 +75,10 @@ function list(lines: readonly string[]): string {
   return shown.join("\n");
 }
 
+/** Exactly, or by quantizing what f32 has exactly. */
+const canBecome = (dtype: string, storage: Storage): boolean =>
+  conversion(dtype, isQuantized(storage) ? "f32" : storage) !== undefined;
+
 function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((extent, i) => extent === b[i]);
 }
@@ -81,15 +94,15 @@ export async function uploadWeights(
   let unsettled = 0;
   for (const { entry, buffer } of buffers) {
     for (const place of entry.params) {
-      const { param: name, offset } = place;
+      const { param: name } = place;
       const param = byName.get(name);
       const tensor = matched.tensors.get(name);
       if (param === undefined || tensor === undefined) {
         throw new KraitError("R0105", `The manifest places a parameter "${name}" that it does not list.`);
       }
-      for await (const piece of pieces(tensor, param, rangeOf(place, tensor))) {
-        queue.writeBuffer(buffer, offset + piece.offset, piece.data);
-        unsettled += piece.data.length;
+      for await (const { offset, data } of writes(tensor, param.storage, place)) {
+        queue.writeBuffer(buffer, offset, data);
+        unsettled += data.length;
         if (unsettled < UNSETTLED_BYTES) continue;
         queue.submit([]);
         await queue.onSubmittedWorkDone();
@@ -112,26 +125,69 @@ interface ElementRange {
   readonly count: number;
 }
 
+/** What is written to a constant buffer, and where. */
+interface Write {
+  readonly offset: number;
+  readonly data: Uint8Array<ArrayBuffer>;
+}
+
 /** Elements of a tensor as stored on the GPU, a few MiB at a time; offsets and lengths are multiples of 4 bytes. */
+async function* writes(
+  tensor: TensorEntry,
+  storage: Storage,
+  place: ConstantPlace,
+): AsyncGenerator<Write, void, undefined> {
+  const range = rangeOf(place, tensor);
+  if (isQuantized(storage)) return yield* quantizedWrites(tensor, storage, place, range);
+  const how = conversion(tensor.dtype, storage);
+  if (how === undefined) throw new KraitError("R0304", `"${tensor.name}" cannot become ${storage}.`);
+  const bytes = STORAGE_BITS[storage] / 8;
+  for await (const { begin, data } of pieces(tensor, how, range))
+    yield { offset: place.offset + begin * bytes, data: padded(data) };
+}
+
+/** Groups are the same wherever a range ends: what the last one has beyond it is read, too. */
+async function* quantizedWrites(
+  tensor: TensorEntry,
+  storage: Quantized,
+  { param, offset, scales }: ConstantPlace,
+  { begin, count }: ElementRange,
+): AsyncGenerator<Write, void, undefined> {
+  const how = conversion(tensor.dtype, "f32");
+  if (how === undefined) throw new KraitError("R0304", `"${tensor.name}" cannot become ${storage}.`);
+  if (scales === undefined || begin % RANGE_ELEMENTS !== 0)
+    throw new KraitError("R0105", `The manifest does not say where the scales of "${param}" are.`);
+  const groups = Math.ceil(count / GROUP_ELEMENTS) * GROUP_ELEMENTS;
+  const range = { begin, count: Math.min(groups, elements(tensor.shape) - begin) };
+  for await (const { begin: at, data } of pieces(tensor, how, range)) {
+    const piece = quantize(f32Of(data), storage);
+    if (piece === undefined)
+      throw new KraitError(
+        "R0306",
+        `"${tensor.name}" cannot be stored as ${storage}: it has values that are not finite.`,
+      );
+    yield { offset: offset + (at * STORAGE_BITS[storage]) / 8, data: piece.codes };
+    yield { offset: scales + (at / GROUP_ELEMENTS) * 2, data: piece.scales };
+  }
+}
+
+/** A range of a tensor's elements, converted, a few MiB at a time. `begin` counts from the range's first element. */
 async function* pieces(
   tensor: TensorEntry,
-  param: ParamEntry,
+  how: Conversion,
   range: ElementRange,
-): AsyncGenerator<{ offset: number; data: Uint8Array<ArrayBuffer> }> {
-  const how = conversion(tensor.dtype, param.storage);
-  if (how === undefined) throw new KraitError("R0304", `"${tensor.name}" cannot become ${param.storage}.`);
+): AsyncGenerator<{ begin: number; data: Uint8Array<ArrayBuffer> }, void, undefined> {
   const total = range.count * how.elementBytes;
   const start = tensor.offset + range.begin * how.elementBytes;
   const read = (begin: number): Promise<Uint8Array> =>
     readRange(tensor.file, start + begin, Math.min(PIECE_BYTES, total - begin));
-  const widening = STORAGE_BYTES[param.storage] / how.elementBytes;
   let next = total > 0 ? read(0) : undefined;
   for (let begin = 0; next !== undefined; begin += PIECE_BYTES) {
     const bytes = await next;
     const after = begin + PIECE_BYTES;
     next = after < total ? read(after) : undefined; // read while this one is converted and written
     next?.catch(() => undefined); // reported when it is awaited, which may never come
-    yield { offset: begin * widening, data: padded(how.convert(bytes as Uint8Array<ArrayBuffer>)) };
+    yield { begin: begin / how.elementBytes, data: how.convert(bytes as Uint8Array<ArrayBuffer>) };
   }
 }
 

@@ -2,8 +2,6 @@
 import { getFloat16 } from "@petamoriken/float16";
 import type { Storage } from "./bundle-format.js";
 
-export const STORAGE_BYTES: Readonly<Record<Storage, number>> = { f32: 4, f16: 2, bf16: 2 };
-
 /** A conversion of whole elements, little-endian in and out, and the bytes of one element of its source. */
 export interface Conversion {
   readonly elementBytes: number;
@@ -21,7 +19,11 @@ export function widenToF32(
   bytes: Uint8Array<ArrayBuffer>,
 ): Float32Array<ArrayBuffer> | undefined {
   const wide = conversion(dtype, "f32")?.convert(bytes);
-  if (wide === undefined) return undefined;
+  return wide && f32Of(wide);
+}
+
+/** Bytes of f32 as numbers. */
+export function f32Of(wide: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
   const aligned = wide.byteOffset % 4 === 0 ? wide : wide.slice();
   return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
 }

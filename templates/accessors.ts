@@ -1,7 +1,8 @@
 /** How a shader reads and writes its bindings: the one place that knows how elements lie in memory. */
+import { declareQuantized, isQuantized } from "./quantized.js";
 import { code, component, element, join, name, wgsl, type Code, type Wgsl } from "./wgsl.js";
 
-export type Element = "f32" | "f16" | "bf16" | "u32";
+export type Element = "f32" | "f16" | "bf16" | "int8" | "int4" | "u32";
 
 export interface BindingDeclaration {
   /** As the shader calls it. */
@@ -10,10 +11,15 @@ export interface BindingDeclaration {
   readonly element: Element;
   /** Declared as words of 16 bytes: four f32, or eight of 16 bits, which are then read by words alone. */
   readonly wide?: boolean;
+  /** Of a quantized one: the word of 4 bytes from which on it holds scales. */
+  readonly scales?: number;
 }
 
-/** f16 and bf16 lie in pairs in a u32, the first in the low half. */
-export const isPacked = (of: Element): boolean => of === "f16" || of === "bf16";
+/** Several elements share a word. f16 and bf16 lie in pairs in a u32, the first in the low half; others: quantized.ts. */
+export const isPacked = (of: Element): boolean => of === "f16" || of === "bf16" || isQuantized(of);
+
+/** Of packed elements, whose index must be a multiple of it for `loadFour`. */
+export const alignmentOfFour = (of: Element): 2 | 4 => (isQuantized(of) ? 4 : 2);
 
 /** `struct Numbers` and the storage bindings after it, in order. */
 export function declareBindings(numbers: readonly string[], bindings: readonly BindingDeclaration[]): Code {
@@ -23,7 +29,7 @@ export function declareBindings(numbers: readonly string[], bindings: readonly B
   const lines = bindings.map(({ name: binding, access, element: of, wide = false }, i) => {
     const mode = access === "read" ? name("read") : name("read_write");
     const scalar = of === "f32" ? "f32" : "u32";
-    const type = wide ? `vec4${scalar.charAt(0)}` : scalar;
+    const type = wide || isQuantized(of) ? `vec4${scalar.charAt(0)}` : scalar;
     return code`@group(0) @binding(${i + 1}) var<storage, ${mode}> ${name(binding)}: array<${name(type)}>;`;
   });
   return code`
@@ -42,7 +48,11 @@ export function declareAccessors(
 ): readonly Code[] {
   return bindings
     .filter((binding) => isPacked(binding.element) && binding.wide !== true)
-    .flatMap((binding) => [declareOne(binding), ...(fours.has(binding.name) ? [declareFour(binding)] : [])]);
+    .flatMap((binding) =>
+      isQuantized(binding.element)
+        ? declareQuantized(binding, fours.has(binding.name))
+        : [declareOne(binding), ...(fours.has(binding.name) ? [declareFour(binding)] : [])],
+    );
 }
 
 const loader = (binding: string): string => `load_${binding}`;
@@ -83,7 +93,7 @@ export function loadElement(binding: BindingDeclaration, index: Wgsl<"u32">): Wg
   return element<"f32">(name(binding.name), index);
 }
 
-/** Four consecutive elements from an even index, of a packed binding. */
+/** Four consecutive elements of a packed binding, from an index that is a multiple of `alignmentOfFour`. */
 export function loadFour(binding: BindingDeclaration, index: Wgsl<"u32">): Wgsl<"vec4f"> {
   return wgsl<"vec4f">`${name(fourLoader(binding.name))}(${index})`;
 }

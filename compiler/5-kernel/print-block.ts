@@ -4,7 +4,13 @@
  * out of bounds when the condition is false. What is evaluated whichever way it goes (needed.ts) is bound before it.
  */
 import { InternalError, TooInvolved } from "../diagnostics/internal-error.js";
-import { loadComponents, loadElement, loadFour, loadWord } from "../../templates/accessors.js";
+import {
+  alignmentOfFour,
+  loadComponents,
+  loadElement,
+  loadFour,
+  loadWord,
+} from "../../templates/accessors.js";
 import {
   code,
   join,
@@ -201,7 +207,8 @@ export class BlockPrinter {
   private load(expr: Extract<Expr, { kind: "load" }>, scope: Scope): Value {
     const binding = this.context.binding(expr.binding);
     if (binding.wide === true || this.context.isPacked(binding)) {
-      const four = this.consecutive(expr.index, scope, binding.wide === true ? 4 : 2);
+      const divisor = binding.wide === true ? 4 : alignmentOfFour(binding.element);
+      const four = this.consecutive(expr.index, scope, divisor);
       if (four !== undefined) {
         const first = this.emit(four, withFirsts(scope)).wgsl as Wgsl<"u32">;
         return vectorValue(

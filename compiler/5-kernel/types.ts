@@ -82,8 +82,10 @@ export interface Binding {
   /** WGSL name, unique in the kernel, from the source's name of the tensor: `x`, `in_proj_weight`. */
   readonly name: string;
   readonly access: "read" | "read_write";
-  /** How elements lie in memory; f16 and bf16 are packed two to a u32. index is u32. */
+  /** How elements lie in memory; f16 and bf16 are packed two to a u32, int8 four, int4 eight. index is u32. */
   readonly element: Storage | "u32";
+  /** Of int8 and int4: the word of 4 bytes from which on the groups' scales follow the codes. */
+  readonly scales?: number;
 }
 
 /** One element written: `binding[index] = value`, unless `when` is false. */

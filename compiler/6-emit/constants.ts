@@ -5,6 +5,13 @@
 import { InternalError } from "../diagnostics/internal-error.js";
 import type { BoundBuffer } from "../5-kernel/lower/scope.js";
 import { elements, type Tensor } from "../5-kernel/lower/buffers.js";
+import {
+  bytesOfCodes,
+  bytesOfElement,
+  bytesOfElements,
+  isQuantized,
+  scaleOffset,
+} from "../5-kernel/lower/element-layout.js";
 import type { BufferRange, ConstantBufferEntry } from "../../runtime/bundle-format.js";
 
 export interface Place {
@@ -51,7 +58,7 @@ export class ConstantPlan {
   private pack(buffer: BoundBuffer & { kind: "pack" }): BufferRange {
     const names = buffer.tensors.map(({ tensor }) => nameOf(tensor));
     const key = JSON.stringify(names);
-    const width = Math.max(...buffer.tensors.map(({ tensor }) => widthOf(tensor)));
+    const width = Math.max(...buffer.tensors.map(({ tensor }) => bytesOfElement(tensor.element)));
     const size = buffer.size * width;
     let entry = this.buffers.get(key);
     if (entry === undefined) {
@@ -79,19 +86,22 @@ export class ConstantPlan {
   /** What of which of the checkpoint's tensors a constant consists of. */
   private copied(tensor: Tensor, offset: number): ConstantBufferEntry["params"] {
     const pieces = this.pieces.get(nameOf(tensor));
-    const width = widthOf(tensor);
+    const codes = offset + bytesOfCodes(tensor.element, elementsOf(tensor));
+    const scales = (from: number): { readonly scales?: number } =>
+      isQuantized(tensor.element) ? { scales: codes + scaleOffset(from) } : {};
     const begin = (tensor.bank?.begin ?? 0) * (tensor.complex ? 2 : 1);
     const end = begin + elementsOf(tensor);
     if (pieces === undefined) {
       const part = tensor.bank === undefined ? {} : { begin, count: end - begin };
-      return [{ param: nameOf(tensor), offset, ...part }];
+      return [{ param: nameOf(tensor), offset, ...scales(0), ...part }];
     }
     return pieces.names.flatMap((param, k) => {
       const from = k * pieces.elements;
       const [first, last] = [Math.max(begin, from), Math.min(end, from + pieces.elements)];
       if (first >= last) return [];
       const part = last - first < pieces.elements ? { begin: first - from, count: last - first } : {};
-      return [{ param, offset: offset + (first - begin) * width, ...part }];
+      const at = bytesOfCodes(tensor.element, first - begin);
+      return [{ param, offset: offset + at, ...scales(first - begin), ...part }];
     });
   }
 
@@ -124,8 +134,4 @@ function elementsOf(tensor: Tensor): number {
   return count;
 }
 
-const widthOf = ({ element }: Tensor): number => (element === "f16" || element === "bf16" ? 2 : 4);
-
-function sizeOf(tensor: Tensor): number {
-  return Math.ceil((elementsOf(tensor) * widthOf(tensor)) / 4) * 4;
-}
+const sizeOf = (tensor: Tensor): number => bytesOfElements(tensor.element, elementsOf(tensor));

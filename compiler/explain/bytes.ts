@@ -1,5 +1,6 @@
 /** What the kernels of a group move, in bytes, against the least that they could. */
 import { bufferKey, elements, type BufferRef, type Tensor } from "../5-kernel/lower/buffers.js";
+import { bytesOfElement } from "../5-kernel/lower/element-layout.js";
 import type { LoweredKernel } from "../5-kernel/lower/index.js";
 import type { BoundBuffer } from "../5-kernel/lower/scope.js";
 import { count, union, within, type AddressSet } from "./address-set.js";
@@ -32,8 +33,6 @@ export function tensorsOf(
   return buffer.kind === "pack" ? buffer.tensors : [{ tensor: buffer.tensor, offset: 0 }];
 }
 
-const BYTES = { f32: 4, u32: 4, f16: 2, bf16: 2 } as const;
-
 /** The kernels of one group, that run one after the other. */
 export function bytesOfGroup(
   kernels: readonly LoweredKernel[],
@@ -44,7 +43,7 @@ export function bytesOfGroup(
     const sizes = new Map(kernel.bindings.map(({ name }, i) => [name, sizeOf(buffers[i], dim)]));
     return trafficOf(kernel, dim, (name) => sizes.get(name) ?? 0).map(({ binding, reads, writes }, i) => {
       const buffer = buffers[i];
-      const size = BYTES[kernel.bindings[i]?.element ?? "f32"];
+      const size = bytesOfElement(kernel.bindings[i]?.element ?? "f32");
       for (const { tensor, offset } of buffer === undefined ? [] : tensorsOf(buffer)) {
         const end = offset + elementsOf(tensor, dim);
         tensors.add("read", tensor, part(reads, offset, end), size);

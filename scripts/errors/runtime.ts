@@ -103,13 +103,21 @@ await openShardedCheckpoint(index, openFile);`,
 await open(bundle, { device, weights: other });`,
   },
   R0304: {
-    remedy: "Widen the parameter's storage when you build (`--weights f32`), so that nothing is lost.",
+    remedy: "Widen the parameter's storage when you build (`--weights-dtype f32`), so that nothing is lost.",
     call: `const tensors = new Map([["w", { ...weights.tensors.get("w"), dtype: "F64" }]]);
 await open(bundle, { device, weights: { tensors } });`,
   },
   R0305: {
     remedy: "The path is right and may be read? A server has to answer requests for ranges of bytes.",
     call: `await fileWeights("no/such/checkpoint");`,
+  },
+  R0306: {
+    remedy:
+      "The tensor has an infinity or what is no number, of which no scale makes codes. Where the checkpoint is meant to have them, keep its type: build without `--weights-dtype int8` or `int4`.",
+    call: `const text = "axis b: batch, t: time, i = 128, o = 128\\nmodel m {\\n  input x: f32[b, t, i]\\n  param w[o, i]\\n  output y[b, t, o] = dot(w, x, over i)\\n}";
+const small = compile({ path: "m.krait", text }, { weights: "int4" }).bundle;
+const data = new Float32Array(128 * 128).fill(NaN);
+await open(small, { device, weights: tensorCheckpoint({ w: { shape: [128, 128], data } }) });`,
   },
   R0401: {
     remedy: "Give exactly the inputs that the message (or `krait inspect`) lists.",

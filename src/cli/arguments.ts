@@ -1,7 +1,7 @@
 /** Readers of option values, for commander: each throws `InvalidArgumentError`, which names the option. */
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import JSON5 from "json5";
-import type { ConstantValue } from "../../runtime/bundle-format.js";
+import type { ConstantValue, Storage } from "../../runtime/bundle-format.js";
 
 export type Settings = Readonly<Record<string, ConstantValue>>;
 
@@ -90,3 +90,12 @@ export function parseCount(text: string): number {
 export function collect(text: string, earlier: readonly string[] = []): readonly string[] {
   return [...earlier, text];
 }
+
+const STORAGES: readonly Storage[] = ["f32", "f16", "bf16", "int8", "int4"];
+
+/** `--weights-dtype int4`, of the commands that make bundles. */
+export const weightsDtype = (unless: string): Option =>
+  new Option(
+    "--weights-dtype <type>",
+    `how weights lie on the GPU; int8 and int4: the matrices of products and lookups alone (default: ${unless})`,
+  ).choices(STORAGES);

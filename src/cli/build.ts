@@ -1,6 +1,7 @@
 import { Command } from "commander";
-import { collect, collectSetting, type Settings } from "./arguments.js";
+import { collect, collectSetting, type Settings, weightsDtype } from "./arguments.js";
 import { compileModel } from "./compile-model.js";
+import type { Storage } from "../../runtime/bundle-format.js";
 import { type Io, writeJson } from "./io.js";
 import { readSource } from "./model-file.js";
 import { describeModel, describeSignature, describeTarget } from "./summary.js";
@@ -12,6 +13,7 @@ interface BuildOptions {
   readonly target?: readonly string[];
   readonly output: string;
   readonly types?: boolean;
+  readonly weightsDtype?: Storage;
   readonly packed?: boolean;
   readonly tuning?: readonly string[];
   readonly json?: boolean;
@@ -20,6 +22,9 @@ interface BuildOptions {
 const HELP = `
 A bundle is a folder: model.json (the manifest), kernels/*.wgsl and the sources. It holds no
 weights; they are read when it runs. An older bundle of that name is replaced, whole, at the end.
+With --weights-dtype int8 or int4, matrices are quantized when a checkpoint is loaded: every 32
+values in a row share a scale. Everything else is kept in f32. 'krait compare' says what it costs.
+
 With --types it has model.ts too, whose open() stands for that of krait/runtime, and makes a wrong
 name, type or shape a mistake that TypeScript reports. With --tuning it has a target more for each
 adapter that 'krait tune' measured, which runs there; everywhere else the others do.
@@ -42,6 +47,7 @@ export function buildCommand(io: Io): Command {
       "a target profile: baseline, large or matrix (repeatable, best first; default: baseline)",
       collect,
     )
+    .addOption(weightsDtype("f32"))
     .option("--packed", "add the program for sequences of different lengths in one run")
     .option(...TUNING)
     .option(...TYPES)
@@ -54,6 +60,7 @@ async function build(path: string, options: BuildOptions, io: Io): Promise<void>
   const compileOptions = {
     set: options.set ?? {},
     ...(options.target === undefined ? {} : { targets: options.target }),
+    ...(options.weightsDtype !== undefined && { weights: options.weightsDtype }),
     packed: options.packed ?? false,
     ...tuningOption(options.tuning),
   };

@@ -1,10 +1,10 @@
 import { Command } from "commander";
 import type { SourceTree } from "../../compiler/1-parse/ast.js";
 import type { SourceFile } from "../../compiler/diagnostics/types.js";
-import type { Bundle, ConstantValue } from "../../runtime/bundle-format.js";
+import type { Bundle, ConstantValue, Storage } from "../../runtime/bundle-format.js";
 import { matchWeights } from "../../runtime/weights.js";
 import { familyNames, familySource } from "../families.js";
-import { collectSetting, type Settings } from "./arguments.js";
+import { collectSetting, type Settings, weightsDtype } from "./arguments.js";
 import { chooseStorage, type Config, readConfig } from "./checkpoint.js";
 import { compileModel } from "./compile-model.js";
 import { InputError } from "./errors.js";
@@ -16,6 +16,7 @@ import { describeTuning, TUNING, tuningOption } from "./tuning-file.js";
 interface ImportOptions {
   readonly output: string;
   readonly set?: Settings;
+  readonly weightsDtype?: Storage;
   readonly packed?: boolean;
   readonly tuning?: readonly string[];
   readonly types?: boolean;
@@ -26,7 +27,9 @@ const help = (): string => `
 Takes the family from "model_type" in config.json and compiles the family's Krait source
 (templates/models/<model_type>.krait) with the constants of that config. Weights stay where they
 are: 'run' reads them from the checkpoint. On the GPU they are kept as stored (f32, f16 or bf16),
-small ones in f32.
+small ones in f32. With --weights-dtype int8 or int4, the matrices of products and lookups are
+quantized when they are loaded: every 32 values in a row share a scale; the rest is kept in f32.
+'krait compare' says what it costs.
 
 With --types the bundle has model.ts too, as that of 'krait build --types'.
 
@@ -37,6 +40,7 @@ Families: ${familyNames().join(", ")}
 Examples:
   $ krait import ./mamba-130m-hf -o mamba.bundle
   $ krait import ./mamba2-official -o mamba2.bundle --set norm_groups=8
+  $ krait import ./mamba-130m-hf -o mamba.bundle --weights-dtype int4
   $ krait run mamba.bundle --weights ./mamba-130m-hf --tokens 510,5313 --max-new 16
 `;
 
@@ -47,6 +51,7 @@ export function importCommand(io: Io): Command {
     .argument("<checkpoint-dir>", "the folder with config.json and model.safetensors")
     .requiredOption("-o, --output <dir>", "the bundle's folder")
     .option("--set <name=value>", "override a constant of the family's source (repeatable)", collectSetting)
+    .addOption(weightsDtype("as the checkpoint has them"))
     .option("--packed", "add the program for sequences of different lengths in one run")
     .option(...TUNING)
     .option(...TYPES)
@@ -63,8 +68,8 @@ async function importCheckpoint(folder: string, options: ImportOptions, io: Io):
   const tuning = tuningOption(options.tuning);
   let bundle: Bundle;
   try {
-    const storage = chooseStorage(checkpoint.tensors.values());
-    const { set = {}, packed = false } = options;
+    const { set = {}, packed = false, weightsDtype: weights } = options;
+    const storage = weights === undefined ? chooseStorage(checkpoint.tensors.values()) : { weights };
     const compiled = await compileModel(source, { config, set, packed, ...storage, ...tuning }, io);
     ({ bundle } = compiled);
     for (const choice of choices(compiled.stages.tree, bundle.manifest.constants, set))

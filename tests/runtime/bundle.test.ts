@@ -48,7 +48,7 @@ describe("a manifest", () => {
   });
 
   it("is refused in another version, saying what to do", async () => {
-    const newer = await changed("formatVersion", 3);
+    const newer = await changed("formatVersion", 4);
     await assertThrows(
       () => parseManifest(newer),
       "R0102",

@@ -21,7 +21,7 @@ export function storedCheckpoint(
   const stored = [...whole].map(([name, entry]): [string, TensorEntry] => {
     const storage = params.find(({ sources }) => sources.includes(name))?.storage ?? "f32";
     const tensor = tensors[name] ?? assert.fail(name);
-    if (storage === "f32") return [name, entry];
+    if (storage !== "f16" && storage !== "bf16") return [name, entry];
     const bytes = new Uint8Array(pack(storage, tensor.data).buffer).subarray(0, 2 * tensor.data.length);
     return [name, { ...entry, dtype: TYPES[storage], file: bytesFile(name, bytes), bytes: bytes.length }];
   });

@@ -2,6 +2,8 @@
  * Banks: a constant tensor that is larger than one binding of the target may be lies in several buffers, each of which
  * holds some of its rows. A row is a coordinate of the tensor's leading dimensions, as few as it takes for a row to fit.
  */
+import type { Storage } from "../../../runtime/bundle-format.js";
+import { bytesOfBank, bytesOfElement, bytesOfElements, elementsOfWord } from "./element-layout.js";
 
 export interface Banks {
   /** How many dimensions of the layout a row is a coordinate of. */
@@ -23,15 +25,19 @@ const TILE = 64;
 
 /**
  * The banks of a tensor; undefined for one that fits.
- * @param sizes its dimensions, major first. @param elementBytes 2 for packed elements, of which a bank has an even number.
+ * @param sizes its dimensions, major first. @param element what it is made of; a complex element is `parts` of them.
  */
-export function planBanks(sizes: readonly number[], elementBytes: number, limit: number): Banks | undefined {
+export function planBanks(
+  sizes: readonly number[],
+  { element, parts }: { readonly element: Storage | "u32"; readonly parts: 1 | 2 },
+  limit: number,
+): Banks | undefined {
   const productOf = (dims: readonly number[]): number => dims.reduce((p, q) => p * q, 1);
-  if (productOf(sizes) * elementBytes <= limit) return undefined;
+  if (bytesOfElements(element, productOf(sizes) * parts) <= limit) return undefined;
   for (let leading = 1; leading <= sizes.length; leading++) {
     const row = productOf(sizes.slice(leading));
-    const unit = (row * elementBytes) % 4 === 0 ? 1 : 2;
-    const most = Math.floor(limit / (row * elementBytes * unit)) * unit;
+    const unit = (row * parts) % elementsOfWord(element) === 0 ? 1 : 2;
+    const most = mostRows(row * parts, unit, element, limit);
     if (most === 0) continue;
     // Banks end where the dimensions before the last one step, so that each is a range of that one.
     const inner = sizes[leading - 1] ?? 1;
@@ -42,6 +48,13 @@ export function planBanks(sizes: readonly number[], elementBytes: number, limit:
     return { leading, row, starts: [...starts, outer * inner] };
   }
   return undefined;
+}
+
+/** How many rows a bank can have, in units. */
+function mostRows(row: number, unit: number, element: Storage | "u32", limit: number): number {
+  let rows = Math.floor(limit / (row * unit * bytesOfElement(element))) * unit;
+  while (rows > 0 && bytesOfBank(element, rows * row) > limit) rows -= unit;
+  return rows;
 }
 
 /** Rows of a bank: as equal as they can be, in whole tiles if those fit. */

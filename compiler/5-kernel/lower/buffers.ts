@@ -5,6 +5,7 @@ import { carriedAxes } from "./documents.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import { planBanks, type Bank, type Banks } from "./banks.js";
 import type { StorageOrder } from "../../4-passes/storage-order.js";
+import { alignedBegin, bytesOfCodes, bytesOfElements, isQuantized } from "./element-layout.js";
 import type { AxisId, Graph, NodeId, ScalarType, Size, StateId } from "../../3-graph/types.js";
 
 /** One dimension of a layout: an axis, or a literal size that no axis names. */
@@ -49,10 +50,13 @@ export function bankOf(tensor: Tensor, index: number): Tensor {
   const [first, end] = [banks?.starts[index], banks?.starts[index + 1]];
   if (banks === undefined || first === undefined || end === undefined)
     throw new InternalError("lower", `${tensor.name} has no bank ${index}`);
+  const begin = alignedBegin(tensor.element, first * banks.row);
+  const rows = [{ size: end - first }, ...tensor.layout.slice(banks.leading)];
+  const isAligned = begin === first * banks.row;
   return {
     ...whole,
-    layout: [{ size: end - first }, ...tensor.layout.slice(banks.leading)],
-    bank: { index, begin: first * banks.row },
+    layout: isAligned ? rows : [{ size: end * banks.row - begin }],
+    bank: { index, begin },
   };
 }
 
@@ -110,8 +114,17 @@ export function elements(tensor: Tensor): Dim {
 /** Bytes of a tensor's buffer; packed storage is rounded up to whole words. */
 export function bytes(tensor: Tensor): Dim {
   const count = product([elements(tensor), tensor.joint?.count ?? 1]);
+  if (typeof count === "number") return bytesOfElements(tensor.element, count);
   if (tensor.element === "f32" || tensor.element === "u32") return product([count, 4]);
-  return product([typeof count === "number" ? Math.ceil(count / 2) : ["^/", count, 2], 4]);
+  throw new InternalError("lower", `${tensor.name} is packed, and has no constant size`);
+}
+
+/** Of a quantized tensor the word from which on its buffer holds scales. */
+export function scalesOf(tensor: Tensor): { readonly scales?: number } {
+  if (!isQuantized(tensor.element)) return {};
+  const count = elements(tensor);
+  if (typeof count !== "number") throw new InternalError("lower", `${tensor.name} has no constant size`);
+  return { scales: bytesOfCodes(tensor.element, count) / 4 };
 }
 
 export interface TensorOptions {
@@ -142,8 +155,8 @@ export class Tensors {
   private inBanks(tensor: Tensor): Tensor {
     const sizes = tensor.layout.flatMap(({ size }) => (typeof size === "number" ? [size] : []));
     if (sizes.length < tensor.layout.length || tensor.joint !== undefined) return tensor;
-    const width = tensor.element === "f16" || tensor.element === "bf16" ? 2 : 4;
-    const banks = planBanks(sizes, tensor.complex ? 2 * width : width, this.options.bindingBytes);
+    const { element, complex } = tensor;
+    const banks = planBanks(sizes, { element, parts: complex ? 2 : 1 }, this.options.bindingBytes);
     return banks === undefined ? tensor : { ...tensor, banks };
   }
 

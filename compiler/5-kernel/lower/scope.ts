@@ -4,7 +4,7 @@ import { InternalError } from "../../diagnostics/internal-error.js";
 import { ExprBuilder } from "../expr.js";
 import type { Binding, Expr, Store } from "../types.js";
 import type { Banks } from "./banks.js";
-import { bankOf, bufferKey, elements, product, type BufferRef, type Tensor } from "./buffers.js";
+import { bankOf, bufferKey, elements, product, scalesOf, type BufferRef, type Tensor } from "./buffers.js";
 
 /** A binding of a finished kernel: one tensor, or several small constants side by side. */
 export type BoundBuffer =
@@ -108,7 +108,8 @@ export class KernelScope {
       return known;
     }
     const name = this.fresh(tensor.name);
-    this.bindings.set(name, { name, access, element: tensor.element, buffer: { kind: "tensor", tensor } });
+    const binding = { name, access, element: tensor.element, ...scalesOf(tensor) };
+    this.bindings.set(name, { ...binding, buffer: { kind: "tensor", tensor } });
     this.byTensor.set(key, name);
     return name;
   }

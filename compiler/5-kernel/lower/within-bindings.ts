@@ -7,6 +7,7 @@
 import type { Dim } from "../../../runtime/bundle-format.js";
 import type { Kernel } from "../types.js";
 import { elements, type Tensor } from "./buffers.js";
+import { bytesOfElements, isQuantized } from "./element-layout.js";
 import type { LowerContext, LoweredKernel } from "./context.js";
 import { KernelScope, packedPlaces, type BoundBuffer, type Joined, type ScopeOptions } from "./scope.js";
 
@@ -136,8 +137,9 @@ const idOf = ({ name }: Kernel, part: string | undefined): string =>
 /** Whether a tensor lies in one buffer that could be part of another. */
 const isWhole = ({ bank, banks }: Tensor): boolean => bank === undefined && banks === undefined;
 
+/** Quantized constants have scales behind them, and stay alone. */
 const isWholeConstant = ({ tensor, access }: Bound): boolean =>
-  tensor.ref.kind === "param" && isWhole(tensor) && access === "read";
+  tensor.ref.kind === "param" && isWhole(tensor) && access === "read" && !isQuantized(tensor.element);
 
 /** Bound tensors by how their elements lie in memory, the least first. */
 function byElement(
@@ -164,11 +166,9 @@ const runtimeExtents = (tensor: Tensor): number =>
 /** The first of the tensors that lie in one binding together. */
 function fitting(tensors: readonly Tensor[], bindingBytes: number): readonly Tensor[] {
   const places = packedPlaces(tensors);
-  const end = places.findIndex(({ tensor, end }) => end * widthOf(tensor) > bindingBytes);
+  const end = places.findIndex(({ tensor, end }) => bytesOfElements(tensor.element, end) > bindingBytes);
   return end < 0 ? tensors : tensors.slice(0, end);
 }
-
-const widthOf = ({ element }: Tensor): number => (element === "f16" || element === "bf16" ? 2 : 4);
 
 function packed(constants: readonly Tensor[]): Joined {
   const members = packedPlaces(constants);
