@@ -24,7 +24,7 @@ const word = new Uint32Array(bits.buffer);
 function bf16NotBelow(value: number): number {
   bits[0] = value;
   // Rounding to f32 may have gone down.
-  const below = (bits[0] as number) < value ? 1 : 0;
+  const below = bits[0] < value ? 1 : 0;
   return ((word[0] as number) + below + 0xffff) >>> 16;
 }
 

@@ -23,7 +23,7 @@ const HELP = `
 A bundle is a folder: model.json (the manifest), kernels/*.wgsl and the sources. It holds no
 weights; they are read when it runs. An older bundle of that name is replaced, whole, at the end.
 With --weights-dtype int8 or int4, matrices are quantized when a checkpoint is loaded: every 32
-values in a row share a scale. Everything else is kept in f32. 'krait compare' says what it costs.
+values in a row share a scale. Everything else is kept in f32.
 
 With --types it has model.ts too, whose open() stands for that of krait/runtime, and makes a wrong
 name, type or shape a mistake that TypeScript reports. With --tuning it has a target more for each

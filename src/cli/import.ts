@@ -29,7 +29,6 @@ Takes the family from "model_type" in config.json and compiles the family's Krai
 are: 'run' reads them from the checkpoint. On the GPU they are kept as stored (f32, f16 or bf16),
 small ones in f32. With --weights-dtype int8 or int4, the matrices of products and lookups are
 quantized when they are loaded: every 32 values in a row share a scale; the rest is kept in f32.
-'krait compare' says what it costs.
 
 With --types the bundle has model.ts too, as that of 'krait build --types'.
 

@@ -9,7 +9,7 @@ import { InputError, UsageError } from "./errors.js";
 import { type Io, writeJson } from "./io.js";
 import { launched, SHOWN_STEPS } from "./launches.js";
 import { ALLOW_EDITED, openModelFile } from "./model-file.js";
-import { describeModel, describeSignature } from "./summary.js";
+import { describeModel, describeSignature, describeStorage } from "./summary.js";
 import { formatTable } from "./table.js";
 
 interface InspectOptions {
@@ -127,6 +127,7 @@ function describeKernels(manifest: Manifest): unknown {
     inputs: manifest.inputs,
     outputs: manifest.outputs,
     states: manifest.states,
+    params: manifest.params,
     targets: manifest.targets.map((target) => ({
       name: target.name,
       kernels: kernelUses(manifest, target).map(({ shader, launches }) => ({
@@ -143,7 +144,7 @@ function describeKernels(manifest: Manifest): unknown {
 }
 
 function listKernels(manifest: Manifest): string {
-  const parts = [`${describeModel(manifest)}\n${describeSignature(manifest)}\n`];
+  const parts = [`${describeModel(manifest)}\n${describeSignature(manifest)}\n${describeStorage(manifest)}`];
   for (const target of manifest.targets) {
     const uses = kernelUses(manifest, target);
     const rows = uses.map(({ shader, launches }) => [
