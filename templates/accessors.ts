@@ -1,19 +1,9 @@
 /** How a shader reads and writes its bindings: the one place that knows how elements lie in memory. */
+import type { BindingDeclaration, Element } from "./bindings.js";
 import { declareQuantized, isQuantized } from "./quantized.js";
 import { code, component, element, join, name, wgsl, type Code, type Wgsl } from "./wgsl.js";
 
-export type Element = "f32" | "f16" | "bf16" | "int8" | "int4" | "u32";
-
-export interface BindingDeclaration {
-  /** As the shader calls it. */
-  readonly name: string;
-  readonly access: "read" | "read_write";
-  readonly element: Element;
-  /** Declared as words of 16 bytes: four f32, or eight of 16 bits, which are then read by words alone. */
-  readonly wide?: boolean;
-  /** Of a quantized one: the word of 4 bytes from which on it holds scales. */
-  readonly scales?: number;
-}
+export type { BindingDeclaration } from "./bindings.js";
 
 /** Several elements share a word. f16 and bf16 lie in pairs in a u32, the first in the low half; others: quantized.ts. */
 export const isPacked = (of: Element): boolean => of === "f16" || of === "bf16" || isQuantized(of);

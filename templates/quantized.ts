@@ -3,7 +3,7 @@
  * (of 4 bytes) `scales` on the groups' scales, two bf16 a word. Codes are above zero by half of their range, so that their
  * bits are those of an f32 from 2²³ on: no conversion is needed, and every step is exact.
  */
-import type { BindingDeclaration, Element } from "./accessors.js";
+import type { BindingDeclaration, Element } from "./bindings.js";
 import { code, component, element, literal, name, wgsl, type Code, type Wgsl } from "./wgsl.js";
 
 export type Quantized = "int8" | "int4";

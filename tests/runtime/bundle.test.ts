@@ -52,7 +52,7 @@ describe("a manifest", () => {
     await assertThrows(
       () => parseManifest(newer),
       "R0102",
-      /version 3, and this runtime reads version 2.*\n.*newer runtime/,
+      /version 4, and this runtime reads version 3.*\n.*newer runtime/,
     );
     // Of a build that knew other tables of packed documents.
     const older = await changed("formatVersion", 1);
