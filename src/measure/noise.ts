@@ -63,9 +63,13 @@ interface Stored {
   readonly of: (numbers: Float32Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
 }
 
-/** Numbers as a checkpoint has them: in the type that the device stores, which is never narrowed on the way. */
+const F32: Stored = { dtype: "F32", bytes: 4, of: (numbers) => new Uint8Array(numbers.buffer) };
+
+/** Numbers as a checkpoint has them: in the type that the device stores, which is never narrowed on the way, or to be quantized. */
 const STORED: Readonly<Record<ParamEntry["storage"], Stored>> = {
-  f32: { dtype: "F32", bytes: 4, of: (numbers) => new Uint8Array(numbers.buffer) },
+  f32: F32,
+  int8: F32,
+  int4: F32,
   f16: {
     dtype: "F16",
     bytes: 2,
