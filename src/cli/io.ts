@@ -44,53 +44,65 @@ async function eventsHandled(): Promise<void> {
 }
 
 /**
+ * Lets one listener alone hear of signals, until what this gives is called. Node.js forgets a signal that it has not told of
+ * yet with the last listener, so at every moment there is one.
+ */
+function listenAlone(listener: (signal: NodeJS.Signals) => void): () => void {
+  const others = SIGNALS.map((signal) => [signal, process.listeners(signal)] as const);
+  for (const [signal, listeners] of others) {
+    process.on(signal, listener);
+    for (const other of listeners) process.off(signal, other);
+  }
+  return () => {
+    for (const [signal, listeners] of others) {
+      if (!process.listeners(signal).includes(listener)) continue;
+      for (const other of listeners) process.on(signal, other);
+      process.off(signal, listener);
+    }
+  };
+}
+
+/** A signal takes effect that was held back. */
+function pass(signal: NodeJS.Signals): void {
+  if (!process.emit(signal, signal)) process.kill(process.pid, signal);
+}
+
+/**
  * Runs a long task that Ctrl-C and SIGTERM bring to an early end, with what it has: the first signal tells it, and takes effect
- * when it is done; the second one takes effect at once.
+ * when it is done; the second one takes effect at once. What came before the task ends the process before it begins.
  */
 export async function endedBySignals<T>(task: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  await eventsHandled();
   const ending = new AbortController();
   let pending: NodeJS.Signals | undefined;
-  const others = SIGNALS.map((signal) => [signal, process.listeners(signal)] as const);
-  const end = (signal: NodeJS.Signals): void => {
+  const restore = listenAlone((signal) => {
     pending = signal;
     ending.abort();
     restore();
-  };
-  const restore = (): void => {
-    for (const [signal, listeners] of others) {
-      process.off(signal, end);
-      for (const listener of listeners)
-        if (!process.listeners(signal).includes(listener)) process.on(signal, listener);
-    }
-  };
-  for (const signal of SIGNALS) process.removeAllListeners(signal).on(signal, end);
+  });
   try {
     return await task(ending.signal);
   } finally {
+    await eventsHandled();
     restore();
-    if (pending !== undefined && !process.emit(pending, pending)) process.kill(process.pid, pending);
+    if (pending !== undefined) pass(pending);
   }
 }
 
 /**
  * Runs a short task that must not be cut in half: Ctrl-C and SIGTERM wait for its end. Outside of it they end the process at
  * once, which leaves nothing behind, since nothing is being written. Node.js tells of a signal between turns of the event loop
- * only, and forgets it with its listeners: whatever came while the compiler worked is heard before they change.
+ * only: whatever came while the compiler worked is heard before the listeners change.
  */
 export async function uninterrupted<T>(task: () => Promise<T>): Promise<T> {
   await eventsHandled();
   let pending: NodeJS.Signals | undefined;
-  const hold = (signal: NodeJS.Signals): void => void (pending = signal);
-  const others = SIGNALS.map((signal) => [signal, process.listeners(signal)] as const);
-  for (const signal of SIGNALS) process.removeAllListeners(signal).on(signal, hold);
+  const restore = listenAlone((signal) => void (pending = signal));
   try {
     return await task();
   } finally {
     await eventsHandled();
-    for (const [signal, listeners] of others) {
-      process.off(signal, hold);
-      for (const listener of listeners) process.on(signal, listener);
-    }
-    if (pending !== undefined && !process.emit(pending, pending)) process.kill(process.pid, pending);
+    restore();
+    if (pending !== undefined) pass(pending);
   }
 }

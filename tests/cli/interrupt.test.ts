@@ -26,7 +26,7 @@ function runModule(text: string): {
 describe("Ctrl-C", () => {
   const LIBRARY = `
     import { setTimeout } from "node:timers/promises";
-    import { leaveOnSignals, uninterrupted } from "./src/cli/io.ts";
+    import { endedBySignals, leaveOnSignals, uninterrupted } from "./src/cli/io.ts";
     const io = { err: (text) => process.stderr.write(text) };
   `;
 
@@ -64,6 +64,29 @@ describe("Ctrl-C", () => {
       assert.deepEqual([after.status, after.stdout, after.stderr], [status, "", word]);
     });
   }
+
+  it("brings a long task to its end, whenever it comes", () => {
+    const kill = `process.kill(process.pid, "SIGINT");`;
+    const wait = `await setTimeout(100);`;
+    const say = (text: string): string => `process.stdout.write("${text}");`;
+    const run = (before: string, task: string): readonly unknown[] => {
+      const { status, stdout, stderr } = runModule(
+        `${LIBRARY} leaveOnSignals(io); ${before} await endedBySignals(async (ending) => { ${task} }); ${wait} ${say(", and more")}`,
+      );
+      return [status, stdout, stderr];
+    };
+    const told = `${say("begun")} ${kill} ${wait} process.stdout.write(String(ending.aborted));`;
+    assert.deepEqual(run("", told), [130, "beguntrue", "interrupted\n"]);
+    assert.deepEqual(run("", `${told} ${kill} ${wait} ${say("not this")}`), [
+      130,
+      "beguntrue",
+      "interrupted\n",
+    ]);
+    // While nothing lets events through: before the task, and as the last thing in it.
+    assert.deepEqual(run(kill, say("not this")), [130, "", "interrupted\n"]);
+    assert.deepEqual(run("", `${wait} ${kill} ${say("done")}`), [130, "done", "interrupted\n"]);
+    assert.deepEqual(run("", say("done")), [0, "done, and more", ""]);
+  });
 
   it("ends the process at once when nothing is being written", () => {
     const { signal, stdout } = runModule(`${LIBRARY}
