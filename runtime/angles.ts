@@ -23,7 +23,8 @@ const centred = (x: number, whole: number): number => x - whole * Math.floor(x /
 
 /** An angle in radians, as it is stored. */
 export function storedAngle(radians: number): readonly [turns: number, rest: number] {
-  const turns = radians / (2 * Math.PI);
+  // Sines of angles of any size are right; a quotient by 2π is off by as much as it has whole turns.
+  const turns = Math.atan2(Math.sin(radians), Math.cos(radians)) / (2 * Math.PI);
   const count = Math.round((turns - Math.floor(turns)) * UNIT * UNIT);
   const rest = centred(count, UNIT);
   return [centred((count - rest) / UNIT, UNIT) / UNIT, rest / UNIT / UNIT];

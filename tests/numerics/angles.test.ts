@@ -166,11 +166,11 @@ describe("angles", () => {
     assert.ok(saved.states["theta"]?.data.every((angle) => Math.abs(angle) < 3.1416));
 
     // Of radians alone, as many as there are.
-    const radians = Float32Array.of(1, -2.5, 1e5, 0);
+    const radians = Float32Array.of(1, -2.5, 1e5, -3e20);
     const theta = { data: radians, shape: [1, WIDTH] };
     await other.restore({ ...saved, states: { theta } });
     const stepped = await other.step({ d: new Float32Array(WIDTH).fill(0.25) });
-    const wanted = [...radians].map((x) => x + 0.25);
+    const wanted = [...radians].map((x) => 2 * Math.PI * 2 ** -46 * exactTurns(x) + 0.25);
     assert(distance(stepped, wanted) < 1e-6);
     session.destroy();
     other.destroy();
