@@ -3,8 +3,8 @@
  * form, and the rule's discrete form gets its a and b.
  */
 import { nonlinear } from "../diagnostics/codes/recurrences.js";
-import { rewrite } from "../3-graph/rewrite.js";
-import type { MapFn, NodeId, StateId } from "../3-graph/types.js";
+import { originOf, rewrite, type RewriteContext } from "../3-graph/rewrite.js";
+import type { MapFn, Node, NodeId, StateId } from "../3-graph/types.js";
 import { affineForm, type AffineForm } from "./linear.js";
 import type { Pass } from "./pass.js";
 
@@ -30,6 +30,7 @@ export const discretize: Pass = {
           const factors = node.fn === "div" ? node.args.slice(0, 1) : node.args;
           if (factors.some((id) => absent.has(id))) return zero();
         }
+        if (node.kind === "reduce") return reduced(node, context);
         if (node.kind !== "coefficient") return context.copy(node);
         const state = graph.states[node.state];
         let form = forms.get(node.state);
@@ -56,3 +57,22 @@ export const discretize: Pass = {
     });
   },
 };
+
+/** A coefficient may lack axes of its state: what is reduced over them is the same all along. */
+function reduced(node: Node & { readonly kind: "reduce" }, context: RewriteContext): NodeId {
+  const { builder, at, operation } = context;
+  const { axes } = builder.typeOf(at(node.arg));
+  const missing = node.over.filter((axis) => !axes.includes(axis));
+  if (missing.length === 0) return context.copy(node);
+  const spans = { spans: node.spans };
+  const along = missing.reduce((value, axis) => {
+    const index = builder.add({ kind: "coordinate", axis }, spans);
+    const zero = builder.add({ kind: "scalar", value: 0 }, spans);
+    const nothing = builder.add({ kind: "map", fn: "mul", args: [zero, index] }, spans);
+    return builder.add({ kind: "map", fn: "add", args: [value, nothing] }, spans);
+  }, at(node.arg));
+  return builder.add(
+    operation(node, (old) => (old === node.arg ? along : at(old))),
+    originOf(node),
+  );
+}
