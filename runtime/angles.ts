@@ -2,13 +2,10 @@
  * States that are angles. The GPU has a fraction of a turn in two f32: a whole number of 2⁻²³ from −½ to ½, and a rest in
  * whole 2⁻⁴⁶ (SPEC.md § Angles). Callers have radians, and what f32 leaves of them, so that nothing is lost.
  */
-import type { AxisEntry } from "./bundle-format.js";
+import { PARTS_AXIS, type AxisEntry } from "./bundle-format.js";
 import type { HostTensor } from "./tensor.js";
 
-/** What the manifest calls the last axis of angles; no name that a source could give. */
-const ANGLE_AXIS = "turns, rest";
-
-export const isAngle = (axes: readonly AxisEntry[]): boolean => axes.at(-1)?.name === ANGLE_AXIS;
+export const isAngle = (axes: readonly AxisEntry[]): boolean => axes.at(-1)?.name === PARTS_AXIS.angle;
 
 /** The axes of a state as callers have it. */
 export const callersAxes = (axes: readonly AxisEntry[]): readonly AxisEntry[] =>

@@ -126,6 +126,9 @@ export interface OutputEntry {
   readonly doc?: string;
 }
 
+/** The last axis, of size 2, of what is made of two numbers; no names that a source could give. */
+export const PARTS_AXIS = { complex: "re, im", angle: "turns, rest" } as const;
+
 /**
  * What a session carries for one state: f32, [batch, declared axes…]. A `delay` is what `prev(e)` needs, a `history`
  * what a convolution does.

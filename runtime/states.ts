@@ -1,6 +1,6 @@
 /** A session's states: where they lie in the arenas, and what they start with. */
 import { callersAxes, isAngle } from "./angles.js";
-import type { Dim, Manifest, TargetEntry } from "./bundle-format.js";
+import { PARTS_AXIS, type Dim, type Manifest, type TargetEntry } from "./bundle-format.js";
 import { evaluateDim } from "./dim.js";
 import { KraitError } from "./errors.js";
 import type { AxisNames } from "./numbers.js";
@@ -20,9 +20,6 @@ export interface StatePlace {
   /** f32 elements in the arena. */
   readonly count: number;
 }
-
-/** What the manifest calls the last axis of complex values; no name that a source could give. */
-const COMPLEX_AXIS = "re, im";
 
 export interface StateLayout {
   readonly bytes: number;
@@ -46,7 +43,7 @@ export function stateLayout(
     if (offset === undefined || offset % 4 !== 0 || offset + count * 4 > bytes) {
       throw new KraitError("R0105", `The manifest has no room for the state "${name}".`);
     }
-    const isComplex = axes.at(-1)?.name === COMPLEX_AXIS;
+    const isComplex = axes.at(-1)?.name === PARTS_AXIS.complex;
     const kind = isComplex ? "complex" : isAngle(axes) ? "angle" : "real";
     return { name, shape, init, elements: kind, perMember: axes[0]?.size === names.batch, offset, count };
   });

@@ -7,6 +7,7 @@ import type { AxisId, Graph } from "../3-graph/types.js";
 import {
   FORMAT,
   FORMAT_VERSION,
+  PARTS_AXIS,
   type AdapterTuning,
   type Bundle,
   type ConstantValue,
@@ -66,7 +67,7 @@ export function emitBundle(
       name: output.name,
       axes: [
         ...axisEntries(model, output),
-        ...(model.nodes[output.value]?.type.scalar === "c64" ? [{ name: "re, im", size: 2 }] : []),
+        ...(model.nodes[output.value]?.type.scalar === "c64" ? [{ name: PARTS_AXIS.complex, size: 2 }] : []),
       ],
       ...timeOf(model, output.axes),
       ...(output.doc === undefined ? {} : { doc: output.doc }),

@@ -1,5 +1,5 @@
 /** The state arena: every carried value of a session in one buffer, each at an offset that any binding may start at. */
-import type { AxisEntry, Dim, StateEntry } from "../../runtime/bundle-format.js";
+import { PARTS_AXIS, type AxisEntry, type Dim, type StateEntry } from "../../runtime/bundle-format.js";
 import { InternalError } from "../diagnostics/internal-error.js";
 import { axisSize, isPair, product } from "../5-kernel/lower/buffers.js";
 import { clampToFinite } from "../5-kernel/print-block.js";
@@ -54,16 +54,16 @@ export function planStates(graph: Graph): StatePlan {
   }
 }
 
-/** The axis of what an element is made of, by names that no source could give. */
+/** The axis of what an element is made of. */
 const PARTS: Readonly<Record<State["scalar"], readonly AxisEntry[]>> = {
   f32: [],
-  c64: [{ name: "re, im", size: 2 }],
-  angle: [{ name: "turns, rest", size: 2 }],
+  c64: [{ name: PARTS_AXIS.complex, size: 2 }],
+  angle: [{ name: PARTS_AXIS.angle, size: 2 }],
 };
 
 /** The axes of a state as callers have it: angles are numbers to them. */
 export const callersAxes = ({ axes }: StateEntry): readonly AxisEntry[] =>
-  axes.filter(({ name }) => PARTS.angle.every((part) => part.name !== name));
+  axes.filter(({ name }) => name !== PARTS_AXIS.angle);
 
 export function stateEntry(graph: Graph, state: State): StateEntry {
   if (state.kind === "local") throw new InternalError("emit", `nothing carries the state ${state.name}`);
