@@ -154,24 +154,17 @@ async function makeConstants(
   return target.constants.map((entry, i) => ({ entry, buffer: buffers[i] as GPUBuffer }));
 }
 
-/** What the parameters would take in fewer bits. */
+/** What the parameters take, and would in 4 bits. */
 function smallerWeights({ params }: Manifest): string {
-  const bytes = (most: number): number =>
-    params.reduce(
-      (sum, { shape, storage }) => sum + (elements(shape) * Math.min(most, STORAGE_BITS[storage])) / 8,
-      0,
-    );
-  const now = bytes(32);
-  const ways = [
-    ["f16 or bf16", 16],
-    ["int8", 8],
-    ["int4", 4],
-  ] as const;
-  const less = ways.filter(([, bits]) => bytes(bits) < now);
-  if (less.length === 0)
-    return "The weights are in 4 bits already: use a device with more memory, or a smaller model.";
-  const sizes = less.map(([name, bits]) => `${name} takes ${sizeText(bytes(bits))}`).join(", ");
-  return `The weights take ${sizeText(now)}; a bundle built with --weights-dtype ${sizes}.`;
+  const [now, least] = [32, 4].map((most) =>
+    sizeText(
+      params.reduce(
+        (sum, { shape, storage }) => sum + (elements(shape) * Math.min(most, STORAGE_BITS[storage])) / 8,
+        0,
+      ),
+    ),
+  );
+  return `The weights take ${now}, ${least} in a bundle built with --weights-dtype int4.`;
 }
 
 /** Computes the load-time expressions into their constant buffers. */

@@ -7,8 +7,7 @@ import { GROUP_ELEMENTS, STORAGE_BITS, type Storage } from "./bundle-format.js";
 
 export type Quantized = "int8" | "int4";
 
-export const isQuantized = (storage: Storage): storage is Quantized =>
-  storage === "int8" || storage === "int4";
+export const isQuantized = (storage: Storage): storage is Quantized => STORAGE_BITS[storage] < 16;
 
 /** Codes and scales as they lie on the GPU. */
 export interface QuantizedPiece {
@@ -19,14 +18,6 @@ export interface QuantizedPiece {
 
 const bits = new Float32Array(1);
 const word = new Uint32Array(bits.buffer);
-
-/** The least bf16 that is not less, as the upper half of its f32; of a number that is not negative. */
-function bf16NotBelow(value: number): number {
-  bits[0] = value;
-  // Rounding to f32 may have gone down.
-  const below = bits[0] < value ? 1 : 0;
-  return ((word[0] as number) + below + 0xffff) >>> 16;
-}
 
 /** Half to even, of what is far below 2⁵¹: adding pushes the fraction out. */
 const EVEN = 1.5 * 2 ** 52;
@@ -40,33 +31,25 @@ export function quantize(values: Float32Array, storage: Quantized): QuantizedPie
   const width = STORAGE_BITS[storage];
   const most = 2 ** (width - 1) - 1;
   const codes = new Uint8Array((count * GROUP_ELEMENTS * width) / 8);
-  const scales = new Uint16Array(count + (count % 2));
+  const scales = new Uint16Array(count + (count & 1));
   for (let group = 0; group < count; group++) {
     const begin = group * GROUP_ELEMENTS;
-    const end = Math.min(begin + GROUP_ELEMENTS, values.length);
-    const largest = largestOf(values, begin, end);
-    if (!(largest < Infinity)) return undefined;
-    const half = bf16NotBelow(largest / most);
-    scales[group] = half;
-    word[0] = half << 16;
-    const scale = bits[0] as number;
-    for (let i = begin; i < begin + GROUP_ELEMENTS; i++) {
-      const exact = i < end && scale > 0 ? (values[i] as number) / scale : 0;
-      const code = exact + EVEN - EVEN + most + 1;
-      if (width === 8) codes[i] = code;
-      else codes[i >> 1] = (codes[i >> 1] as number) | (code << ((i & 1) * 4));
+    const end = begin + GROUP_ELEMENTS;
+    let largest = 0;
+    // What is no number comes out as none.
+    for (let i = begin; i < end; i++) largest = Math.max(largest, Math.abs(values[i] ?? 0));
+    if (!(largest < Infinity)) return;
+    const wanted = largest / most;
+    bits[0] = wanted;
+    // Rounded up to a bf16, which is the upper half of an f32; to that it may have been rounded down.
+    word[0] = ((word[0] as number) + (bits[0] < wanted ? 0x10000 : 0xffff)) & 0xffff0000;
+    scales[group] = (word[0]) >>> 16;
+    const scale = bits[0];
+    for (let i = begin; i < end; i++) {
+      const code = (scale && (values[i] ?? 0) / scale) + EVEN - EVEN + most + 1;
+      const at = i * width;
+      codes[at >> 3] = (codes[at >> 3] ?? 0) | (code << (at & 7));
     }
   }
   return { codes, scales: new Uint8Array(scales.buffer) };
-}
-
-function largestOf(values: Float32Array, begin: number, end: number): number {
-  let largest = 0;
-  for (let i = begin; i < end; i++) {
-    const size = Math.abs(values[i] as number);
-    // Not `Math.max`: what is no number must come out.
-    if (!(size <= largest)) largest = size;
-    if (size !== size) return NaN;
-  }
-  return largest;
 }

@@ -10,7 +10,7 @@ import {
 } from "./bundle-format.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { KraitError } from "./errors.js";
-import { isQuantized, quantize, type Quantized } from "./quantize.js";
+import { isQuantized, quantize, type QuantizedPiece } from "./quantize.js";
 import { readRange } from "./random-access.js";
 import type { TensorEntry } from "./safetensors.js";
 import { elements, shapeText } from "./tensor.js";
@@ -43,7 +43,7 @@ export function matchWeights(params: readonly ParamEntry[], checkpoint: Checkpoi
     if (tensor === undefined) missing.push(param.sources.join(" or "));
     else if (!sameShape(tensor.shape, param.shape)) {
       shapes.push(`${tensor.name}: ${shapeText(tensor.shape)}, the model has ${shapeText(param.shape)}`);
-    } else if (!canBecome(tensor.dtype, param.storage)) {
+    } else if (exactly(tensor.dtype, param.storage) === undefined) {
       types.push(`${tensor.name}: ${tensor.dtype}, the bundle stores ${param.storage}`);
     } else tensors.set(param.name, tensor);
   }
@@ -75,9 +75,9 @@ function list(lines: readonly string[]): string {
   return shown.join("\n");
 }
 
-/** Exactly, or by quantizing what f32 has exactly. */
-const canBecome = (dtype: string, storage: Storage): boolean =>
-  conversion(dtype, isQuantized(storage) ? "f32" : storage) !== undefined;
+/** How a tensor comes to what is stored, or to what is quantized to that, without loss. */
+const exactly = (dtype: string, storage: Storage): Conversion | undefined =>
+  conversion(dtype, isQuantized(storage) ? "f32" : storage);
 
 function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((extent, i) => extent === b[i]);
@@ -94,11 +94,13 @@ export async function uploadWeights(
   let unsettled = 0;
   for (const { entry, buffer } of buffers) {
     for (const place of entry.params) {
-      const { param: name } = place;
-      const param = byName.get(name);
-      const tensor = matched.tensors.get(name);
+      const param = byName.get(place.param);
+      const tensor = matched.tensors.get(place.param);
       if (param === undefined || tensor === undefined) {
-        throw new KraitError("R0105", `The manifest places a parameter "${name}" that it does not list.`);
+        throw new KraitError(
+          "R0105",
+          `The manifest places a parameter "${place.param}" that it does not list.`,
+        );
       }
       for await (const { offset, data } of writes(tensor, param.storage, place)) {
         queue.writeBuffer(buffer, offset, data);
@@ -112,12 +114,18 @@ export async function uploadWeights(
   }
 }
 
-/** The elements of a tensor that belong in a place. */
-function rangeOf({ param, begin = 0, count }: ConstantPlace, { shape }: TensorEntry): ElementRange {
-  const total = elements(shape);
-  const range = { begin, count: count ?? total - begin };
-  if (range.count >= 0 && begin + range.count <= total) return range;
-  throw new KraitError("R0105", `The manifest places elements of "${param}" that it does not have.`);
+/** The elements of a tensor that belong in a place. Quantized ones are whole groups: what the last has beyond the place is read, too. */
+function rangeOf(
+  { param, begin = 0, count, scales }: ConstantPlace,
+  { shape }: TensorEntry,
+  quantized: boolean,
+): ElementRange {
+  const rest = elements(shape) - begin;
+  const wanted = count ?? rest;
+  if (wanted < 0 || wanted > rest || (quantized && (!scales || begin % RANGE_ELEMENTS > 0)))
+    throw new KraitError("R0105", `The manifest places elements of "${param}" that it does not have.`);
+  const filled = quantized ? Math.ceil(wanted / GROUP_ELEMENTS) * GROUP_ELEMENTS : wanted;
+  return { begin, count: Math.min(filled, rest) };
 }
 
 interface ElementRange {
@@ -137,37 +145,18 @@ async function* writes(
   storage: Storage,
   place: ConstantPlace,
 ): AsyncGenerator<Write, void, undefined> {
-  const range = rangeOf(place, tensor);
-  if (isQuantized(storage)) return yield* quantizedWrites(tensor, storage, place, range);
-  const how = conversion(tensor.dtype, storage);
+  const how = exactly(tensor.dtype, storage);
   if (how === undefined) throw new KraitError("R0304", `"${tensor.name}" cannot become ${storage}.`);
-  const bytes = STORAGE_BITS[storage] / 8;
-  for await (const { begin, data } of pieces(tensor, how, range))
-    yield { offset: place.offset + begin * bytes, data: padded(data) };
-}
-
-/** Groups are the same wherever a range ends: what the last one has beyond it is read, too. */
-async function* quantizedWrites(
-  tensor: TensorEntry,
-  storage: Quantized,
-  { param, offset, scales }: ConstantPlace,
-  { begin, count }: ElementRange,
-): AsyncGenerator<Write, void, undefined> {
-  const how = conversion(tensor.dtype, "f32");
-  if (how === undefined) throw new KraitError("R0304", `"${tensor.name}" cannot become ${storage}.`);
-  if (scales === undefined || begin % RANGE_ELEMENTS !== 0)
-    throw new KraitError("R0105", `The manifest does not say where the scales of "${param}" are.`);
-  const groups = Math.ceil(count / GROUP_ELEMENTS) * GROUP_ELEMENTS;
-  const range = { begin, count: Math.min(groups, elements(tensor.shape) - begin) };
-  for await (const { begin: at, data } of pieces(tensor, how, range)) {
-    const piece = quantize(f32Of(data), storage);
-    if (piece === undefined)
-      throw new KraitError(
-        "R0306",
-        `"${tensor.name}" cannot be stored as ${storage}: it has values that are not finite.`,
-      );
-    yield { offset: offset + (at * STORAGE_BITS[storage]) / 8, data: piece.codes };
-    yield { offset: scales + (at / GROUP_ELEMENTS) * 2, data: piece.scales };
+  const quantized = isQuantized(storage);
+  const { offset, scales = 0 } = place;
+  for await (const { begin, data } of pieces(tensor, how, rangeOf(place, tensor, quantized))) {
+    const piece: Partial<QuantizedPiece> | undefined = quantized
+      ? quantize(f32Of(data), storage)
+      : { codes: padded(data) };
+    if (piece?.codes === undefined)
+      throw new KraitError("R0306", `"${tensor.name}" is not finite, and cannot become ${storage}.`);
+    yield { offset: offset + (begin * STORAGE_BITS[storage]) / 8, data: piece.codes };
+    if (piece.scales) yield { offset: scales + (begin / GROUP_ELEMENTS) * 2, data: piece.scales };
   }
 }
 
@@ -194,7 +183,7 @@ async function* pieces(
 /** Writes to a buffer come in multiples of 4 bytes; an odd number of 16-bit elements is filled up. */
 function padded(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   if (bytes.length % 4 === 0) return bytes;
-  const whole = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
+  const whole = new Uint8Array((bytes.length + 3) & ~3);
   whole.set(bytes);
   return whole;
 }

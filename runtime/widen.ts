@@ -22,11 +22,9 @@ export function widenToF32(
   return wide && f32Of(wide);
 }
 
-/** Bytes of f32 as numbers. */
-export function f32Of(wide: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
-  const aligned = wide.byteOffset % 4 === 0 ? wide : wide.slice();
-  return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
-}
+/** Bytes of f32 as numbers: a copy, for those may begin anywhere in their buffer. */
+export const f32Of = (wide: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> =>
+  new Float32Array(wide.slice().buffer);
 
 const same = (elementBytes: number): Conversion => ({ elementBytes, convert: (bytes) => bytes });
 

@@ -132,12 +132,12 @@ describe("memory that a device does not have", () => {
     model.destroy();
   });
 
-  it("is told for weights, with what 16 bits would take", async () => {
+  it("is told for weights, with what 4 bits would take", async () => {
     const { device, live } = exhausted(await baselineDevice(), 0);
     await assertRejects(
       open(await tinyBundle(), { device, weights }),
       "R0204",
-      /parameters a: no memory left[^]*take 12 bytes.*f16 or bf16 takes 6 bytes/,
+      /parameters a: no memory left[^]*take 12 bytes, 1\.5 bytes in .*int4/,
     );
     assert.equal(live.size, 0);
   });
