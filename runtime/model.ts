@@ -156,15 +156,13 @@ async function makeConstants(
 
 /** What the parameters take, and would in 4 bits. */
 function smallerWeights({ params }: Manifest): string {
-  const [now, least] = [32, 4].map((most) =>
-    sizeText(
-      params.reduce(
-        (sum, { shape, storage }) => sum + (elements(shape) * Math.min(most, STORAGE_BITS[storage])) / 8,
-        0,
-      ),
-    ),
-  );
-  return `The weights take ${now}, ${least} in a bundle built with --weights-dtype int4.`;
+  let [now, least] = [0, 0];
+  for (const { shape, storage } of params) {
+    const bytesOfBit = elements(shape) / 8;
+    now += bytesOfBit * STORAGE_BITS[storage];
+    least += bytesOfBit * 4;
+  }
+  return `The weights take ${sizeText(now)}, built with --weights-dtype int4 ${sizeText(least)}.`;
 }
 
 /** Computes the load-time expressions into their constant buffers. */

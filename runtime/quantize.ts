@@ -43,7 +43,7 @@ export function quantize(values: Float32Array, storage: Quantized): QuantizedPie
     bits[0] = wanted;
     // Rounded up to a bf16, which is the upper half of an f32; to that it may have been rounded down.
     word[0] = ((word[0] as number) + (bits[0] < wanted ? 0x10000 : 0xffff)) & 0xffff0000;
-    scales[group] = (word[0]) >>> 16;
+    scales[group] = word[0] >>> 16;
     const scale = bits[0];
     for (let i = begin; i < end; i++) {
       const code = (scale && (values[i] ?? 0) / scale) + EVEN - EVEN + most + 1;

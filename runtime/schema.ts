@@ -1,6 +1,13 @@
 /** What `model.json` must look like. Types and meaning: bundle-format.ts. */
 import * as v from "valibot";
-import { FORMAT, FORMAT_VERSION, type Dim, type Manifest } from "./bundle-format.js";
+import {
+  FORMAT,
+  FORMAT_VERSION,
+  STORAGE_BITS,
+  type Dim,
+  type Manifest,
+  type Storage,
+} from "./bundle-format.js";
 import { KraitError } from "./errors.js";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -55,7 +62,7 @@ const file = v.pipe(
   ),
 );
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "is not a SHA-256 in hexadecimal"));
-const storage = v.picklist(["f32", "f16", "bf16", "int8", "int4"]);
+const storage = v.picklist(Object.keys(STORAGE_BITS) as Storage[]);
 const axes = v.array(v.object({ name, size: dim }));
 const described = { name, axes, time: v.exactOptional(name), doc: v.exactOptional(v.string()) };
 

@@ -43,7 +43,7 @@ export function matchWeights(params: readonly ParamEntry[], checkpoint: Checkpoi
     if (tensor === undefined) missing.push(param.sources.join(" or "));
     else if (!sameShape(tensor.shape, param.shape)) {
       shapes.push(`${tensor.name}: ${shapeText(tensor.shape)}, the model has ${shapeText(param.shape)}`);
-    } else if (exactly(tensor.dtype, param.storage) === undefined) {
+    } else if (conversion(tensor.dtype, param.storage) === undefined) {
       types.push(`${tensor.name}: ${tensor.dtype}, the bundle stores ${param.storage}`);
     } else tensors.set(param.name, tensor);
   }
@@ -75,10 +75,6 @@ function list(lines: readonly string[]): string {
   return shown.join("\n");
 }
 
-/** How a tensor comes to what is stored, or to what is quantized to that, without loss. */
-const exactly = (dtype: string, storage: Storage): Conversion | undefined =>
-  conversion(dtype, isQuantized(storage) ? "f32" : storage);
-
 function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((extent, i) => extent === b[i]);
 }
@@ -96,13 +92,15 @@ export async function uploadWeights(
     for (const place of entry.params) {
       const param = byName.get(place.param);
       const tensor = matched.tensors.get(place.param);
-      if (param === undefined || tensor === undefined) {
+      // What cannot come to its storage, `matchWeights` has refused.
+      const how = param && tensor && conversion(tensor.dtype, param.storage);
+      if (param === undefined || tensor === undefined || how === undefined) {
         throw new KraitError(
           "R0105",
           `The manifest places a parameter "${place.param}" that it does not list.`,
         );
       }
-      for await (const { offset, data } of writes(tensor, param.storage, place)) {
+      for await (const { offset, data } of writes(tensor, how, param.storage, place)) {
         queue.writeBuffer(buffer, offset, data);
         unsettled += data.length;
         if (unsettled < UNSETTLED_BYTES) continue;
@@ -142,11 +140,10 @@ interface Write {
 /** Elements of a tensor as stored on the GPU, a few MiB at a time; offsets and lengths are multiples of 4 bytes. */
 async function* writes(
   tensor: TensorEntry,
+  how: Conversion,
   storage: Storage,
   place: ConstantPlace,
 ): AsyncGenerator<Write, void, undefined> {
-  const how = exactly(tensor.dtype, storage);
-  if (how === undefined) throw new KraitError("R0304", `"${tensor.name}" cannot become ${storage}.`);
   const quantized = isQuantized(storage);
   const { offset, scales = 0 } = place;
   for await (const { begin, data } of pieces(tensor, how, rangeOf(place, tensor, quantized))) {
@@ -154,7 +151,7 @@ async function* writes(
       ? quantize(f32Of(data), storage)
       : { codes: padded(data) };
     if (piece?.codes === undefined)
-      throw new KraitError("R0306", `"${tensor.name}" is not finite, and cannot become ${storage}.`);
+      throw new KraitError("R0306", `"${tensor.name}" is not finite: it cannot be quantized.`);
     yield { offset: offset + (begin * STORAGE_BITS[storage]) / 8, data: piece.codes };
     if (piece.scales) yield { offset: scales + (begin / GROUP_ELEMENTS) * 2, data: piece.scales };
   }

@@ -8,9 +8,9 @@ export interface Conversion {
   convert(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
 }
 
-/** How a tensor of safetensors type `dtype` becomes `storage`; undefined where values could change. */
+/** How a tensor of safetensors type `dtype` becomes `storage`, or the f32 that is then quantized to it; undefined where values could change. */
 export function conversion(dtype: string, storage: Storage): Conversion | undefined {
-  return conversions[`${dtype}→${storage}`];
+  return conversions[`${dtype}→${storage.replace(/^int.$/, "f32")}`];
 }
 
 /** A tensor of floats as f32, exactly; undefined for other types, and for those that would have to be narrowed. */
