@@ -1,13 +1,5 @@
 /** A bundle opened on a device: weights uploaded, pipelines made, load-time expressions computed. */
-import {
-  STORAGE_BITS,
-  type Bundle,
-  type InputEntry,
-  type Manifest,
-  type OutputEntry,
-  type StateEntry,
-  type TargetEntry,
-} from "./bundle-format.js";
+import type { Bundle, InputEntry, Manifest, OutputEntry, StateEntry, TargetEntry } from "./bundle-format.js";
 import { verifyBundle } from "./bundle.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { KraitError } from "./errors.js";
@@ -154,16 +146,9 @@ async function makeConstants(
   return target.constants.map((entry, i) => ({ entry, buffer: buffers[i] as GPUBuffer }));
 }
 
-/** What the parameters take, and would in 4 bits. */
-function smallerWeights({ params }: Manifest): string {
-  let [now, least] = [0, 0];
-  for (const { shape, storage } of params) {
-    const bytesOfBit = elements(shape) / 8;
-    now += bytesOfBit * STORAGE_BITS[storage];
-    least += bytesOfBit * 4;
-  }
-  return `The weights take ${sizeText(now)}, built with --weights-dtype int4 ${sizeText(least)}.`;
-}
+/** What the parameters would take in 4 bits. */
+const smallerWeights = ({ params }: Manifest): string =>
+  `Built with --weights-dtype int4, the weights take ${sizeText(params.reduce((sum, { shape }) => sum + elements(shape) / 2, 0))}.`;
 
 /** Computes the load-time expressions into their constant buffers. */
 async function runLoad(

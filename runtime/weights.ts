@@ -150,8 +150,7 @@ async function* writes(
     const piece: Partial<QuantizedPiece> | undefined = quantized
       ? quantize(f32Of(data), storage)
       : { codes: padded(data) };
-    if (piece?.codes === undefined)
-      throw new KraitError("R0306", `"${tensor.name}" is not finite: it cannot be quantized.`);
+    if (piece?.codes === undefined) throw new KraitError("R0306", `"${tensor.name}" is not finite.`);
     yield { offset: offset + (begin * STORAGE_BITS[storage]) / 8, data: piece.codes };
     if (piece.scales) yield { offset: scales + (begin / GROUP_ELEMENTS) * 2, data: piece.scales };
   }
