@@ -89,6 +89,7 @@ class KernelText {
           `a = ${of(kernel.a)}`,
           `b = ${of(kernel.b)}`,
           ...kernel.along.map(({ name, body }) => `${name} = sum ${of(body)}`),
+          ...(kernel.storesAlong ?? []).map((each) => `along k: ${store(each)}`),
           ...kernel.stores.map(store),
         ];
       case "scan":

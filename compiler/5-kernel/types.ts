@@ -133,7 +133,7 @@ export interface ReduceKernel extends KernelBase {
 /**
  * out[batch, row, col] = Σ_k a(batch, row, k) · b(batch, col, k), then stores with the accumulator var `acc`.
  * Row, col and batch are flattened; the flat vars `row`, `col`, `batch`, `k` (u32) are what the holes may use.
- * `tiled`: workgroup-memory tiles, registers a thread. `matrix`: the same on matrix units, a and b rounded to f16, sums in f32. `rows`: a few rows, one subgroup-sized group of lanes a column, lanes along k.
+ * `tiled`: workgroup-memory tiles, registers a thread. `matrix`: the same on matrix units, a and b rounded to f16, sums in f32. `rows`: a few rows, one subgroup-sized group of lanes a column or a few of them, lanes along k.
  */
 export interface ContractKernel extends KernelBase {
   readonly skeleton: "contract";
@@ -145,6 +145,8 @@ export interface ContractKernel extends KernelBase {
   readonly b: Expr;
   /** Reductions over k of values of the same row, summed alongside (a norm's Σx²); vars for `stores`. Only with `rows`. */
   readonly along: readonly { readonly name: string; readonly body: Expr }[];
+  /** Stores at each batch, row and k: what a is made of and other kernels read too. Only with `rows`. */
+  readonly storesAlong?: readonly Store[];
   readonly stores: readonly Store[];
   readonly schedule: TiledSchedule | MatrixSchedule | RowsSchedule;
 }
@@ -161,7 +163,9 @@ export interface RowsSchedule {
   readonly lanes: number;
   /** Columns a workgroup. */
   readonly cols: number;
-  /** Rows a workgroup, for which b is read once; 1 unless given. */
+  /** Columns that a lane sums, for which a is computed once; 1 unless given. */
+  readonly each?: number;
+  /** Rows a workgroup, for which b is read once; 1 unless given, and where a lane has several columns. */
   readonly rows?: number;
 }
 

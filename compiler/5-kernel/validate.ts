@@ -80,19 +80,26 @@ class Validation {
   }
 
   private contract(kernel: Extract<Kernel, { skeleton: "contract" }>): void {
-    const { schedule } = kernel;
+    const { schedule, storesAlong = [] } = kernel;
     for (const dim of [kernel.batch, kernel.rows, kernel.cols, kernel.depth]) this.dim(dim);
     this.value("a", kernel.a, "f32", ["batch", "row", "k"]);
     this.value("b", kernel.b, "f32", ["batch", "col", "k"]);
     for (const each of kernel.along) this.value(each.name, each.body, "f32", ["batch", "row", "k"]);
+    this.stores(storesAlong, ["batch", "row", "k"]);
     this.stores(kernel.stores, ["batch", "row", "col", "acc", ...kernel.along.map((each) => each.name)]);
     if (schedule.kind === "rows") {
       this.powerOfTwo("lanes", schedule.lanes);
       this.positive("cols", schedule.cols);
       this.positive("rows", schedule.rows ?? 1);
+      this.powerOfTwo("each", schedule.each ?? 1);
+      if (schedule.cols % (schedule.each ?? 1) !== 0)
+        this.fail(`${schedule.cols} columns in parts of ${schedule.each ?? 1}: parts fill a workgroup`);
+      if ((schedule.rows ?? 1) > 1 && (schedule.each ?? 1) > 1)
+        this.fail("a lane has several rows or several columns");
       return;
     }
-    if (kernel.along.length > 0) this.fail("sums alongside need a schedule by rows");
+    if (kernel.along.length + storesAlong.length > 0)
+      this.fail("sums and stores alongside need a schedule by rows");
     if (schedule.kind === "matrix") {
       this.matrix(schedule);
       return;

@@ -120,13 +120,14 @@ function contractSpace(kernel: Extract<Kernel, { skeleton: "contract" }>): Space
   })) as [Extent, Extent, Extent, Extent];
   const tiled = schedule.kind !== "rows";
   const [rows, cols] = tiled ? [schedule.tileRows, schedule.tileCols] : [schedule.rows ?? 1, schedule.cols];
-  // Every column of `rows` reads the row by itself; tiles are shared.
-  const rowCopies = tiled ? ceilDiv(kernel.cols, cols) : kernel.cols;
+  // The lanes of `rows` read the row for as many columns as they have; tiles are shared.
+  const rowCopies = ceilDiv(kernel.cols, tiled ? cols : (schedule.each ?? 1));
   const colCopies = ceilDiv(kernel.rows, rows);
   return {
     holes: [
       hole([batch, row, k], [kernel.a, ...kernel.along.map(({ body }) => body)], [], rowCopies),
       hole([batch, col, k], [kernel.b], [], colCopies),
+      ...(kernel.storesAlong === undefined ? [] : [hole([batch, row, k], [], kernel.storesAlong)]),
       hole([batch, row, col], [], kernel.stores),
     ],
     deals: [deal(batch, 1), deal(row, rows), deal(col, cols)],

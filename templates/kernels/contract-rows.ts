@@ -1,4 +1,4 @@
-/** A product for few rows: `lanes` invocations share the sums of one column, and read along k next to one another. */
+/** A product for few rows: `lanes` invocations share the sums of a column, or of several, and read along k next to one another. */
 import { code, join, name, nothing, paragraphs, variable, wgsl, type Code, type Wgsl } from "../wgsl.js";
 import { entryPoint, flatGroup } from "./entry.js";
 import { partialsOf, treeFold } from "./reduce.js";
@@ -16,13 +16,16 @@ export interface Row {
   readonly insideFours: Code;
   readonly insideOnes: Code;
   readonly sums: readonly Along[];
-  /** Stores, by the first lane of a column, where column and row exist. */
-  readonly stores: Code;
+  /** By column of a lane: stores, by its first lane, where column and row exist. */
+  readonly stores: readonly Code[];
+  /** Stores of values of the row at k. */
+  readonly storesAlong: Code;
   readonly exists: Wgsl<"bool"> | undefined;
 }
 
 export interface RowsHoles {
   readonly lanes: number;
+  /** How many times so many lanes a workgroup has. */
   readonly columns: number;
   readonly folded: boolean;
   readonly count: Wgsl<"u32"> | undefined;
@@ -35,7 +38,16 @@ export interface RowsHoles {
   /** The rest, one at a time. */
   readonly ones: { readonly inside: Code; readonly end: Wgsl<"u32"> } | undefined;
   readonly rows: readonly Row[];
-  readonly columnExists: Wgsl<"bool"> | undefined;
+  /** By column of a lane. */
+  readonly columnsExist: readonly (Wgsl<"bool"> | undefined)[];
+  /** The workgroup among those of the same rows, if stores along k are dealt out to them. */
+  readonly share: Share | undefined;
+}
+
+export interface Share {
+  readonly at: Wgsl<"u32">;
+  readonly of: Wgsl<"u32">;
+  readonly depth: Wgsl<"u32">;
 }
 
 const four = (sum: Along): Wgsl<"vec4f"> => variable(`${sum.name.text}_four`);
@@ -44,7 +56,6 @@ const own = (sum: Along): Wgsl<"f32"> => variable(`${sum.name.text}_own`);
 export function contractRows(holes: RowsHoles): Code {
   const { lanes, columns } = holes;
   const sums = holes.rows.flatMap((row) => row.sums);
-  const stores = join(holes.rows.map((row) => when(row.exists, storesOf(row))));
   return paragraphs([
     join(sums.map((sum) => code`var<workgroup> ${partialsOf(sum.name)}: array<f32, ${lanes * columns}>;`)),
     entryPoint(
@@ -55,6 +66,7 @@ export function contractRows(holes: RowsHoles): Code {
         let lane = invocation % ${lanes}u;
         let column = invocation / ${lanes}u;
         ${holes.outside}
+        ${alongLoop(holes)}
         ${join(sums.map((sum) => code`var ${own(sum)} = 0.0;`))}
         ${foursLoop(holes, sums)}
         ${onesLoop(holes)}
@@ -66,7 +78,7 @@ export function contractRows(holes: RowsHoles): Code {
           variable("invocation"),
         )}
         if (lane == 0u) {
-          ${when(holes.columnExists, stores)}
+          ${storesOf(holes)}
         }
       `,
     ),
@@ -82,10 +94,27 @@ const when = (condition: Wgsl<"bool"> | undefined, body: Code): Code =>
         }
       `;
 
-const storesOf = ({ sums, stores }: Row): Code => code`
-  ${join(sums.map((sum) => code`let ${sum.name} = ${partialsOf(sum.name)}[invocation];`))}
-  ${stores}
-`;
+function storesOf({ rows, columnsExist }: RowsHoles): Code {
+  const results = ({ sums }: Row): Code =>
+    join(sums.map((sum) => code`let ${sum.name} = ${partialsOf(sum.name)}[invocation];`));
+  const [only, ...more] = columnsExist;
+  if (more.length === 0)
+    return when(only, join(rows.map((row) => when(row.exists, join([results(row), ...row.stores])))));
+  const each = (row: Row): readonly Code[] => row.stores.map((store, c) => when(columnsExist[c], store));
+  return join(rows.map((row) => when(row.exists, join([results(row), ...each(row)]))));
+}
+
+/** What is stored along k, once: by all workgroups of the rows together. */
+function alongLoop({ lanes, columns, rows, share }: RowsHoles): Code {
+  if (share === undefined) return nothing;
+  const k = name("k");
+  const invocations = lanes * columns;
+  return code`
+    for (var ${k} = ${share.at} * ${invocations}u + invocation; ${k} < ${share.depth}; ${k} += ${share.of} * ${invocations}u) {
+      ${join(rows.map((row) => when(row.exists, row.storesAlong)))}
+    }
+  `;
+}
 
 function foursLoop({ lanes, inRow, fours, rows }: RowsHoles, sums: readonly Along[]): Code {
   if (fours === undefined) return nothing;

@@ -288,6 +288,8 @@ describe("the contract skeleton", () => {
     { kind: "rows", lanes: 64, cols: 1 },
     { kind: "rows", lanes: 1, cols: 32 },
     { kind: "rows", lanes: 8, cols: 4, rows: 4 },
+    { kind: "rows", lanes: 16, cols: 8, each: 4 },
+    { kind: "rows", lanes: 32, cols: 2, each: 2 },
   ];
   for (const schedule of schedules) {
     it(`multiplies matrices by ${JSON.stringify(schedule)}`, async () => {
@@ -409,6 +411,49 @@ describe("the contract skeleton", () => {
     const { y } = await runKernel(normed, {}, { x: a, w, y: new Float32Array(expected.length) });
     same("y", y, expected);
   });
+});
+
+describe("the contract skeleton, by rows", () => {
+  const schedules = [
+    { kind: "rows", lanes: 8, cols: 4, rows: 2 },
+    { kind: "rows", lanes: 16, cols: 4, each: 4 },
+    { kind: "rows", lanes: 64, cols: 16, each: 4 },
+  ] as const;
+  for (const schedule of schedules)
+    for (const [rows, cols, depth] of [
+      [3, 10, 75],
+      [1, 3, 300],
+      [2, 40, 5],
+    ] as const)
+      it(`stores what a is made of, once: ${rows}×${cols}×${depth} by ${JSON.stringify(schedule)}`, async () => {
+        const e = new ExprBuilder();
+        const at = e.add(e.mul(e.variable("row"), depth), e.variable("k"));
+        const a = e.op("tanh", e.load("x", at));
+        const kernel: ContractKernel = {
+          ...product({ rows, cols, depth }, schedule),
+          bindings: [read("x"), read("w"), written("y"), written("seen")],
+          a,
+          // Adding to what is there tells a second store from the first.
+          storesAlong: [{ binding: "seen", index: at, value: e.add(e.load("seen", at), a) }],
+        };
+        const [x, w] = [normal(rows * depth, 1), normal(cols * depth, 2)];
+        const before = normal(rows * depth, 3);
+        const expected = new Float64Array(rows * cols);
+        for (let n = 0; n < expected.length; n++)
+          for (let j = 0; j < depth; j++)
+            expected[n]! += Math.tanh(x[Math.floor(n / cols) * depth + j]!) * w[(n % cols) * depth + j]!;
+        const { y, seen } = await runKernel(
+          kernel,
+          {},
+          { x, w, y: new Float32Array(expected.length), seen: before },
+        );
+        same("y", y, expected);
+        same(
+          "seen",
+          seen,
+          Float64Array.from(before, (value, i) => value + Math.tanh(x[i]!)),
+        );
+      });
 });
 
 describe("the sequential skeleton", () => {

@@ -130,6 +130,8 @@ class Run {
         acc += this.value(kernel.a, inside) * this.value(kernel.b, inside);
         kernel.along.forEach(({ body }, i) => (along[i]! += this.value(body, inside)));
       });
+      const isFirst = env.get("col") === 0;
+      if (isFirst) this.each([k], env, (inside) => this.store(kernel.storesAlong ?? [], inside));
       env.set("acc", acc);
       kernel.along.forEach(({ name }, i) => env.set(name, along[i]!));
       this.store(kernel.stores, env);

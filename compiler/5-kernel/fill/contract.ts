@@ -1,21 +1,19 @@
 import { InternalError } from "../../diagnostics/internal-error.js";
-import { contractRows, type Row } from "../../../templates/kernels/contract-rows.js";
 import {
   contractTiled,
   invocationsOf,
   tiledBytes,
   type Fetch,
 } from "../../../templates/kernels/contract-tiled.js";
-import { binary, code, join, variable, wgsl, type Code, type Wgsl } from "../../../templates/wgsl.js";
-import type { Dim } from "../../../runtime/bundle-format.js";
+import { code, join, variable, wgsl, type Code, type Wgsl } from "../../../templates/wgsl.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter } from "../print-block.js";
 import { scalarValue, vectorValue, type Value } from "../print-scope.js";
-import { walk } from "../traverse.js";
-import type { ContractKernel, Expr, RowsSchedule, TiledSchedule } from "../types.js";
+import type { ContractKernel, Expr, TiledSchedule } from "../types.js";
 import { fillMatrix } from "./contract-matrix.js";
+import { fillRows } from "./contract-rows.js";
 import { depthOf, finishElement, isWhole, placeTiles, readingOrder, rebuilder } from "./contract-parts.js";
-import { ceilDiv, dispatchOf, exprsOf, mapStore, printStores, productOf, type Filled } from "./printed.js";
+import type { Filled } from "./printed.js";
 
 export function fillContract(kernel: ContractKernel, context: ModuleContext): Filled {
   const { schedule } = kernel;
@@ -105,120 +103,4 @@ function fetchOf(
       return { statements: join([code`let ${k} = ${clamped};`, inner.flush()]), value: kept };
     },
   };
-}
-
-function fillRows(kernel: ContractKernel, schedule: RowsSchedule, context: ModuleContext): Filled {
-  const { builder } = context;
-  const { lanes, cols: columns, rows: together = 1 } = schedule;
-  const rebuild = rebuilder(kernel, context);
-  const sums = [
-    { name: "acc", body: builder.op("mul", rebuild(kernel.a), rebuild(kernel.b)) },
-    ...kernel.along.map((each) => ({ name: each.name, body: rebuild(each.body) })),
-  ];
-  const stores = kernel.stores.map((store) => mapStore(store, rebuild));
-  const exprs = [...sums.map((sum) => sum.body), ...exprsOf(stores)];
-  const place = placeGroups(kernel, columns, together, context);
-  const environment = new Map(["batch", "col"].map((each) => [each, scalarValue(variable(each))]));
-  const root = BlockPrinter.root(context, environment, exprs);
-  const inRow = sums.some((sum) => readsPacked(sum.body, context));
-  const four: Value = {
-    wgsl: variable("k_four"),
-    width: 4,
-    ...(inRow ? { first: variable<"u32">("k_first") } : {}),
-  };
-  const fours = root.nested(new Map([["k", four]]));
-  const ones = root.nested(new Map([["k", scalarValue(variable("k"))]]));
-  const rows = place.rows.map(({ row, exists }, r): Row => {
-    const ofRow: [string, Value] = ["row", scalarValue(row)];
-    const named = sums.map((sum) => {
-      const wanted = together === 1 ? sum.name : `${sum.name}_${r}`;
-      return { ...sum, wgsl: variable<"f32">(wanted === "acc" ? wanted : context.names.take(wanted)) };
-    });
-    // One row's coordinate is known outside the loop over k; several rows share what they read of b inside it.
-    const [inFours, inOnes] = [fours.nested(new Map([ofRow])), ones.nested(new Map([ofRow]))];
-    const alongs = named.map((sum) => ({
-      name: sum.wgsl,
-      four: inFours.vec4f(sum.body),
-      one: inOnes.f32(sum.body),
-    }));
-    const storing = root.nested(
-      new Map([ofRow, ...named.map((sum): [string, Value] => [sum.name, scalarValue(sum.wgsl)])]),
-    );
-    return {
-      insideFours: inFours.flush(),
-      insideOnes: inOnes.flush(),
-      sums: alongs,
-      stores: printStores(context, storing, stores),
-      exists,
-    };
-  });
-  const constant = BlockPrinter.root(context, new Map(), []);
-  const depth = builder.dim(kernel.depth);
-  const foursEnd = builder.mul(builder.div(depth, 4 * lanes), 4 * lanes);
-  const none = foursEnd.kind === "literal" && foursEnd.value === 0;
-  const inside = { fours: fours.flush(), ones: ones.flush() };
-  const body = contractRows({
-    lanes,
-    columns,
-    folded: place.folded,
-    count: place.count,
-    outside: join([place.bindings, root.flush()]),
-    fours: none ? undefined : { inside: inside.fours, end: constant.u32(foursEnd) },
-    inRow,
-    ones: foursEnd === depth ? undefined : { inside: inside.ones, end: constant.u32(depth) },
-    rows,
-    columnExists: place.columnExists,
-  });
-  const workgroupBytes = 4 * lanes * columns * sums.length * together;
-  return { body, workgroup: lanes * columns, workgroupBytes, dispatch: place.dispatch };
-}
-
-/** Which batch, rows and columns a workgroup has. Rows go fastest, so that workgroups at work together share what they read of b. */
-function placeGroups(kernel: ContractKernel, columns: number, together: number, context: ModuleContext) {
-  const { builder } = context;
-  const [across, down] = [ceilDiv(kernel.cols, columns), ceilDiv(kernel.rows, together)];
-  const groups = productOf([kernel.batch, across, down]);
-  const { dispatch, folded, exact } = dispatchOf(groups);
-  const element = builder.variable("element", "u32", groups);
-  const [batch, acrossAt, downAt] = builder.unflatten(element, [kernel.batch, across, down]);
-  if (batch === undefined || acrossAt === undefined || downAt === undefined)
-    throw new InternalError("print-wgsl", "three coordinates");
-  const lastOf = (extent: Dim): Expr => builder.sub(builder.dim(extent), 1);
-  const col = builder.add(builder.mul(acrossAt, columns), builder.variable("column", "u32", columns));
-  const wholeColumns = isWhole(kernel.cols, columns);
-  const rows = Array.from({ length: together }, (_, r) => builder.add(builder.mul(downAt, together), r));
-  const wholeRows = together === 1 || isWhole(kernel.rows, together);
-  const clamped = rows.map((row) => (wholeRows ? row : builder.op("min", row, lastOf(kernel.rows))));
-  const colClamped = wholeColumns ? col : builder.op("min", col, lastOf(kernel.cols));
-  const environment = new Map(["element", "column"].map((each) => [each, scalarValue(variable(each))]));
-  const printer = BlockPrinter.root(context, environment, [batch, ...clamped, ...rows, colClamped, col]);
-  const rowNames = rows.map((_, r) => variable<"u32">(together === 1 ? "row" : `row_${r}`));
-  const bindings = [
-    code`let batch = ${printer.u32(batch)};`,
-    ...clamped.map((row, r) => code`let ${rowNames[r] ?? variable<"u32">("row")} = ${printer.u32(row)};`),
-    code`let col = ${printer.u32(colClamped)};`,
-  ];
-  // By itself: it stands before everything else in the shader.
-  const constant = BlockPrinter.root(context, new Map(), []);
-  const limit = (extent: Dim): Wgsl<"u32"> => constant.u32(builder.dim(extent));
-  const existing = (value: Expr, extent: Dim, whole: boolean): Wgsl<"bool"> | undefined =>
-    whole ? undefined : binary<"bool">(printer.u32(value), "<", limit(extent));
-  const rowExists = rows.map((row) => existing(row, kernel.rows, wholeRows));
-  const columnExists = existing(col, kernel.cols, wholeColumns);
-  return {
-    dispatch,
-    folded,
-    count: exact ? undefined : limit(groups),
-    bindings: join([printer.flush(), ...bindings]),
-    rows: rowNames.map((row, r) => ({ row, exists: rowExists[r] })),
-    columnExists,
-  };
-}
-
-function readsPacked(value: Expr, context: ModuleContext): boolean {
-  let found = false;
-  walk([value], (expr) => {
-    if (expr.kind === "load" && context.isPacked(context.binding(expr.binding))) found = true;
-  });
-  return found;
 }

@@ -7,6 +7,7 @@ import { SUBGROUP, UNIT } from "../../../templates/subgroup-matrix.js";
 import { invocationsOfMatrix, matrixBytes } from "../../../templates/kernels/contract-matrix.js";
 import { invocationsOf, tiledBytes } from "../../../templates/kernels/contract-tiled.js";
 import { BEST_ALONE, MOST_ALONE, type Target } from "../../4-passes/schedule.js";
+import { invocationsOfRows, rowsBytes } from "../fill/contract-rows.js";
 import { scanWorkgroupBytes } from "../fill/scan.js";
 import type {
   ContractKernel,
@@ -34,6 +35,7 @@ const SCAN: Parameters<ScanKernel["schedule"]> = {
 const ROWS: Parameters<Required<RowsSchedule>> = {
   lanes: [4, 8, 16, 32, 64, 128, 256],
   cols: [1, 2, 4, 8, 16],
+  each: [1, 2, 4, 8],
   rows: [1, 2, 4, 8],
 };
 const TILED: Parameters<TiledSchedule> = {
@@ -168,27 +170,31 @@ function scanFits(kernel: ScanKernel, schedule: ScanKernel["schedule"], limits: 
 function contractSpace(kernel: ContractKernel, limits: Limits): readonly Schedule[] {
   const rows = combinations(ROWS)
     .filter((schedule) => rowsFit(kernel, schedule, limits))
-    .map(({ rows: together, ...rest }): RowsSchedule => ({
+    .map(({ each, rows: together, ...rest }): RowsSchedule => ({
       kind: "rows",
       ...rest,
+      ...(each > 1 && { each }),
       ...(together > 1 && { rows: together }),
     }));
-  if (kernel.along.length > 0) return rows;
+  if (kernel.along.length + (kernel.storesAlong?.length ?? 0) > 0) return rows;
   const many = kernel.schedule.kind === "matrix" ? matrixSpace(kernel, limits) : tiledSpace(limits);
   return [...rows, ...many];
 }
 
 function rowsFit(
   kernel: ContractKernel,
-  { lanes, cols, rows }: Required<Omit<RowsSchedule, "kind">>,
+  schedule: Required<Omit<RowsSchedule, "kind">>,
   limits: Limits,
 ): boolean {
-  const sums = 1 + kernel.along.length;
+  const { cols, each, rows } = schedule;
   const isIdle = rows > 1 && typeof kernel.rows === "number" && rows >= 2 * kernel.rows;
+  const isWhole = cols % each === 0 && (each === 1 || rows === 1);
+  const invocations = invocationsOfRows(schedule);
   return (
     !isIdle &&
-    lanes * cols >= FEWEST_INVOCATIONS &&
-    fits(limits, lanes * cols, 4 * lanes * cols * sums * rows)
+    isWhole &&
+    invocations >= FEWEST_INVOCATIONS &&
+    fits(limits, invocations, rowsBytes(kernel, schedule))
   );
 }
 
