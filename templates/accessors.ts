@@ -109,7 +109,10 @@ export function loadComponents(
     : wgsl<"vec4f">`vec4f(${at(0)}, ${at(1)}, ${at(2)}, ${at(3)})`;
 }
 
-/** Writes one element. Packed elements share words with their neighbours, so they are not written one by one. */
+/**
+ * Writes one element. Packed elements share words with their neighbours, so they are not written one by one; of a wide
+ * binding, the four of a word are one invocation's to write.
+ */
 export function storeElement(
   binding: BindingDeclaration,
   index: Wgsl<"u32">,
@@ -117,5 +120,13 @@ export function storeElement(
 ): Code {
   if (isPacked(binding.element))
     throw new Error(`${binding.name} holds ${binding.element} and cannot be written element by element`);
+  if (binding.wide === true) return code`${name(binding.name)}[${index} >> 2u][${index} & 3u] = ${value};`;
   return code`${element<"f32">(name(binding.name), index)} = ${value};`;
 }
+
+/** Writes the whole word of a wide binding that begins at `index`: four f32. */
+export const storeWord = (
+  binding: BindingDeclaration,
+  index: Wgsl<"u32">,
+  value: Wgsl<"vec4f">,
+): Code => code`${name(binding.name)}[${index} >> 2u] = ${value};`;

@@ -131,6 +131,31 @@ export class BlockPrinter {
     return isName(value) ? value.wgsl : this.bindText(this.scope, wanted, value).wgsl;
   }
 
+  /** What `expr` loads in this block, and no further out, whichever way conditions go. */
+  loads(expr: Expr): readonly { readonly load: Expr; readonly value: Value }[] {
+    addNeeded(expr, this.scope.needed);
+    const found: { readonly load: Expr; readonly value: Value }[] = [];
+    const seen = new Set<Expr>();
+    const enter = (each: Expr): void => {
+      if (seen.has(each) || !this.scope.needed.has(each)) return;
+      seen.add(each);
+      if (each.kind !== "load") children(each).forEach(enter);
+      else if (homeOf(each, this.scope) === this.scope) found.push({ load: each, value: this.value(each) });
+    };
+    enter(expr);
+    return found;
+  }
+
+  /** Takes it that an expression has this value here. */
+  given(expr: Expr, value: Value): void {
+    this.scope.bound.set(expr, value);
+  }
+
+  /** Of a whole number that is four in a row, the first. */
+  first(expr: Expr): Wgsl<"u32"> {
+    return this.emit(expr, withFirsts(this.scope)).wgsl as Wgsl<"u32">;
+  }
+
   /** A block in which the vars of `exprs` that are four wide are their i-th component. */
   component(exprs: readonly Expr[], i: 0 | 1 | 2 | 3): BlockPrinter {
     const environment = componentsOf(exprs, this.scope, i);

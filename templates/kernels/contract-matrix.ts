@@ -18,6 +18,7 @@ import {
   code,
   join,
   name,
+  not,
   nothing,
   paragraphs,
   variable,
@@ -40,19 +41,24 @@ export interface MatrixShape {
   readonly stages: 1 | 2;
 }
 
-/** Eight neighbours along k or along the side: f16 as they lie in memory, or f32 to be rounded when they are kept. */
-export type Eight =
-  | { readonly kind: "words"; readonly words: Wgsl<"vec4u"> }
-  | { readonly kind: "values"; readonly low: Wgsl<"vec4f">; readonly high: Wgsl<"vec4f"> };
-
-/** How an operand is read: eight neighbours at a time. */
+/** How an operand is read: eight neighbours at a time, as a word of f16. */
 export interface FetchEight {
   /** Along which its neighbours in memory lie; the tile is kept in the same order. */
   readonly along: "depth" | "side";
-  /** Once, before the loop over k: the i-th piece's row (column), or the first of eight. */
-  readonly outside: (i: number, side: Wgsl<"u32">) => Code;
-  /** In the loop: the i-th piece at `k`, or at the eight from it. */
-  readonly value: (i: number, k: Wgsl<"u32">) => { readonly statements: Code; readonly value: Eight };
+  /** The i-th piece: at row (column) `side`, or the eight from it; and at `k`, or the eight from it. Asked for in their order. */
+  readonly piece: (i: number, side: Wgsl<"u32">, k: Wgsl<"u32">) => Piece;
+}
+
+/** What is on its way stays in registers as it was loaded: to compute with it at once would be to wait for it. */
+export interface Piece {
+  /** Once, before the loop over k: what depends on `side` alone, and vars for what is loaded. */
+  readonly outside: Code;
+  /** Binds coordinates. */
+  readonly place: Code;
+  readonly load: Code;
+  /** From what was loaded to the word. */
+  readonly convert: Code;
+  readonly word: Wgsl<"vec4u">;
 }
 
 /** A stretch of k along which both operands keep their form. */
@@ -70,7 +76,25 @@ export interface MatrixHoles {
   readonly stretches: readonly Stretch[];
   /** Evaluates and stores one element: vars batch, row, col, acc. */
   readonly finish: Code;
+  /** The same of four columns in several rows, where four columns are one word of all that is written. */
+  readonly finishFours: FinishFours | undefined;
 }
+
+/** What a lane has of a stripe of sums: columns `cols`, the first of which is `col`, in each of the rows. */
+export interface Fours {
+  readonly rows: readonly Wgsl<"u32">[];
+  readonly col: Wgsl<"u32">;
+  readonly cols: Wgsl<"vec4u">;
+  readonly sums: readonly Wgsl<"vec4f">[];
+}
+
+export type FinishFours = (fours: Fours) => {
+  /** What the condition needs. */
+  readonly before: Code;
+  /** Whether all are to be stored; if not they are finished one by one. */
+  readonly exists: Wgsl<"bool"> | undefined;
+  readonly body: Code;
+};
 
 const subgroupsOf = (shape: MatrixShape): number =>
   (shape.tileRows / shape.partRows) * (shape.tileCols / shape.partCols);
@@ -125,16 +149,14 @@ export function contractMatrix(holes: MatrixHoles): Code {
   const { shape, stretches } = holes;
   const alongs = stretches.map(({ a, b }) => ({ a: a.along, b: b.along }));
   const across = partsOf("b", shape);
+  const stripe = stripeOf(shape, partSize(alongs, shape));
+  const finishing = finishingOf(holes, stripe);
   const [only, ...others] = stretches.map((stretch) => multiplyAlong(stretch, shape));
   return paragraphs([
     code`
       var<workgroup> tiles: array<array<vec4u, ${partSize(alongs, shape)}>, ${partsInAll(shape)}>;
     `,
-    code`
-      fn finish(batch: u32, row: u32, col: u32, acc: f32) {
-        ${holes.finish}
-      }
-    `,
+    ...finishing.functions,
     code`
       @compute @workgroup_size(${invocationsOfMatrix(shape)}) @subgroup_size(${SUBGROUP})
       fn main(
@@ -148,7 +170,7 @@ export function contractMatrix(holes: MatrixHoles): Code {
         let subgroup_col = subgroup % ${across}u;
         ${declareSums(shape)}
         ${only === undefined || others.length === 0 ? (only ?? nothing) : inBlocks([only, ...others])}
-        ${finishAll(shape, partSize(alongs, shape))}
+        ${finishAll(shape, finishing, stripe)}
       }
     `,
   ]);
@@ -176,6 +198,8 @@ function multiplyAlong(stretch: Stretch, shape: MatrixShape): Code {
     ${b.declare}
     for (var depth_start = 0u; ; depth_start += ${shape.tileDepth}u) {
       ${two ? code`let stage = (depth_start / ${shape.tileDepth}u) & 1u;` : nothing}
+      ${a.place}
+      ${b.place}
       if (depth_start < ${depth}) {
         ${a.load}
         ${b.load}
@@ -184,6 +208,8 @@ function multiplyAlong(stretch: Stretch, shape: MatrixShape): Code {
         ${multiply(stretch, shape)}
       }
       if (depth_start >= ${depth}) { break; }
+      ${a.convert}
+      ${b.convert}
       ${two ? nothing : code`workgroupBarrier();`}
       ${a.write}
       ${b.write}
@@ -194,7 +220,9 @@ function multiplyAlong(stretch: Stretch, shape: MatrixShape): Code {
 
 interface Side {
   readonly declare: Code;
+  readonly place: Code;
   readonly load: Code;
+  readonly convert: Code;
   readonly write: Code;
 }
 
@@ -204,7 +232,9 @@ function sideOf(fetch: FetchEight, of: "a" | "b", shape: MatrixShape): Side {
   const each = Array.from({ length: count }, (_, i) => pieceOf(fetch, of, i, shape));
   return {
     declare: join(each.map((piece) => piece.declare)),
+    place: join(each.map((piece) => piece.place)),
     load: join(each.map((piece) => piece.load)),
+    convert: join(each.map((piece) => piece.convert)),
     write: join(each.map((piece) => piece.write)),
   };
 }
@@ -224,16 +254,19 @@ function pieceOf(fetch: FetchEight, of: "a" | "b", i: number, shape: MatrixShape
   const byDepth = fetch.along === "depth";
   const width = (byDepth ? shape.tileDepth : tile) / WORD;
   const [slow, fast] = [wgsl<"u32">`${piece} / ${width}u`, wgsl<"u32">`${WORD}u * (${piece} % ${width}u)`];
+  // Where an invocation's pieces all have the same k, it has one name.
+  const sharesK = byDepth && invocations % width === 0;
+  const depth = sharesK ? variable<"u32">(`k_${of}_0`) : k;
   const word = byDepth
-    ? wgsl<"u32">`(${side} % ${part}u) * ${stride}u + ${k} / ${WORD}u`
-    : wgsl<"u32">`${k} * ${stride}u + (${side} / ${WORD}u) % ${line}u`;
+    ? wgsl<"u32">`(${side} % ${part}u) * ${stride}u + ${depth} / ${WORD}u`
+    : wgsl<"u32">`${depth} * ${stride}u + (${side} / ${WORD}u) % ${line}u`;
   const place = placeOf(of, wgsl<"u32">`${side} / ${part}u`, wgsl<"u32">`stage`, shape);
   const start = of === "a" ? wgsl<"u32">`row_tile * ${tile}u` : wgsl<"u32">`group.x * ${tile}u`;
-  const outside = fetch.outside(i, wgsl<"u32">`${start} + ${side}`);
-  const { statements, value } = fetch.value(i, wgsl<"u32">`depth_start + ${k}`);
-  const kept = keep(value, named<"vec4u">("next"), [named<"vec4f">("next_low"), named<"vec4f">("next_high")]);
+  const fetched = fetch.piece(i, wgsl<"u32">`${start} + ${side}`, wgsl<"u32">`depth_start + ${depth}`);
+  const kept = named<"vec4u">("word");
+  const isWhole = (i + 1) * invocations <= pieces;
   const guard = (body: Code): Code =>
-    (i + 1) * invocations <= pieces
+    isWhole
       ? body
       : code`
         if (${piece} < ${pieces}u) {
@@ -244,38 +277,21 @@ function pieceOf(fetch: FetchEight, of: "a" | "b", i: number, shape: MatrixShape
     declare: code`
       let ${piece} = invocation + ${i * invocations}u;
       let ${side} = ${byDepth ? slow : fast};
-      let ${k} = ${byDepth ? fast : slow};
+      ${sharesK && i > 0 ? nothing : code`let ${k} = ${byDepth ? fast : slow};`}
       let ${at} = ${word};
-      ${outside}
-      ${kept.declare}
+      ${fetched.outside}
     `,
-    load: guard(join([statements, kept.take])),
-    write: guard(code`tiles[${place}][${at}] = ${kept.words};`),
-  };
-}
-
-/** What is on its way stays in registers as it was loaded: to round it at once would be to wait for it. */
-function keep(
-  value: Eight,
-  words: Wgsl<"vec4u">,
-  [low, high]: readonly [Wgsl<"vec4f">, Wgsl<"vec4f">],
-): { readonly declare: Code; readonly take: Code; readonly words: Wgsl<"vec4u"> } {
-  if (value.kind === "words")
-    return { declare: code`var ${words} = vec4u(0u);`, take: code`${words} = ${value.words};`, words };
-  const halves = ([low, high] as const).flatMap((four) => [
-    wgsl<"u32">`pack2x16float(${four}.xy)`,
-    wgsl<"u32">`pack2x16float(${four}.zw)`,
-  ]);
-  return {
-    declare: code`
-      var ${low} = vec4f(0.0);
-      var ${high} = vec4f(0.0);
-    `,
-    take: code`
-      ${low} = ${value.low};
-      ${high} = ${value.high};
-    `,
-    words: call<"vec4u">("vec4u", halves),
+    place: fetched.place,
+    load: guard(fetched.load),
+    ...(isWhole
+      ? {
+          convert: join([fetched.convert, code`let ${kept} = ${fetched.word};`]),
+          write: code`tiles[${place}][${at}] = ${kept};`,
+        }
+      : {
+          convert: nothing,
+          write: guard(join([fetched.convert, code`tiles[${place}][${at}] = ${fetched.word};`])),
+        }),
   };
 }
 
@@ -337,7 +353,7 @@ interface Stripe {
 }
 
 function stripeOf(shape: MatrixShape, part: number): Stripe {
-  const stripes = [4, 3, 2, 1]
+  const stripes = [4, 2, 1]
     .map((units) => units * UNIT)
     .filter((cols) => shape.partCols % cols === 0)
     .map((cols): Stripe => {
@@ -349,10 +365,68 @@ function stripeOf(shape: MatrixShape, part: number): Stripe {
   return fitting;
 }
 
-function finishAll(shape: MatrixShape, part: number): Code {
-  const { cols, stride, size, inPart } = stripeOf(shape, part);
+/** A stripe's rows that a lane has four columns of, and how far apart they are. */
+const rowsOfLane = ({ cols }: Stripe): { readonly count: number; readonly apart: number } => {
+  const apart = (4 * SUBGROUP) / cols;
+  return { count: UNIT / apart, apart };
+};
+
+/** The functions that finish sums, and how they are called. */
+interface Finishing {
+  readonly by: "one" | "fours" | "fours, or one";
+  readonly functions: readonly Code[];
+}
+
+function finishingOf({ finish, finishFours }: MatrixHoles, stripe: Stripe): Finishing {
+  const one = code`
+    fn finish(batch: u32, row: u32, col: u32, acc: f32) {
+      ${finish}
+    }
+  `;
+  if (finishFours === undefined) return { by: "one", functions: [one] };
+  const { count, apart } = rowsOfLane(stripe);
+  const rows = range(count).map((i) => variable<"u32">(`row_${i}`));
+  const sums = range(count).map((i) => variable<"vec4f">(`sums_${i}`));
+  const lanes = { rows, col: variable<"u32">("col"), cols: variable<"vec4u">("four_cols"), sums };
+  const { before, exists, body } = finishFours(lanes);
+  const parameters = join([
+    code`batch: u32,`,
+    code`row: u32,`,
+    code`col: u32,`,
+    ...sums.map((each) => code`${each}: vec4f,`),
+  ]);
+  const statements = code`
+    let four_cols = col + vec4u(0u, 1u, 2u, 3u);
+    ${join(rows.map((each, i) => code`let ${each} = row + ${i * apart}u;`))}
+    ${before}
+    ${exists === undefined ? nothing : code`if (${not(exists)}) { return false; }`}
+    ${body}
+  `;
+  if (exists === undefined) {
+    const fours = code`
+      fn finish_fours(
+        ${parameters}
+      ) {
+        ${statements}
+      }
+    `;
+    return { by: "fours", functions: [fours] };
+  }
+  const fours = code`
+    fn finish_fours(
+      ${parameters}
+    ) -> bool {
+      ${statements}
+      return true;
+    }
+  `;
+  return { by: "fours, or one", functions: [one, fours] };
+}
+
+function finishAll(shape: MatrixShape, finishing: Finishing, stripe: Stripe): Code {
+  const { cols, stride, size, inPart } = stripe;
   const stripes = range(shape.partRows / UNIT).flatMap((row) =>
-    range(shape.partCols / cols).map((stripe) => ({ row, first: stripe * (cols / UNIT) })),
+    range(shape.partCols / cols).map((each) => ({ row, first: each * (cols / UNIT) })),
   );
   const each = stripes.map(
     ({ row, first }) => code`
@@ -368,12 +442,7 @@ function finishAll(shape: MatrixShape, part: number): Code {
         ),
       )}
       workgroupBarrier();
-      for (var stripe_at = lane; stripe_at < ${UNIT * cols}u; stripe_at += ${SUBGROUP}u) {
-        let stripe_row = stripe_at / ${cols}u;
-        let stripe_col = stripe_at % ${cols}u;
-        let stripe_sum = tiles[stripe_part][stripe + stripe_row * ${stride}u + stripe_col / 4u][stripe_col % 4u];
-        finish(batch, first_row + ${row * UNIT}u + stripe_row, first_col + ${first * UNIT}u + stripe_col, bitcast<f32>(stripe_sum));
-      }
+      ${finishStripe(finishing, stripe, row * UNIT, first * UNIT)}
     `,
   );
   return code`
@@ -381,6 +450,47 @@ function finishAll(shape: MatrixShape, part: number): Code {
     let first_col = group.x * ${shape.tileCols}u + subgroup_col * ${shape.partCols}u;
     let stripe_part = subgroup / ${inPart}u;
     let stripe = (subgroup % ${inPart}u) * ${size}u;
+    ${finishing.by === "one" ? nothing : placeLane(stripe)}
     ${join(each)}
+  `;
+}
+
+const placeLane = ({ cols, stride }: Stripe): Code => code`
+  let lane_row = lane / ${cols / 4}u;
+  let lane_col = lane % ${cols / 4}u;
+  let lane_at = stripe + lane_row * ${stride}u + lane_col;
+`;
+
+/** A lane's part of a stripe that begins at a row and column of its subgroup's. */
+function finishStripe(finishing: Finishing, stripe: Stripe, row: number, col: number): Code {
+  const { cols, stride } = stripe;
+  if (finishing.by === "one")
+    return code`
+      for (var stripe_at = lane; stripe_at < ${UNIT * cols}u; stripe_at += ${SUBGROUP}u) {
+        let stripe_row = stripe_at / ${cols}u;
+        let stripe_col = stripe_at % ${cols}u;
+        let stripe_sum = tiles[stripe_part][stripe + stripe_row * ${stride}u + stripe_col / 4u][stripe_col % 4u];
+        finish(batch, first_row + ${row}u + stripe_row, first_col + ${col}u + stripe_col, bitcast<f32>(stripe_sum));
+      }
+    `;
+  const { count, apart } = rowsOfLane(stripe);
+  const sumAt = (place: Wgsl<"u32">): Wgsl<"vec4f"> =>
+    wgsl<"vec4f">`bitcast<vec4f>(tiles[stripe_part][lane_at + ${place}])`;
+  const finished = call<"bool">("finish_fours", [
+    variable("batch"),
+    wgsl<"u32">`first_row + ${row}u + lane_row`,
+    wgsl<"u32">`first_col + ${col}u + 4u * lane_col`,
+    ...range(count).map((i) => sumAt(wgsl<"u32">`${i * apart * stride}u`)),
+  ]);
+  if (finishing.by === "fours") return code`${finished};`;
+  return code`
+    if (${not(finished)}) {
+      for (var lane_piece = 0u; lane_piece < ${count}u; lane_piece++) {
+        let lane_sums = ${sumAt(wgsl<"u32">`lane_piece * ${apart * stride}u`)};
+        for (var part = 0u; part < 4u; part++) {
+          finish(batch, first_row + ${row}u + lane_row + ${apart}u * lane_piece, first_col + ${col}u + 4u * lane_col + part, lane_sums[part]);
+        }
+      }
+    }
   `;
 }

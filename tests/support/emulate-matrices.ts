@@ -95,5 +95,5 @@ export function emulateMatrices(code: string): string {
       "store_sum(&$3, $1, $2, $4u, lane);",
     );
   if (/subgroup(?:_)?matrix/i.test(emulated)) throw new Error(`not emulated:\n${emulated}`);
-  return emulated.replace("\nfn finish(", `\n${EMULATION}\nfn finish(`);
+  return emulated.replace("\n@compute", `\n${EMULATION}\n@compute`);
 }

@@ -4,20 +4,31 @@ import {
   contractMatrix,
   invocationsOfMatrix,
   matrixBytes,
-  type Eight,
   type FetchEight,
+  type Piece,
 } from "../../../templates/kernels/contract-matrix.js";
 import { MATRIX_EXTENSIONS, WORD } from "../../../templates/subgroup-matrix.js";
-import { code, join, variable, wgsl, type Code, type Wgsl } from "../../../templates/wgsl.js";
+import {
+  call,
+  code,
+  join,
+  name,
+  nothing,
+  variable,
+  wgsl,
+  type Code,
+  type Wgsl,
+} from "../../../templates/wgsl.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { ModuleContext } from "../module-context.js";
-import { BlockPrinter } from "../print-block.js";
+import { BlockPrinter, typeName } from "../print-block.js";
 import { scalarValue, vectorValue, type Value } from "../print-scope.js";
 import { freeVars, walk } from "../traverse.js";
 import type { Dim } from "../../../runtime/bundle-format.js";
-import type { ContractKernel, Expr, MatrixSchedule } from "../types.js";
-import { depthOf, finishElement, isWhole, placeTiles, readingOrder, rebuilder } from "./contract-parts.js";
-import type { Filled } from "./printed.js";
+import type { ContractKernel, Expr, MatrixSchedule, Store } from "../types.js";
+import { finishElement, finishFours, storesFours } from "./contract-finish.js";
+import { depthOf, isWhole, placeTiles, readingOrder, rebuilder } from "./contract-parts.js";
+import { exprsOf, mapStore, type Filled } from "./printed.js";
 
 export function fillMatrix(kernel: ContractKernel, shape: MatrixSchedule, context: ModuleContext): Filled {
   if (kernel.along.length > 0)
@@ -30,11 +41,9 @@ export function fillMatrix(kernel: ContractKernel, shape: MatrixSchedule, contex
     a: operandOf("row", left, stretch, kernel, shape, context),
     b: operandOf("col", right, stretch, kernel, shape, context),
   }));
-  const stored = kernel.stores.flatMap(({ index, value, when }) =>
-    [index, value, ...(when === undefined ? [] : [when])].map(rebuild),
-  );
+  const stores = kernel.stores.map((store) => mapStore(store, rebuild));
   const operands = stretches.flatMap(({ a, b }) => [a, b]);
-  widen(operands, stored, context);
+  const fours = widen(operands, stores, storesFours(kernel, stores, context), context);
   const constant = BlockPrinter.root(context, new Map(), []);
   const tile = { rows: shape.tileRows, cols: shape.tileCols };
   const { place, dispatch } = placeTiles(kernel, tile, context);
@@ -47,6 +56,7 @@ export function fillMatrix(kernel: ContractKernel, shape: MatrixSchedule, contex
       b: fetchOf(b, context),
     })),
     finish: finishElement(kernel, tile, rebuild, context),
+    finishFours: fours ? finishFours(kernel, tile, stores, context) : undefined,
   });
   return {
     body,
@@ -134,12 +144,18 @@ function operandOf(
 }
 
 /**
- * Bindings that are read by whole words are declared so: one load brings 16 bytes. f16 goes as it is, and then by words alone;
- * f32 may be read by elements too, where they are of words that lie within the tensor.
+ * Bindings that are read or written by whole words are declared so: one access moves 16 bytes. f16 goes as it is, and then by
+ * words alone; f32 may be read by elements too, where they are of words that lie within the tensor. Returns whether what is
+ * stored by fours has its words.
  */
-function widen(operands: readonly OperandOf[], others: readonly Expr[], context: ModuleContext): void {
+function widen(
+  operands: readonly OperandOf[],
+  stores: readonly Store[],
+  fours: boolean,
+  context: ModuleContext,
+): boolean {
   const wide = new Map<string, { words: boolean; fits: boolean }>();
-  const note = ({ binding }: Load, words: boolean, fits: boolean): void => {
+  const note = ({ binding }: { readonly binding: string }, words: boolean, fits: boolean): void => {
     const before = wide.get(binding) ?? { words: false, fits: true };
     wide.set(binding, { words: before.words || words, fits: before.fits && (words || fits) });
   };
@@ -154,10 +170,19 @@ function widen(operands: readonly OperandOf[], others: readonly Expr[], context:
       note(load, whole && readsWords(load, operand, context), whole && isOfWords(load, [operand.k], context)),
     );
   }
+  const others = exprsOf(stores);
   const whole = !splitsWords(others, "k");
-  eachLoad(others, (load) => note(load, false, whole && isOfWords(load, [], context)));
+  eachLoad(others, (load) => {
+    const words = fours && whole && isF32(load, context) && context.isStrideOne(load.index, "col", 4);
+    note(load, words, whole && isOfWords(load, [], context));
+  });
+  if (fours) for (const store of stores) note(store, true, true);
   for (const [binding, { words, fits }] of wide) if (words && fits) context.declareWide(binding);
+  return fours && stores.every(({ binding }) => context.binding(binding).wide === true);
 }
+
+const isF32 = ({ binding }: Load, context: ModuleContext): boolean =>
+  context.binding(binding).element === "f32";
 
 type Load = Extract<Expr, { kind: "load" }>;
 
@@ -201,55 +226,135 @@ function isOfWords({ binding, index }: Load, ks: readonly string[], context: Mod
 
 /** Past the edge of rows (columns) the last ones are read again; past the end of k there is zero. */
 function fetchOf(operand: OperandOf, context: ModuleContext): FetchEight {
-  const pieces = new Map<number, (k: Wgsl<"u32">) => { statements: Code; value: Eight }>();
+  const atK = new Map<string, AtK>();
   return {
     along: operand.along,
-    outside: (i, side) => {
-      const piece = prepare(operand, i, side, context);
-      pieces.set(i, piece.value);
-      return piece.outside;
-    },
-    value: (i, k) => {
-      const value = pieces.get(i);
-      if (value === undefined)
-        throw new InternalError("print-wgsl", "a piece is fetched before its rows are known");
-      return value(k);
+    piece: (i, side, k) => {
+      const known = atK.get(k.text);
+      const at = known ?? { ks: new Coordinates(operand, "depth", `k_${i}`, context), loaded: new Map() };
+      atK.set(k.text, at);
+      const piece = pieceOf(operand, i, side, k, at, context);
+      return known === undefined ? piece : { ...piece, place: nothing };
     },
   };
 }
 
-interface Prepared {
-  readonly outside: Code;
-  readonly value: (k: Wgsl<"u32">) => { readonly statements: Code; readonly value: Eight };
+/** What pieces at the same k share: its names, and what is loaded for whichever row (column) they are at. */
+interface AtK {
+  readonly ks: Coordinates;
+  /** By the k of a four, what it is of each load. */
+  readonly loaded: Map<string, Map<Expr, Value>>;
 }
 
-function prepare(operand: OperandOf, i: number, side: Wgsl<"u32">, context: ModuleContext): Prepared {
-  const { value, of, along, k: depthVar } = operand;
+function pieceOf(
+  operand: OperandOf,
+  i: number,
+  side: Wgsl<"u32">,
+  k: Wgsl<"u32">,
+  { ks, loaded }: AtK,
+  context: ModuleContext,
+): Piece {
+  const { value, of, along } = operand;
   const asWords = isWords(value, context);
   const sides = new Coordinates(operand, "side", `${of}_${i}`, context);
-  const ks = new Coordinates(operand, "depth", `k_${i}`, context);
   const environment = new Map([["batch", scalarValue(variable("batch"))]]);
-  const roots = asWords === undefined ? [value] : [asWords.index];
-  const root = BlockPrinter.root(context, environment, roots);
+  const root = BlockPrinter.root(context, environment, [asWords?.index ?? value]);
   const [first, second] = along === "side" ? sides.values(asWords) : [sides.one, sides.one];
   const low = root.nested(new Map([[of, first]]));
   const high = along === "side" ? root.nested(new Map([[of, second]])) : low;
   const [lowK, highK] = along === "depth" ? ks.values(asWords) : [ks.one, ks.one];
-  const lowIn = low.nested(new Map([[depthVar, lowK]]));
-  const highIn =
-    along === "side" || asWords === undefined ? high.nested(new Map([[depthVar, highK]])) : lowIn;
-  const read: Eight =
-    asWords === undefined
-      ? { kind: "values", low: lowIn.vec4f(value), high: highIn.vec4f(value) }
-      : { kind: "words", words: loadWord(context.binding(asWords.binding), lowIn.u32(asWords.index)) };
-  const outer = join([root.flush(), low.flush(), high.flush()]);
-  const inner = join([lowIn.flush(), highIn.flush()]);
+  const four = (block: BlockPrinter, at: Value): FourAt => {
+    const inside = new Map([[operand.k, at]]);
+    const shared = loaded.get(at.wgsl.text) ?? new Map<Expr, Value>();
+    loaded.set(at.wgsl.text, shared);
+    return { loading: block.nested(inside), computing: block.nested(inside), shared };
+  };
+  const { declare, load, convert, read } =
+    asWords !== undefined
+      ? fetchWord(asWords, low.nested(new Map([[operand.k, lowK]])), context)
+      : fetchFours(operand, [four(low, lowK), four(high, highK)], context);
+  const kept = operand.depth.whole ? read : zeroPastEnd(read, k, operand, context);
+  const bound = sides.bind(side, asWords !== undefined);
   return {
-    outside: join([sides.bind(side, asWords !== undefined), outer]),
-    value: (k) => ({
-      statements: join([ks.bind(k, asWords !== undefined), inner]),
-      value: operand.depth.whole ? read : zeroPastEnd(read, k, operand, context),
-    }),
+    outside: join([bound, root.flush(), low.flush(), high.flush(), declare]),
+    place: ks.bind(k, asWords !== undefined),
+    load,
+    ...wordOf(kept, convert, context),
+  };
+}
+
+/** Eight neighbours along k or along the side: f16 as they lie in memory, or f32 to be rounded. */
+type Eight =
+  | { readonly kind: "words"; readonly words: Wgsl<"vec4u"> }
+  | { readonly kind: "values"; readonly low: Wgsl<"vec4f">; readonly high: Wgsl<"vec4f"> };
+
+interface Fetched {
+  readonly declare: Code;
+  readonly load: Code;
+  readonly convert: Code;
+  readonly read: Eight;
+}
+
+function fetchWord(load: Load, printer: BlockPrinter, context: ModuleContext): Fetched {
+  const words = variable<"vec4u">(context.names.take("next"));
+  const word = loadWord(context.binding(load.binding), printer.u32(load.index));
+  return {
+    declare: code`var ${words}: vec4u;`,
+    load: join([printer.flush(), code`${words} = ${word};`]),
+    convert: nothing,
+    read: { kind: "words", words },
+  };
+}
+
+/** Four of the eight: where they are loaded, where they are computed from what was, and what is loaded for them already. */
+interface FourAt {
+  readonly loading: BlockPrinter;
+  readonly computing: BlockPrinter;
+  readonly shared: Map<Expr, Value>;
+}
+
+function fetchFours(
+  { value, of }: OperandOf,
+  fours: readonly [FourAt, FourAt],
+  context: ModuleContext,
+): Fetched {
+  const declarations: Code[] = [];
+  const loads: Code[] = [];
+  for (const { loading, computing, shared } of fours) {
+    const takes: Code[] = [];
+    for (const { load, value: loaded } of loading.loads(value)) {
+      const known = shared.get(load);
+      const next = known ?? { ...loaded, wgsl: variable<"f32">(context.names.take("next")) };
+      computing.given(load, next);
+      if (known !== undefined) continue;
+      declarations.push(code`var ${next.wgsl}: ${name(typeName(load.type, next.width))};`);
+      takes.push(code`${next.wgsl} = ${loaded.wgsl};`);
+      if (!freeVars(load).has(of)) shared.set(load, next);
+    }
+    if (takes.length > 0) loads.push(loading.flush(), ...takes);
+  }
+  const [low, high] = fours.map(({ computing }) => computing.vec4f(value));
+  if (low === undefined || high === undefined) throw new InternalError("print-wgsl", "two fours");
+  return {
+    declare: join(declarations),
+    load: join(loads),
+    convert: join(fours.map(({ computing }) => computing.flush())),
+    read: { kind: "values", low, high },
+  };
+}
+
+/** The eight as a word of f16. */
+function wordOf(read: Eight, convert: Code, { names }: ModuleContext): Pick<Piece, "convert" | "word"> {
+  if (read.kind === "words") return { convert, word: read.words };
+  const [low, high] = ["low", "high"].map((half) => variable<"vec4f">(names.take(half)));
+  if (low === undefined || high === undefined) throw new InternalError("print-wgsl", "two halves");
+  const pairs = [low, high].flatMap((four) => [
+    wgsl<"u32">`pack2x16float(${four}.xy)`,
+    wgsl<"u32">`pack2x16float(${four}.zw)`,
+  ]);
+  return {
+    convert: join([convert, code`let ${low} = ${read.low};`, code`let ${high} = ${read.high};`]),
+    word: call<"vec4u">("vec4u", pairs),
   };
 }
 

@@ -1,6 +1,6 @@
 /** What the ways to print a product share. */
 import { groupAlongY } from "../../../templates/kernels/entry.js";
-import { binary, code, nothing, variable, wgsl, type Code, type Wgsl } from "../../../templates/wgsl.js";
+import { code, nothing, variable, wgsl, type Code, type Wgsl } from "../../../templates/wgsl.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter } from "../print-block.js";
@@ -8,7 +8,7 @@ import { scalarValue } from "../print-scope.js";
 import { children, walk } from "../traverse.js";
 import type { ContractKernel, Expr } from "../types.js";
 import { isZeroPastRow } from "../zero-past-row.js";
-import { ceilDiv, exprsOf, foldGroups, mapStore, printStores, productOf, type Filled } from "./printed.js";
+import { ceilDiv, foldGroups, productOf, type Filled } from "./printed.js";
 
 /** Brings the holes' expressions into the shader's builder, which knows how far their vars go. */
 export function rebuilder(kernel: ContractKernel, context: ModuleContext): (expr: Expr) => Expr {
@@ -96,37 +96,4 @@ export function depthOf(
   const isOne = typeof rows === "number" && rows <= tileRows;
   if (isOne || !isZeroPastRow(a, k, "row")) return extent;
   return wgsl<"u32">`min(${extent}, (row_tile + 1u) * ${tileRows}u)`;
-}
-
-/** Evaluates and stores one element of vars batch, row, col and acc, where tiles of these sizes have it. */
-export function finishElement(
-  kernel: ContractKernel,
-  tile: { readonly rows: number; readonly cols: number },
-  rebuild: (expr: Expr) => Expr,
-  context: ModuleContext,
-): Code {
-  const stores = kernel.stores.map((store) => mapStore(store, rebuild));
-  const constant = BlockPrinter.root(context, new Map(), []);
-  const printer = BlockPrinter.root(
-    context,
-    new Map(["batch", "row", "col", "acc"].map((each) => [each, scalarValue(variable(each))])),
-    exprsOf(stores),
-  );
-  const inside = (of: Wgsl<"u32">, extent: ContractKernel["rows"], size: number): Wgsl<"bool"> | undefined =>
-    isWhole(extent, size) ? undefined : wgsl<"bool">`${of} < ${constant.u32(context.builder.dim(extent))}`;
-  return guarded(printStores(context, printer, stores), [
-    inside(variable("row"), kernel.rows, tile.rows),
-    inside(variable("col"), kernel.cols, tile.cols),
-  ]);
-}
-
-export function guarded(body: Code, conditions: readonly (Wgsl<"bool"> | undefined)[]): Code {
-  const [first, second] = conditions.filter((each) => each !== undefined);
-  if (first === undefined) return body;
-  const condition = second === undefined ? first : binary<"bool">(first, "&&", second);
-  return code`
-    if (${condition}) {
-      ${body}
-    }
-  `;
 }

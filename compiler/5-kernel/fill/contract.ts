@@ -11,8 +11,9 @@ import { BlockPrinter } from "../print-block.js";
 import { scalarValue, vectorValue, type Value } from "../print-scope.js";
 import type { ContractKernel, Expr, TiledSchedule } from "../types.js";
 import { fillMatrix } from "./contract-matrix.js";
+import { finishElement } from "./contract-finish.js";
 import { fillRows } from "./contract-rows.js";
-import { depthOf, finishElement, isWhole, placeTiles, readingOrder, rebuilder } from "./contract-parts.js";
+import { depthOf, isWhole, placeTiles, readingOrder, rebuilder } from "./contract-parts.js";
 import type { Filled } from "./printed.js";
 
 export function fillContract(kernel: ContractKernel, context: ModuleContext): Filled {

@@ -96,7 +96,7 @@ export function printStores(context: ModuleContext, printer: BlockPrinter, store
   return join([printer.flush(), ...writes]);
 }
 
-const isTrue = (expr: Expr): boolean => expr.kind === "literal" && expr.value !== 0;
+export const isTrue = (expr: Expr): boolean => expr.kind === "literal" && expr.value !== 0;
 
 /** Stores at four values of a var, those of them that exist. */
 export function printFourStores(
