@@ -113,7 +113,7 @@ function inside(
   return wgsl<"bool">`${of} < ${end}`;
 }
 
-export function guarded(body: Code, conditions: readonly (Wgsl<"bool"> | undefined)[]): Code {
+function guarded(body: Code, conditions: readonly (Wgsl<"bool"> | undefined)[]): Code {
   const [first, second] = conditions.filter((each) => each !== undefined);
   if (first === undefined) return body;
   const condition = second === undefined ? first : binary<"bool">(first, "&&", second);
