@@ -117,10 +117,13 @@ export interface InputEntry {
 }
 
 /**
- * An output as callers get it: f32, row-major in the order of `axes`; `time` has as many positions as were asked for.
+ * An output as callers get it: numbers (f32), row-major in the order of `axes`; `time` has as many positions as were asked for.
  */
 export interface OutputEntry {
   readonly name: string;
+  /** `index`: whole numbers 0 ≤ i < bound, on the GPU u32 as an input of that type has them. Absent: f32. */
+  readonly scalar?: "f32" | "index";
+  readonly bound?: number;
   readonly axes: readonly AxisEntry[];
   readonly time?: string;
   readonly doc?: string;

@@ -382,7 +382,8 @@ export class Execution {
       if (buffer === undefined) {
         throw new KraitError("R0105", `No kernel of the bundle writes the output "${entry.name}".`);
       }
-      return { buffer, offset: 0, count: elements(this.#shape(entry, positions)) };
+      const count = elements(this.#shape(entry, positions));
+      return { buffer, offset: 0, count, whole: entry.scalar === "index" };
     });
   }
 

@@ -5,8 +5,10 @@ import { allocate, bufferBytes, type BufferRequest } from "./memory.js";
 export interface Region {
   readonly buffer: GPUBuffer;
   readonly offset: number;
-  /** f32 elements. */
+  /** Elements of 4 bytes. */
   readonly count: number;
+  /** Whether they are u32; else f32. */
+  readonly whole?: boolean;
 }
 
 /** A copy that is under way. */
@@ -67,9 +69,13 @@ export class Readback {
       staging.destroy();
       throw error;
     }
-    const mapped = new Float32Array(staging.getMappedRange(0, bufferBytes(bytes)));
+    const mapped = staging.getMappedRange(0, bufferBytes(bytes));
     let at = 0;
-    const values = regions.map(({ count }) => mapped.slice(at, (at += count)));
+    const values = regions.map(({ count, whole }) => {
+      const each = new (whole ? Uint32Array : Float32Array)(mapped, at, count);
+      at += count * 4;
+      return new Float32Array(each); // a copy: the buffer is unmapped
+    });
     staging.unmap();
     this.#giveBack(staging);
     return values;

@@ -64,7 +64,14 @@ const file = v.pipe(
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "is not a SHA-256 in hexadecimal"));
 const storage = v.picklist(Object.keys(STORAGE_BITS) as Storage[]);
 const axes = v.array(v.object({ name, size: dim }));
-const described = { name, axes, time: v.exactOptional(name), doc: v.exactOptional(v.string()) };
+const scalar = v.picklist(["f32", "index"]);
+const described = {
+  name,
+  bound: v.exactOptional(count),
+  axes,
+  time: v.exactOptional(name),
+  doc: v.exactOptional(v.string()),
+};
 
 const range = v.intersect([
   v.object({ offset: dim, bytes: dim }),
@@ -161,10 +168,8 @@ const manifest = v.object({
     tuning: v.exactOptional(v.array(tuning)),
   }),
   constants: v.record(v.string(), constant),
-  inputs: v.array(
-    v.object({ ...described, scalar: v.picklist(["f32", "index"]), bound: v.exactOptional(count) }),
-  ),
-  outputs: v.array(v.object(described)),
+  inputs: v.array(v.object({ ...described, scalar })),
+  outputs: v.array(v.object({ ...described, scalar: v.exactOptional(scalar) })),
   states: v.array(
     v.object({ name, kind: v.picklist(["state", "delay", "history"]), axes, init: v.number() }),
   ),

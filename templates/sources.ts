@@ -53,6 +53,12 @@ fn top_k(x, over A, as K) {
   return sum(x, over A, where here), sum(pos(A), over A, where here)
 }
 
+## Where the greatest value stands along A: of equals the first.
+fn argmax(x, over A) {
+  top = max(x, over A)
+  return min(pos(A), over A, where not x < top)    # so that NaN is the greatest
+}
+
 # Discretization rules. phi(z) = (e^z - 1) / z, and 1 at 0.
 
 rule euler(step): der(h) = a*h + b

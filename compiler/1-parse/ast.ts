@@ -163,7 +163,7 @@ export type Statement =
   | {
       readonly kind: "input";
       readonly name: Ident;
-      readonly scalar: InputScalar;
+      readonly scalar: InterfaceScalar;
       readonly axes: AxisList;
       readonly doc?: string;
       readonly span: Span;
@@ -214,6 +214,8 @@ export type Statement =
   | {
       readonly kind: "output";
       readonly name: Ident;
+      /** f32 without it. */
+      readonly scalar?: InterfaceScalar;
       readonly axes: AxisList;
       readonly value: Expression;
       readonly doc?: string;
@@ -227,7 +229,8 @@ export interface AssignTarget {
   readonly axes?: AxisList;
 }
 
-export type InputScalar =
+/** What callers pass and receive: `f32`, or `index(v)`. */
+export type InterfaceScalar =
   { readonly kind: "real"; readonly name: Ident } | { readonly kind: "index"; readonly axis: Ident };
 
 export interface FunctionDeclaration {

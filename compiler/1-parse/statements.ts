@@ -1,6 +1,13 @@
 /** Statements without bodies of their own (SPEC.md § Grammar). */
 import * as syntax from "../diagnostics/codes/syntax.js";
-import type { AssignTarget, Expression, Ident, InputScalar, RuleDeclaration, UseDeclaration } from "./ast.js";
+import type {
+  AssignTarget,
+  Expression,
+  Ident,
+  InterfaceScalar,
+  RuleDeclaration,
+  UseDeclaration,
+} from "./ast.js";
 import { DefinitionParser, type StatementOf } from "./definitions.js";
 import { hintForUnknownStatement } from "./messages.js";
 import type { GrammarRule } from "./recovery.js";
@@ -72,14 +79,14 @@ export abstract class StatementParser extends DefinitionParser {
     const start = this.CONSUME(t.Input);
     const name = this.name("the name of an input");
     this.take(t.Colon, "`:` and a type", `after \`${name.name}\``);
-    const scalar = this.SUBRULE(this.inputScalar);
+    const scalar = this.SUBRULE(this.interfaceScalar);
     const axes = this.axesAfter(`\`${name.name}\``);
     return { kind: "input", name, scalar, axes, ...doc, span: this.spanFrom(start) };
   });
 
   /** `f32`, or `index(v)` */
-  protected readonly inputScalar: GrammarRule<InputScalar> = this.define("inputScalar", () => {
-    const type = this.name("the type of an input, `f32` or `index(axis)`");
+  protected readonly interfaceScalar: GrammarRule<InterfaceScalar> = this.define("interfaceScalar", () => {
+    const type = this.name("a type, `f32` or `index(axis)`");
     const axis = this.OPTION(() => {
       const open = this.CONSUME(t.LeftParen);
       const indexed = this.axisName("the name of an axis", 1);
@@ -99,10 +106,15 @@ export abstract class StatementParser extends DefinitionParser {
     const doc = this.doc();
     const start = this.CONSUME(t.Output);
     const name = this.name("the name of an output");
+    const scalar = this.OPTION(() => {
+      this.CONSUME(t.Colon);
+      return this.SUBRULE(this.interfaceScalar);
+    });
     const axes = this.axesAfter(`\`${name.name}\``);
     this.take(t.Equal, "`=`", `after the output \`${name.name}\``);
     const value = this.SUBRULE(this.expression);
-    return { kind: "output", name, axes, value, ...doc, span: this.spanFrom(start) };
+    const typed = scalar === undefined ? {} : { scalar };
+    return { kind: "output", name, ...typed, axes, value, ...doc, span: this.spanFrom(start) };
   });
 
   protected readonly return_: GrammarRule<StatementOf<"return">> = this.define("return_", () => {

@@ -134,7 +134,8 @@ function printNode(node: Node, context: PrintContext): readonly Row[] {
 }
 
 function printOutput(output: Graph["outputs"][number], context: PrintContext): Row {
-  return [`${output.name}${printAxes(output.axes, context)}`, `= ${refOf(output.value, context)}`];
+  const type = output.bound === undefined ? "" : `: index(${output.bound})`;
+  return [`${output.name}${type}${printAxes(output.axes, context)}`, `= ${refOf(output.value, context)}`];
 }
 
 function refOf(id: NodeId, { refs }: PrintContext): string {

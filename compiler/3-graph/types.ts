@@ -301,6 +301,8 @@ export interface Input {
 
 export interface Output {
   readonly name: string;
+  /** Given as whole numbers 0 ≤ i < bound, as an `index` input takes them: the value is an `index`. Without it, as f32. */
+  readonly bound?: number;
   /** In the caller's order, major first. */
   readonly axes: readonly AxisId[];
   /** How `axes` are grouped for callers, where it is not one axis a dimension. */

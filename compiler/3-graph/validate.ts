@@ -112,6 +112,9 @@ function checkInterface({ graph, axis, node, fail }: Validation): void {
     output.axes.forEach((id) => axis(id, what));
     if (new Set(output.axes).size !== output.axes.length) fail(what, "has an axis twice");
     checkDimensions(output, what, fail);
+    const { scalar } = node(output.value, what).type;
+    if (output.bound !== undefined && !(scalar === "index" && output.bound >= 1))
+      fail(what, `bound ${output.bound} for ${scalar}`);
     const extra = node(output.value, what).type.axes.filter((a) => !output.axes.includes(a));
     if (extra.length > 0) fail(what, `its value also has axes ${extra.join(", ")}`);
   }

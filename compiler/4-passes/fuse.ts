@@ -245,7 +245,7 @@ class Fuser {
         if (node.type.scalar === "c64") return "map";
         return this.inlines(node) ? undefined : "contract";
       case "reduce":
-        return node.type.scalar === "f32" ? "reduce" : "map";
+        return node.type.scalar === "c64" ? "map" : "reduce";
       case "conv":
         return "map";
       case "gather":

@@ -138,6 +138,9 @@ const MOST_SUMMING = 8;
 /** An inner axis that steps can sum over on chip. */
 export const LONGEST_SUMMED = MOST_ALONE * MOST_SUMMING;
 
+/** Reductions deeper than this, as of a vocabulary, are mostly of few elements: all of the lanes that there may be go to each. */
+const DEEP = 8192;
+
 export function schedulesFor(target: Target, options: ScheduleOptions = {}): Schedules {
   const { maxComputeWorkgroupStorageSize: onChip, maxStorageBuffersPerShaderStage } = target.limits;
   const chunkBelow = options.chunkBelow ?? CHANNELS_IN_FLIGHT;
@@ -146,7 +149,9 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
     maxBindings: options.bindings ?? maxStorageBuffersPerShaderStage,
     bindingBytes: options.bindingBytes ?? target.limits.maxStorageBufferBindingSize,
     map: () => ({ workgroup: 64 }),
-    reduce: (depth) => ({ workgroup: typeof depth === "number" && depth <= 64 ? 32 : 128 }),
+    reduce: (depth) => ({
+      workgroup: typeof depth !== "number" ? 128 : depth <= 64 ? 32 : depth <= DEEP ? 128 : 256,
+    }),
     tiles: (shape) =>
       target.matrixUnits === true ? (options.matrixTiles ?? matrixSchedule(shape)) : tiledSchedule(shape),
     rows: ({ depth }) => ({

@@ -73,7 +73,8 @@ class Validation {
     const vars = kernel.domain.map((each) => each.var);
     const results: string[] = [];
     for (const each of kernel.reductions) {
-      this.value(`reduction ${each.name}`, each.body, "f32", [...vars, kernel.over.var, ...results]);
+      const type = each.body.type === "u32" ? "u32" : "f32";
+      this.value(`reduction ${each.name}`, each.body, type, [...vars, kernel.over.var, ...results]);
       results.push(each.name);
     }
     this.stores(kernel.stores, [...vars, kernel.over.var, ...results]);

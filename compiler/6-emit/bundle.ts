@@ -65,6 +65,7 @@ export function emitBundle(
     })),
     outputs: model.outputs.map((output) => ({
       name: output.name,
+      ...(output.bound === undefined ? {} : { scalar: "index", bound: output.bound }),
       axes: [
         ...axisEntries(model, output),
         ...(model.nodes[output.value]?.type.scalar === "c64" ? [{ name: PARTS_AXIS.complex, size: 2 }] : []),

@@ -20,10 +20,11 @@ export type Fold = "sum" | "max" | "min";
 
 export interface Reduction {
   /** The result, for what follows. */
-  readonly name: Wgsl<"f32">;
+  readonly name: Wgsl<"f32" | "u32">;
   readonly fn: Fold;
-  readonly start: Wgsl<"f32">;
-  readonly value: Wgsl<"f32">;
+  readonly type: "f32" | "u32";
+  readonly start: Wgsl<"f32" | "u32">;
+  readonly value: Wgsl<"f32" | "u32">;
 }
 
 /** Reductions that run over the axis together. Later phases may use the results of earlier ones. */
@@ -52,10 +53,10 @@ export interface ReduceHoles {
   readonly storeEach: Code;
 }
 
-export const foldTwo = <T extends "f32" | "vec4f">(fn: Fold, a: Wgsl<T>, b: Wgsl<T>): Wgsl<T> =>
+export const foldTwo = <T extends "f32" | "u32" | "vec4f">(fn: Fold, a: Wgsl<T>, b: Wgsl<T>): Wgsl<T> =>
   fn === "sum" ? binary<T>(a, "+", b) : call<T>(fn, [a, b]);
 
-export const partialsOf = (result: Wgsl<"f32">): Name => name(`${result.text}_partials`);
+export const partialsOf = (result: Wgsl<"f32" | "u32">): Name => name(`${result.text}_partials`);
 
 export function reduce(holes: ReduceHoles): Code {
   const { workgroup, over, extent } = holes;
@@ -66,7 +67,11 @@ export function reduce(holes: ReduceHoles): Code {
     }
   `;
   return paragraphs([
-    join(all.map((each) => code`var<workgroup> ${partialsOf(each.name)}: array<f32, ${workgroup}>;`)),
+    join(
+      all.map(
+        (each) => code`var<workgroup> ${partialsOf(each.name)}: array<${name(each.type)}, ${workgroup}>;`,
+      ),
+    ),
     entryPoint(
       workgroup,
       code`

@@ -280,6 +280,9 @@ const EXAMPLES: readonly Example[] = [
     says: /no output/,
   },
   { code: "K0702", model: "input q: «f64»[b, t, m]", says: /`f64` is not a type of inputs/ },
+  { code: "K0702", model: "output q: «u32»[b, t, m] = x", says: /`u32` is not a type of outputs/ },
+  { code: "K0406", model: "output q: index(m)[b, t, m] = «x»", says: /whole numbers \(index\)[^]*argmax/ },
+  { code: "K0406", model: "output q: index(m)[b, t] = «3»", says: /the output `q` has the wrong type/ },
 ];
 
 /** Everything that a diagnostic says, as one text. */

@@ -24,6 +24,9 @@ model selections {
   output row[b, t, n] = table[head: which]
   output greatest[b, t, slot] = best
   output place[b, t, slot] = id
+  output whole: index(head)[b, t, slot] = id
+  output top: index(head)[b, t] = argmax(u, over head)
+  output here: index(head)[b, t] = which
   output again[b, t, slot] = u[head: id]
   output twice[b, t, head] = select(ok, u, 2*u)*select(ok, 1, 3)
   output first[b, t] = min(pos(head), over head, where u == max(u, over head))
@@ -60,6 +63,9 @@ describe("selections", () => {
     row: each((_, k) => [...table.slice((which[k] ?? 0) * N, ((which[k] ?? 0) + 1) * N)]).flat(),
     greatest: best,
     place: each(ranked).flat(),
+    whole: each(ranked).flat(),
+    top: each((row) => ranked(row)[0] ?? NaN),
+    here: [...which],
     again: best,
     twice: each((row) => row.map((x) => (total(row) > 0 ? x : 6 * x))).flat(),
     first: each((row) => row.indexOf(Math.max(...row))),
@@ -91,6 +97,35 @@ describe("selections", () => {
       expectClose(got, { shape: got.shape, data }, { tolerance: "f32", what: name });
     }
     session.destroy();
+    model.destroy();
+  });
+});
+
+describe("argmax", () => {
+  // More than a workgroup has lanes, and not a multiple of them.
+  const [batch, vocab] = [3, 9001];
+  const source = `
+axis b: batch, v = ${String(vocab)}
+model choice {
+  input scores: f32[b, v]
+  output best: index(v)[b] = argmax(scores, over v)
+  output most[b] = max(pos(v), over v, where scores > 0)
+  output how_many[b] = sum(select(scores > 0, pos(v), 0*pos(v)), over v)
+}`;
+
+  it("finds the first of the greatest of many, and reductions of whole numbers stay whole", async () => {
+    const random = seeded(11);
+    const rows = Array.from({ length: batch }, () =>
+      Array.from({ length: vocab }, () => Math.fround(-1 - Math.abs(random.normal()))),
+    );
+    const tops = [[vocab - 1], [4000, 8999, 17], [0, 1, 2]];
+    for (const [b, places] of tops.entries()) for (const at of places) rows[b] = rows[b]?.with(at, 3) ?? [];
+    const model = await modelOf(bundleOf(source));
+    const session = await model.session({ batch });
+    const { best, most, how_many } = await session.prefill({ scores: f32(rows.flat()) });
+    assert.deepEqual([...(best?.data ?? [])], [vocab - 1, 17, 0]);
+    assert.deepEqual([...(most?.data ?? [])], [vocab - 1, 8999, 2]);
+    assert.deepEqual([...(how_many?.data ?? [])], [vocab - 1, 4000 + 8999 + 17, 3]);
     model.destroy();
   });
 });

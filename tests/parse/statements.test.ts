@@ -153,10 +153,10 @@ describe("declarations", () => {
   it("model, input, output", () => {
     const model = declaration(
       "model",
-      "model m {\n input token: index(v)[b, t]\n input wave: f32[b, t]\n output y[b, t] = wave\n}",
+      "model m {\n input token: index(v)[b, t]\n input wave: f32[b, t]\n output y[b, t] = wave\n output best: index(v)[b, t] = token\n}",
     );
     assert.equal(model.name.name, "m");
-    const [token, wave, output] = model.body;
+    const [token, wave, output, best] = model.body;
     assert(token?.kind === "input" && token.scalar.kind === "index");
     assert.deepEqual(
       [token.name.name, token.scalar.axis.name, showAxes(token.axes)],
@@ -166,6 +166,12 @@ describe("declarations", () => {
     assert.deepEqual([wave.name.name, wave.scalar.name.name, showAxes(wave.axes)], ["wave", "f32", "[b, t]"]);
     assert(output?.kind === "output");
     assert.deepEqual([output.name.name, showAxes(output.axes), show(output.value)], ["y", "[b, t]", "wave"]);
+    assert.equal(output.scalar, undefined);
+    assert(best?.kind === "output" && best.scalar?.kind === "index");
+    assert.deepEqual(
+      [best.name.name, best.scalar.axis.name, showAxes(best.axes), show(best.value)],
+      ["best", "v", "[b, t]", "token"],
+    );
   });
 
   it("## documents the declaration after it, line by line", () => {

@@ -1,5 +1,5 @@
 import { InternalError } from "../../diagnostics/internal-error.js";
-import { reduce, type Phase } from "../../../templates/kernels/reduce.js";
+import { reduce, type Phase, type Reduction } from "../../../templates/kernels/reduce.js";
 import { literal, variable, type Wgsl } from "../../../templates/wgsl.js";
 import { identityValue } from "../expr.js";
 import type { ModuleContext } from "../module-context.js";
@@ -29,7 +29,7 @@ export function fillReduce(kernel: ReduceKernel, context: ModuleContext): Filled
   const reductions = kernel.reductions.map((each) => ({
     ...each,
     body: rebuild(each.body),
-    wgsl: variable<"f32">(context.names.take(each.name)),
+    wgsl: variable<Reduced>(context.names.take(each.name)),
   }));
   const stores = kernel.stores.map((store) => mapStore(store, rebuild));
   const over = variable<"u32">(context.names.take(kernel.over.var));
@@ -49,8 +49,7 @@ export function fillReduce(kernel: ReduceKernel, context: ModuleContext): Filled
     const values = phase.map((each) => ({
       name: each.wgsl,
       fn: each.fn,
-      start: literal("f32", clampToFinite(identityValue(each.fn), "f32")),
-      value: loop.f32(each.body),
+      ...elementOf(each, loop),
     }));
     return { inside: loop.flush(), outside: root.flush(), reductions: values };
   });
@@ -81,7 +80,17 @@ export function fillReduce(kernel: ReduceKernel, context: ModuleContext): Filled
   return { body, workgroup, workgroupBytes: 4 * workgroup * reductions.length, dispatch };
 }
 
-type Rebuilt = ReduceKernel["reductions"][number] & { readonly wgsl: Wgsl<"f32"> };
+type Reduced = Reduction["type"];
+type Rebuilt = ReduceKernel["reductions"][number] & { readonly wgsl: Wgsl<Reduced> };
+
+/** Whole numbers are reduced as such. */
+function elementOf({ fn, body }: Rebuilt, loop: BlockPrinter): Pick<Reduction, "type" | "start" | "value"> {
+  const start = <T extends Reduced>(type: T): Wgsl<T> =>
+    literal(type, clampToFinite(identityValue(fn, type), type));
+  return body.type === "u32"
+    ? { type: "u32", start: start("u32"), value: loop.u32(body) }
+    : { type: "f32", start: start("f32"), value: loop.f32(body) };
+}
 
 /** A reduction that reads the result of another runs after it; the rest run together. */
 function phasesOf(reductions: readonly Rebuilt[]): readonly (readonly Rebuilt[])[] {

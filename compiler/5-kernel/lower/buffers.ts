@@ -223,7 +223,7 @@ export class Tensors {
       name: identifier(name),
       layout: this.extents(output.axes),
       complex,
-      element: "f32",
+      element: output.bound === undefined ? "f32" : "u32",
     };
     return this.options.loads === true ? this.inBanks(tensor) : tensor;
   }

@@ -2,6 +2,7 @@
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { Group } from "../../4-passes/fuse.js";
 import type { AxisId, NodeId, StateId } from "../../3-graph/types.js";
+import { identityValue } from "../expr.js";
 import type { Expr, Extent, MapKernel, ReduceKernel, Store } from "../types.js";
 import { axisSize, product } from "./buffers.js";
 import { coordinateOf, type Part } from "./by-banks.js";
@@ -173,11 +174,11 @@ export function lowerReduce(
       : e.select(
           scalarize(root.where, inside, plain).re,
           arg,
-          e.f32(root.fn === "sum" ? 0 : root.fn === "max" ? -Infinity : Infinity),
+          e.literal(arg.type, identityValue(root.fn, arg.type)),
         );
-  const reduced = [{ fn: root.fn, value: e.variable("reduced", "f32") }];
+  const reduced = [{ fn: root.fn, value: e.variable("reduced", body.type) }];
   const turn = part.turn && takeTurn(context, scope, part.turn, reduced, domain);
-  const result = turn?.values[0] ?? e.variable("reduced", "f32");
+  const result = turn?.values[0] ?? e.variable("reduced", body.type);
   const inner = scalarizeContext(context, group, scope, (id) =>
     id === root.id ? { re: result } : undefined,
   );

@@ -40,7 +40,7 @@ export function takeTurn(
     name: "so_far",
     layout: [{ size: contracted.length }, ...domain.map(({ extent }) => ({ size: extent }))],
     complex: false,
-    element: "f32",
+    element: contracted[0]?.value.type === "u32" ? "u32" : "f32",
   };
   const here = domain.map(({ var: name, extent }) =>
     extent === 1 ? e.u32(0) : e.variable(name, "u32", extent),

@@ -11,11 +11,12 @@ export function noOutput(span: Span, model: string): Diagnostic {
   };
 }
 
-export function inputType(span: Span, name: string): Diagnostic {
+/** `what`: inputs or outputs. */
+export function interfaceType(span: Span, what: string, name: string): Diagnostic {
   return {
     code: "K0702",
     severity: "error",
-    message: `\`${name}\` is not a type of inputs`,
+    message: `\`${name}\` is not a type of ${what}`,
     span,
     expected: "`f32`, or `index(v)` for whole numbers below the size of `v`",
   };

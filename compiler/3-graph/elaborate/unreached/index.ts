@@ -8,6 +8,7 @@ import type {
   BlockDeclaration,
   FunctionDeclaration,
   Ident,
+  InterfaceScalar,
   ParamDefinition,
   RuleDeclaration,
   Statement,
@@ -122,7 +123,7 @@ function run(env: Env, statement: Statement): void {
     case "fn":
       return void env.scope.functions.set(statement.name.name, { declaration: statement, scope: env.scope });
     case "input":
-      if (statement.scalar.kind === "index") axisName(env, statement.scalar.axis);
+      interfaceScalar(env, statement.scalar);
       axisList(env, statement.axes);
       return define(env, statement.name, POISON, "an input");
     case "param":
@@ -152,11 +153,16 @@ function run(env: Env, statement: Statement): void {
     case "if":
       return branches(env, statement);
     case "output":
+      interfaceScalar(env, statement.scalar);
       axisList(env, statement.axes);
       return expression(env, statement.value);
     case "return":
       for (const value of statement.values) expression(env, value);
   }
+}
+
+function interfaceScalar(env: Env, scalar: InterfaceScalar | undefined): void {
+  if (scalar?.kind === "index") axisName(env, scalar.axis);
 }
 
 function axisDefinition(env: Env, { name, value }: AxisDefinition): void {
