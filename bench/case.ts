@@ -1,5 +1,6 @@
 /** What can be measured, as data: a model in Krait, and runs of it. */
 import type { ScheduleOptions } from "../compiler/4-passes/schedule.js";
+import type { Storage } from "../runtime/index.js";
 import type { Range } from "../src/measure/noise.js";
 
 export interface BenchCase {
@@ -11,6 +12,8 @@ export interface BenchCase {
   readonly set: Readonly<Record<string, number>>;
   /** Between what the values of inputs and parameters lie, by name, where that matters. Default: −1 to 1, and weights by their depth. */
   readonly ranges?: Readonly<Record<string, Range>>;
+  /** How weights are stored. Default: f32. */
+  readonly weights?: Storage;
   /** How kernels are scheduled, where that is what is compared. */
   readonly schedule?: ScheduleOptions;
   /**

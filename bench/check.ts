@@ -14,6 +14,9 @@ const MATRIX_TOLERANCE = 4e-3;
 /** f32 against f32 by other kernels, through many layers. */
 const ROUTES_TOLERANCE = 1e-4;
 
+/** The same where products round what they multiply to f16: other sums round to the other neighbour now and then, layer after layer. */
+const MATRIX_ROUTES_TOLERANCE = 1e-2;
+
 /** Steps of the other route's pieces, at most; no power of two, as those of the runtime's choice are. */
 const PIECE = 1000;
 
@@ -67,7 +70,7 @@ export async function checkAgainstOracle(
     if (got === undefined || wanted === undefined) throw new Error(`no output ${entry.name}`);
     error = Math.max(error, distance(spread(got.data, got.shape, wanted.shape), wanted.data));
   }
-  const tolerance = model.target === "matrix" ? MATRIX_TOLERANCE : ORACLE_TOLERANCE;
+  const tolerance = roundsOperands(model) ? MATRIX_TOLERANCE : ORACLE_TOLERANCE;
   return { against: "oracle", error, tolerance };
 }
 
@@ -96,7 +99,13 @@ export async function checkByAnotherRoute(
   session.destroy();
   const errors = Object.entries(outputs).map(([name, { data }]) => distance(got[name]?.data ?? [], data));
   const against = kind === "step" ? "prefill" : "pieces and a step";
-  return { against, error: Math.max(...errors), tolerance: ROUTES_TOLERANCE };
+  const tolerance = roundsOperands(model) ? MATRIX_ROUTES_TOLERANCE : ROUTES_TOLERANCE;
+  return { against, error: Math.max(...errors), tolerance };
+}
+
+/** `matrix`, and what was tuned of it: `matrix@nvidia-hopper`. */
+function roundsOperands({ target }: Model): boolean {
+  return /^matrix(@|$)/.test(target);
 }
 
 /** Inputs [batch, steps, …] cut before their last position. */

@@ -193,7 +193,7 @@ function sampleOf(one: BenchCase, sample: Readonly<Record<string, number>>): Sam
 }
 
 function compiled(
-  { source, name, schedule }: BenchCase,
+  { source, name, schedule, weights }: BenchCase,
   set: Readonly<Record<string, number>>,
   targets: readonly string[],
 ): { bundle: Bundle; graph: Graph } {
@@ -203,6 +203,7 @@ function compiled(
     set,
     targets,
     ...(schedule && { schedule }),
+    ...(weights && { weights }),
   });
   if (bundle === undefined || stages.graph === undefined)
     throw new Error(diagnostics.map(({ code, message }) => `${code} ${message}`).join("\n"));

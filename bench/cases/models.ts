@@ -12,6 +12,9 @@ const SIZES = [
   ["2.8b", 2560, 64],
 ] as const;
 
+/** How weights are stored; a case says it in its name, but for f32. */
+const STORAGES = ["f32", "f16", "int8", "int4"] as const;
+
 export interface ModelCaseOptions {
   /** Sizes that a software adapter computes in seconds. */
   readonly quick: boolean;
@@ -20,13 +23,29 @@ export interface ModelCaseOptions {
 }
 
 export function modelCases({ quick, layers }: ModelCaseOptions): readonly BenchCase[] {
-  if (quick) return [mamba("tiny", 97, 32, layers ?? 2, TINY_RUNS), long(97, 32, [64, 512])];
+  if (quick) {
+    const sizes: ModelSize = { name: "tiny", vocab: 97, width: 32, layers: layers ?? 2 };
+    return [...STORAGES.map((weights) => mamba(sizes, weights, TINY_RUNS)), long(97, 32, [64, 512])];
+  }
   return [
-    ...SIZES.map(([name, width, depth]) =>
-      mamba(name, VOCABULARY, width, layers ?? depth, name === "130m" ? SWEEP : RUNS),
+    ...SIZES.flatMap(([name, width, depth]) =>
+      STORAGES.map((weights) =>
+        mamba(
+          { name, vocab: VOCABULARY, width, layers: layers ?? depth },
+          weights,
+          name === "130m" ? SWEEP : RUNS,
+        ),
+      ),
     ),
     long(1000, 768, [131_072, 1_048_576]),
   ];
+}
+
+interface ModelSize {
+  readonly name: string;
+  readonly vocab: number;
+  readonly width: number;
+  readonly layers: number;
 }
 
 const prefill = (batch: number, steps: number): BenchRun => ({ kind: "prefill", batch, steps, wall: true });
@@ -42,17 +61,16 @@ const SWEEP = [
 ];
 
 function mamba(
-  name: string,
-  vocab: number,
-  width: number,
-  layers: number,
+  { name, ...set }: ModelSize,
+  weights: (typeof STORAGES)[number],
   runs: readonly BenchRun[],
 ): BenchCase {
   return {
     group: "model",
-    name: `mamba-${name}`,
+    name: weights === "f32" ? `mamba-${name}` : `mamba-${name}-${weights}`,
     source: { family: "mamba" },
-    set: { vocab, width, layers },
+    set: { ...set },
+    weights,
     runs,
   };
 }
