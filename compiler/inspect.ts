@@ -68,8 +68,11 @@ function printFusion({ name, when, graph, fusion, groups }: EmittedProgram): str
       `  ${String(k).padStart(3)} ${group.kind.padEnd(10)} [${group.domain.join(", ")}]  ${kernels}`,
     );
     lines.push(`      computes ${names(graph, [...group.members])}`);
+    for (const { group: own, mostRows } of group.absorbed)
+      lines.push(`      up to ${mostRows} rows also ${names(graph, [...own.members])}`);
+    const shared = group.absorbed.flatMap((each) => each.shared);
     lines.push(
-      `      stores   ${[names(graph, group.stores), ...group.outputs.map((o) => `output ${o}`), ...carried(graph, group)].filter(Boolean).join(", ")}`,
+      `      stores   ${[names(graph, [...shared, ...group.stores]), ...group.outputs.map((o) => `output ${o}`), ...carried(graph, group)].filter(Boolean).join(", ")}`,
     );
   });
   lines.push(`  ${virtualCount(graph, fusion)} values are computed by their readers`);
@@ -84,7 +87,8 @@ function names(graph: Graph, ids: readonly NodeId[]): string {
 }
 
 function carried(graph: Graph, group: Group): readonly string[] {
-  const states = [...(group.recurrence?.states ?? []), ...group.carries];
+  const carries = [group, ...group.absorbed.map((each) => each.group)].flatMap((each) => each.carries);
+  const states = [...(group.recurrence?.states ?? []), ...carries];
   return states.map((id) => `state ${graph.states[id]?.name ?? "?"}`);
 }
 

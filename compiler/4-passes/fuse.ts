@@ -15,7 +15,7 @@ import { TAIL_COUNT } from "./programs.js";
 import type { RecurrenceClass } from "./classify.js";
 import type { Recurrence } from "./recurrences.js";
 import { attachAll, type Attached } from "./attach.js";
-import { readersInTime, readersOf, readsOf } from "./uses.js";
+import { readersInTime, readsOf } from "./uses.js";
 import { apartByAxes, type Apart, type Start } from "./fusion-reasons.js";
 
 export type GroupKind = "map" | "reduce" | "contract" | "scan" | "sequential";
@@ -44,8 +44,19 @@ export interface Group {
   readonly outputs: readonly string[];
   /** States off any cycle whose carried value this group writes. */
   readonly carries: readonly StateId[];
-  /** contract: reductions over the same axis that are summed alongside the product. */
-  readonly alongside: readonly NodeId[];
+  /** contract: what it computes as it goes, where its rows are few. */
+  readonly absorbed: readonly Absorbed[];
+  /** map: the product of few rows that could compute it as it goes, and what its workgroups would read again for a row. */
+  readonly tooDear?: { readonly product: NodeId; readonly workgroups: number; readonly bytes: number };
+}
+
+/** A kernel's work that a product does as it goes up to so many rows; with more, that kernel runs before it. */
+export interface Absorbed {
+  /** The kernel: a reduction over what the product contracts, or a map over its rows and that. */
+  readonly group: Group;
+  /** What of it other kernels than the product read. */
+  readonly shared: readonly NodeId[];
+  readonly mostRows: number;
 }
 
 export interface Fusion {
@@ -62,8 +73,6 @@ export interface Fusion {
 export interface FusionOptions {
   /** Products with a parameter over an axis up to this long are computed by their reader. 0: never. */
   readonly inlineDots: number;
-  /** Whether contractions can sum reductions alongside (few rows: the `rows` schedule). */
-  readonly alongside: boolean;
 }
 
 interface Draft {
@@ -79,7 +88,6 @@ interface Draft {
   domain: readonly AxisId[];
   outputs: string[];
   carries: StateId[];
-  alongside: NodeId[];
 }
 
 export function fuse(graph: Graph, options: FusionOptions): Fusion {
@@ -88,7 +96,6 @@ export function fuse(graph: Graph, options: FusionOptions): Fusion {
   fusion.placeOutputs();
   fusion.placeCarries();
   fusion.leaveToReaders();
-  if (options.alongside) fusion.mergeReductions();
   return fusion.finish();
 }
 
@@ -152,12 +159,9 @@ class Fuser {
     return this.ready.get(id) ?? -1;
   }
 
-  private start(
-    draft: Omit<Draft, "outputs" | "carries" | "alongside" | "members">,
-    members: Iterable<NodeId>,
-  ): number {
+  private start(draft: Omit<Draft, "outputs" | "carries" | "members">, members: Iterable<NodeId>): number {
     const index = this.drafts.length;
-    this.drafts.push({ ...draft, members: new Set(members), outputs: [], carries: [], alongside: [] });
+    this.drafts.push({ ...draft, members: new Set(members), outputs: [], carries: [] });
     for (const id of this.drafts[index]?.members ?? []) {
       this.home.set(id, index);
       this.ready.set(id, index);
@@ -306,7 +310,6 @@ class Fuser {
         domain: output.axes,
         outputs: [output.name],
         carries: [],
-        alongside: [],
       };
       this.drafts.push(copy);
     }
@@ -411,37 +414,6 @@ class Fuser {
     return (node.kind === "conv" && node.history === state) || (node.kind === "prev" && node.state === state);
   }
 
-  /** A sum over the contracted axis that only this contraction's epilogue reads is computed in the same loop. */
-  mergeReductions(): void {
-    for (const [g, draft] of this.drafts.entries()) {
-      const root = this.node(draft.root);
-      if (draft.kind !== "reduce" || root.kind !== "reduce") continue;
-      draft.start = { kind: "reduction", alone: "function" };
-      if (root.fn !== "sum" || root.where !== undefined) continue;
-      draft.start = { kind: "reduction", alone: "readers" };
-      const readers = new Set<number>();
-      for (const id of draft.members) for (const reader of this.groupsReading(id, g)) readers.add(reader);
-      const [only] = readers;
-      const target = only === undefined ? undefined : this.drafts[only];
-      if (readers.size !== 1 || target?.kind !== "contract" || draft.outputs.length > 0) continue;
-      const product = this.node(target.root);
-      if (product.kind !== "dot" || !sameAxes(product.over, root.over)) continue;
-      if (!draft.domain.every((axis) => target.domain.includes(axis))) continue;
-      if (![...draft.members].every((id) => this.readByMembersAlone(id, target, draft))) continue;
-      for (const id of draft.members) {
-        target.members.add(id);
-        this.home.set(id, only ?? g);
-      }
-      target.alongside.push(draft.root);
-      draft.members.clear();
-    }
-  }
-
-  private readByMembersAlone(id: NodeId, target: Draft, draft: Draft): boolean {
-    const readers = readersOf(this.graph)[id] ?? [];
-    return readers.every((reader) => target.members.has(reader.id) || draft.members.has(reader.id));
-  }
-
   /** Groups other than `except` that read a value, directly or through virtual nodes. */
   private groupsReading(id: NodeId, except: number): readonly number[] {
     const found = new Set<number>();
@@ -466,7 +438,11 @@ class Fuser {
     const groups = kept.map((g): Group => {
       const draft = this.drafts[g];
       if (draft === undefined) throw new InternalError("fuse", `no group ${g}`);
-      return { ...draft, stores: [...draft.members].filter((id) => stored.has(id)).sort((p, q) => p - q) };
+      return {
+        ...draft,
+        absorbed: [],
+        stores: [...draft.members].filter((id) => stored.has(id)).sort((p, q) => p - q),
+      };
     });
     const home = new Map<NodeId, number>();
     for (const [id, g] of this.home) {

@@ -94,9 +94,12 @@ export interface Schedules {
   reduce(depth: Dim): { readonly workgroup: number };
   /** A product of many rows. */
   tiles(shape: ProductShape): TiledSchedule | MatrixSchedule;
-  rows(shape: { readonly cols: Dim; readonly depth: Dim }): RowsSchedule;
+  /** @param shape `isDear`: an element of a row is computed, and should be so once for all columns of a workgroup. */
+  rows(shape: { readonly cols: Dim; readonly depth: Dim; readonly isDear?: boolean }): RowsSchedule;
   /** Up to how many rows the `rows` schedule is taken. */
   readonly fewRows: number;
+  /** So many bytes that other workgroups read too cost as much as a launch. */
+  readonly launchBytes: number;
   scan(shape: ScanShape): ScanKernel["schedule"];
   /** Whether and how a scan is cut in time; undefined: never. */
   chunking(shape: ScanShape, leads: Dim, steps: Dim): Chunking | undefined;
@@ -115,12 +118,16 @@ export interface ScheduleOptions {
   readonly matrixWhen?: Dim;
   /** Tiles of products on matrix units. Default: by their size. */
   readonly matrixTiles?: MatrixSchedule;
+  /** What workgroups may read again to save a launch; 0: kernels of a step stay as they are. */
+  readonly launchBytes?: number;
   /** Bindings of less than the target's. */
   readonly bindingBytes?: number;
   /** Fewer storage bindings a kernel than the target's, at least 6. */
   readonly bindings?: number;
 }
 
+/** What caches hand out while a launch passes, which takes 2 µs of the GPU and 5 of the CPU: at 3 to 5 TB/s. */
+const LAUNCH_BYTES = 16e6;
 const CHANNELS_IN_FLIGHT = 12_000;
 const LONGEST_UNCUT = 256;
 const CHUNKED_CHANNELS = 49_152;
@@ -154,12 +161,13 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
     }),
     tiles: (shape) =>
       target.matrixUnits === true ? (options.matrixTiles ?? matrixSchedule(shape)) : tiledSchedule(shape),
-    rows: ({ depth }) => ({
-      kind: "rows",
-      lanes: typeof depth === "number" && depth <= 64 ? 8 : 32,
-      cols: 4,
-    }),
+    rows: ({ depth, isDear = false }) => {
+      const isShort = typeof depth === "number" && depth <= 64;
+      if (isDear) return { kind: "rows", lanes: isShort ? 32 : 128, cols: 4, each: 4 };
+      return { kind: "rows", lanes: isShort ? 8 : 32, cols: 4 };
+    },
     fewRows: 8,
+    launchBytes: options.launchBytes ?? LAUNCH_BYTES,
     scan: (shape) => scanSchedule(shape, onChip),
     chunking(shape, leads, steps) {
       if (shape.channels >= chunkBelow) return undefined;

@@ -28,7 +28,7 @@ export function storeBefore(
     stores: values,
     outputs: [],
     carries: [],
-    alongside: [],
+    absorbed: [],
   };
   const home = new Map([...fusion.home].map(([id, at]) => [id, at >= place ? at + 1 : at]));
   const apart = new Map(fusion.apart);

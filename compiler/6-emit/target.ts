@@ -1,6 +1,7 @@
 /** One target of a bundle: the model's programs fused, scheduled, lowered and placed for what a device offers. */
 import type { Span } from "../diagnostics/types.js";
 import { prefillVariants } from "../4-passes/decay/index.js";
+import { absorb } from "../4-passes/absorb.js";
 import { fuse, type Fusion, type FusionOptions } from "../4-passes/fuse.js";
 import { exceeds, relieve, type ReliefOptions } from "../4-passes/relieve.js";
 import type { Programs } from "../4-passes/index.js";
@@ -74,9 +75,10 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     const first = relieve(graph, share(graph, fuse(graph, fusing)), relief);
     // A product computed by the scan brings its operands' buffers along; where they are too many, it goes alone.
     const apart = fusing.inlineDots > 0 && exceeds(graph, first, relief);
-    const fusion = apart
+    const relieved = apart
       ? relieve(graph, share(graph, fuse(graph, { ...fusing, inlineDots: 0 })), relief)
       : first;
+    const fusion = name === "step" ? absorb(graph, relieved, schedules) : relieved;
     const groups = lower(graph, fusion, {
       schedules: name === "load" ? atLoad : schedules,
       storage,
@@ -87,8 +89,8 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     });
     return { name, graph, fusion, groups };
   };
-  const inTime: FusionOptions = { inlineDots: 0, alongside: false };
-  const oneStep: FusionOptions = { inlineDots: INLINE_DOTS_IN_STEP, alongside: true };
+  const inTime: FusionOptions = { inlineDots: 0 };
+  const oneStep: FusionOptions = { inlineDots: INLINE_DOTS_IN_STEP };
   const variantsOf = (name: EmittedProgram["name"], program: Graph): readonly EmittedProgram[] =>
     prefillVariants(program, options.schedule, { halves: target.matrixUnits === true }).map(
       ({ graph, ...when }) => ({

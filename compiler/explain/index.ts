@@ -232,12 +232,14 @@ class Explainer {
 
 /** What a group computes: its members, and what they compute anew of what no kernel stores. */
 function computed(graph: Graph, fusion: Fusion, group: Group): readonly Node[] {
-  const found = new Set<NodeId>(group.members);
+  const members = [group, ...group.absorbed.map((each) => each.group)].flatMap((each) => [...each.members]);
+  const found = new Set<NodeId>(members);
   const outputs = graph.outputs.filter(({ name }) => group.outputs.includes(name)).map(({ value }) => value);
-  const carried = group.carries
+  const carried = [group, ...group.absorbed.map((each) => each.group)]
+    .flatMap(({ carries }) => carries)
     .map((id) => graph.states[id]?.equation.value)
     .filter((id) => id !== undefined);
-  const pending = [...group.members, ...[...outputs, ...carried].filter((id) => !fusion.home.has(id))];
+  const pending = [...members, ...[...outputs, ...carried].filter((id) => !fusion.home.has(id))];
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
     found.add(id);
     const node = graph.nodes[id];

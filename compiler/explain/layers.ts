@@ -18,12 +18,13 @@ export function iterationsOf(
   const files = [tree, ...[...module.callables.values()].map(({ declaration }) => declaration)];
   const repeats = [...new Set(files.flatMap(repeatsIn))].map(patternOf);
   const named = ({ group, kernels }: LoweredGroup): Iteration | "unnamed" | undefined => {
-    const states = [...(group.recurrence?.states ?? []), ...group.carries];
+    const own = [group, ...group.absorbed.map((each) => each.group)];
+    const states = [...(group.recurrence?.states ?? []), ...own.flatMap(({ carries }) => carries)];
     const params = kernels
       .flatMap(({ buffers }) => buffers.flatMap(tensorsOf))
       .map(({ tensor: { ref } }) => ref);
     const names = [
-      ...[...group.members].map((id) => graph.nodes[id]?.name),
+      ...own.flatMap(({ members }) => [...members]).map((id) => graph.nodes[id]?.name),
       ...states.map((id) => graph.states[id]?.name),
       ...params.map((ref) => (ref.kind === "param" ? ref.name : undefined)),
     ];

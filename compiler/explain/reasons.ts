@@ -28,7 +28,7 @@ export function boundariesOf(
   const found: Boundary[] = [];
   // Of the values on the way that are computed as they are read, those that the author named are worth a word.
   const named = (id: NodeId): NodeId | undefined => (graph.nodes[id]?.name === undefined ? undefined : id);
-  for (const value of group.stores) {
+  for (const value of [...group.stores, ...group.absorbed.flatMap(({ shared }) => shared)]) {
     const node = graph.nodes[value];
     const span = node && source.span(node);
     const reached = new Map<number, string>();
@@ -98,8 +98,13 @@ function whyApart(
   const start = isEpilogue
     ? `${source.label(graph, reader)} also reads what that kernel computes, so it is computed there, last`
     : startText(graph, group, source);
+  const { tooDear } = from;
+  const dear =
+    tooDear?.product === group.root
+      ? `each of its ${tooDear.workgroups} workgroups would compute it anew, and ${(tooDear.bytes / 1e6).toFixed(1)} MB of what it is made of would be read again: more than a launch costs`
+      : undefined;
   const apart = through === undefined ? undefined : apartText(graph, fusion, through, source);
-  return apart === undefined ? start : `${start}; ${apart}`;
+  return [start, apart, dear].filter((text) => text !== undefined).join("; ");
 }
 
 /** Why a product does not make a reduction along its own axis. */

@@ -127,12 +127,28 @@ function contractSpace(kernel: Extract<Kernel, { skeleton: "contract" }>): Space
     holes: [
       hole([batch, row, k], [kernel.a, ...kernel.along.map(({ body }) => body)], [], rowCopies),
       hole([batch, col, k], [kernel.b], [], colCopies),
-      ...(kernel.storesAlong === undefined ? [] : [hole([batch, row, k], [], kernel.storesAlong)]),
+      hole([batch, row, { var: "col", extent: 1 }, k], [], (kernel.storesAlong ?? []).map(ofFirst)),
       hole([batch, row, col], [], kernel.stores),
     ],
     deals: [deal(batch, 1), deal(row, rows), deal(col, cols)],
   };
 }
+
+/** A store that one of the workgroups of a row makes: which of them does not matter. */
+const ofFirst = (store: Store): Store => {
+  const isFirst: Expr = {
+    kind: "op",
+    type: "bool",
+    op: "lt",
+    args: [
+      { kind: "var", type: "u32", name: "col" },
+      { kind: "literal", type: "u32", value: 1 },
+    ],
+  };
+  const when: Expr =
+    store.when === undefined ? isFirst : { kind: "op", type: "bool", op: "and", args: [store.when, isFirst] };
+  return { ...store, when };
+};
 
 function scanSpace(kernel: ScanKernel): Space {
   const { schedule } = kernel;

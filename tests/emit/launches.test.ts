@@ -40,10 +40,10 @@ describe("launches", () => {
       9,
     );
   });
-  it("Mamba's step takes 5 a layer", () => {
+  it("Mamba's step takes 4 a layer", () => {
     assert.equal(
       perLayer(({ step }) => (step ? launches(step, { b: 1 }) : NaN)),
-      5,
+      4,
     );
   });
   it("distinct shaders do not grow with depth", () => {

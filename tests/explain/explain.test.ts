@@ -74,7 +74,7 @@ describe("explain", () => {
       [9, 9],
     );
     const step = explained(MAMBA, { set: { layers: 3 }, program: "step" });
-    assert.ok(step.layers.every(({ launches }) => launches === 5));
+    assert.ok(step.layers.every(({ launches }) => launches === 4));
   });
 
   it("names the lines that the scan computes, and why it is not part of the product after it", () => {

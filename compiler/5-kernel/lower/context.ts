@@ -26,6 +26,8 @@ export interface LowerContext {
   readonly schedules: Schedules;
   /** The group that is being lowered. */
   readonly group?: number;
+  /** Values of the group's own that a kernel before the one at hand has stored. */
+  readonly stored?: ReadonlySet<NodeId>;
   /** What stands at a span, for the comments of shaders. */
   readonly sourceAt: (span: Span) => SourceLine | undefined;
 }
@@ -52,7 +54,7 @@ export function scalarizeContext(
   atHand?: NonNullable<ScalarizeContext["atHand"]>,
   document?: DocumentSteps,
 ): ScalarizeContext {
-  const g = context.fusion.groups.indexOf(group);
+  const g = context.group ?? context.fusion.groups.indexOf(group);
   return {
     graph: context.graph,
     tensors: context.tensors,
@@ -61,7 +63,7 @@ export function scalarizeContext(
       const home = context.fusion.home.get(id);
       if (home !== undefined && home > g)
         throw new InternalError("lower", `%${id} is stored by group ${home}, and group ${g} reads it`);
-      return home !== undefined && home !== g;
+      return (home !== undefined && home !== g) || context.stored?.has(id) === true;
     },
     ...(atHand === undefined ? {} : { atHand }),
     ...(document === undefined ? {} : { document }),

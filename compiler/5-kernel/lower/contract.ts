@@ -1,9 +1,10 @@
 /** Products: Σ_k a(row, k) · b(col, k), with whatever is fused before and after. */
 import type { Dim } from "../../../runtime/bundle-format.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
-import type { Group } from "../../4-passes/fuse.js";
-import { operands } from "../../3-graph/rewrite.js";
-import type { AxisId, Graph, Node, NodeId } from "../../3-graph/types.js";
+import type { Absorbed, Group } from "../../4-passes/fuse.js";
+import { rolesOf, type Roles } from "../../4-passes/product-roles.js";
+import type { Schedules } from "../../4-passes/schedule.js";
+import type { AxisId } from "../../3-graph/types.js";
 import type { ContractKernel, Expr } from "../types.js";
 import { axisSize, product } from "./buffers.js";
 import {
@@ -14,60 +15,100 @@ import {
   type LoweredKernel,
 } from "./context.js";
 import { byBanks, coordinateOf, type Part } from "./by-banks.js";
+import { carryAlong, lowerMap, lowerReduce } from "./elementwise.js";
 import { scalarize } from "./scalarize.js";
 import type { KernelScope, Value } from "./scope.js";
 import { takeTurn } from "./turns.js";
 
-interface Roles {
-  readonly a: NodeId;
-  readonly b: NodeId;
-  readonly batch: readonly AxisId[];
-  readonly rows: readonly AxisId[];
-  readonly cols: readonly AxisId[];
-  readonly depth: readonly AxisId[];
-}
-
-/** A product as the kernels that run-time sizes choose between: few rows, or tiles. */
+/**
+ * A product as the kernels that run-time sizes choose between: few rows, or tiles; and up to how many rows it computes what
+ * it absorbed, whose own kernels run before it else.
+ */
 export function lowerContract(context: LowerContext, group: Group): readonly LoweredKernel[] {
   const root = context.graph.nodes[group.root];
   if (root?.kind !== "dot") throw new InternalError("lower", `%${group.root} is no product`);
   const roles = rolesOf(context.graph, root, group.domain);
-  const size = (axes: readonly AxisId[]): Dim => product(axes.map((axis) => axisSize(context.graph, axis)));
-  const rows = size(roles.rows);
-  const { fewRows } = context.schedules;
-  const build = (kind: "rows" | "tiles", when?: Dim): readonly LoweredKernel[] =>
-    byBanks(context, (scope, part) => contractKernel(context, group, roles, kind, scope, part)).map(
-      (lowered) => ({ ...lowered, ...(when !== undefined && { when }) }),
+  const rows = product(roles.rows.map((axis) => axisSize(context.graph, axis)));
+  const build = (form: Form): readonly LoweredKernel[] => {
+    const apart = group.absorbed.filter((each) => !form.absorbed.includes(each));
+    const stored = new Set(apart.flatMap((each) => each.group.stores));
+    return byBanks(context, (scope, part) =>
+      contractKernel({ ...context, stored }, group, roles, form, scope, part),
     );
-  if (group.alongside.length > 0 || (typeof rows === "number" && rows <= fewRows)) return build("rows");
-  if (typeof rows === "number") return build("tiles");
-  return [...build("rows", ["<=", rows, fewRows]), ...build("tiles", ["<", fewRows, rows])];
-}
-
-/** Which operand gives rows and which columns: a parameter is columns, so that lanes run along its stored rows. */
-function rolesOf(graph: Graph, dot: Node & { kind: "dot" }, domain: readonly AxisId[]): Roles {
-  const [a, b] =
-    isParameter(graph, dot.lhs) && !isParameter(graph, dot.rhs) ? [dot.rhs, dot.lhs] : [dot.lhs, dot.rhs];
-  const inA = new Set(graph.nodes[a]?.type.axes);
-  const inB = new Set(graph.nodes[b]?.type.axes);
-  return {
-    a,
-    b,
-    depth: dot.over,
-    batch: domain.filter((axis) => inA.has(axis) && inB.has(axis)),
-    rows: domain.filter((axis) => inA.has(axis) && !inB.has(axis)),
-    cols: domain.filter((axis) => !inA.has(axis) && inB.has(axis)),
   };
+  const absorbed = fitting(context, group, build);
+  const before = group.absorbed.map((each) => ({
+    from: absorbed.includes(each) ? each.mostRows : 0,
+    to: Infinity,
+    kernels: () => lowerApart(context, each.group),
+  }));
+  const forms = formsOf(absorbed, context.schedules).map(({ from, to, ...form }) => ({
+    from,
+    to,
+    kernels: () => build(form),
+  }));
+  return [...before, ...forms].flatMap(({ from, to, kernels }) => {
+    if (typeof rows === "number") return from < rows && rows <= to ? kernels() : [];
+    const when = between(from, rows, to);
+    return kernels().map((lowered) => ({ ...lowered, ...(when !== undefined && { when }) }));
+  });
 }
 
-function isParameter(graph: Graph, id: NodeId): boolean {
-  const node = graph.nodes[id];
-  if (node === undefined) return false;
-  if (node.kind === "param") return true;
-  if (node.kind === "gather") return isParameter(graph, node.table);
-  return (
-    (node.kind === "slice" || node.kind === "rename") &&
-    operands(node).every((arg) => isParameter(graph, arg))
+/** How a product is computed: by what schedule, and with what of what it absorbed. */
+interface Form {
+  readonly kind: "rows" | "tiles";
+  readonly absorbed: readonly Absorbed[];
+}
+
+/** The forms for more than `from` and up to `to` rows. */
+function formsOf(
+  absorbed: readonly Absorbed[],
+  { fewRows }: Schedules,
+): readonly (Form & { readonly from: number; readonly to: number })[] {
+  const ends = [...new Set([...absorbed.map(({ mostRows }) => mostRows), fewRows])].sort((p, q) => p - q);
+  return [
+    ...ends.map((to, k) => ({
+      kind: "rows" as const,
+      absorbed: absorbed.filter(({ mostRows }) => mostRows >= to),
+      from: ends[k - 1] ?? 0,
+      to,
+    })),
+    { kind: "tiles", absorbed: [], from: fewRows, to: Infinity },
+  ];
+}
+
+function between(from: number, rows: Dim, to: number): Dim | undefined {
+  const [above, below]: readonly Dim[] = [
+    ["<", from, rows],
+    ["<=", rows, to],
+  ];
+  if (from === 0) return to === Infinity ? undefined : below;
+  return to === Infinity || below === undefined || above === undefined ? above : ["&", above, below];
+}
+
+/** What of what a product absorbed it can compute: what it would store for others takes bindings, and one kernel to do it. */
+function fitting(
+  { schedules }: LowerContext,
+  { absorbed }: Group,
+  build: (form: Form) => readonly LoweredKernel[],
+): readonly Absorbed[] {
+  const sums = absorbed.filter(({ group }) => group.kind === "reduce");
+  if (sums.length === absorbed.length) return absorbed;
+  const [only, ...more] = build({ kind: "rows", absorbed });
+  const fits =
+    more.length === 0 &&
+    only?.before === undefined &&
+    only?.after === undefined &&
+    (only?.buffers.length ?? 0) <= schedules.maxBindings;
+  return fits ? absorbed : sums;
+}
+
+/** What was absorbed as a kernel of its own. */
+function lowerApart(context: LowerContext, group: Group): readonly LoweredKernel[] {
+  return byBanks(context, (scope, part) =>
+    group.kind === "reduce"
+      ? lowerReduce(context, group, scope, part)
+      : lowerMap(context, group, scope, part),
   );
 }
 
@@ -75,7 +116,7 @@ function contractKernel(
   context: LowerContext,
   group: Group,
   roles: Roles,
-  kind: "rows" | "tiles",
+  form: Form,
   scope: KernelScope,
   part: Part,
 ): ContractKernel {
@@ -103,7 +144,9 @@ function contractKernel(
       throw new InternalError("lower", "a product of complex tensors has no kernel yet");
     return value.re;
   };
-  const along = group.alongside.map((id, k) => {
+  const maps = form.absorbed.flatMap((each) => (each.group.kind === "map" ? [each] : []));
+  const reductions = form.absorbed.flatMap((each) => (each.group.kind === "reduce" ? [each.group.root] : []));
+  const along = reductions.map((id, k) => {
     const node = context.graph.nodes[id];
     if (node?.kind !== "reduce") throw new InternalError("lower", `%${id} is no reduction`);
     return { id, name: `along_${k}`, body: real(scalarize(node.arg, at, plain)) };
@@ -132,12 +175,17 @@ function contractKernel(
   });
   const a = real(scalarize(roles.a, at, plain));
   const b = real(scalarize(roles.b, at, plain));
+  const storesAlong = maps.flatMap(({ group: own, shared }) => [
+    ...resultStores(context, { ...own, stores: shared }, at, plain),
+    ...own.carries.flatMap((state) => carryAlong(context, state, at, plain)),
+  ]);
   const stores =
     part.turn?.isLast === false ? (turn?.stores ?? []) : resultStores(context, group, result, inner);
-  const { name, notes } = describe(context, group);
+  const members = [group, ...form.absorbed.map((each) => each.group)].flatMap((each) => [...each.members]);
+  const { name, notes } = describe(context, { ...group, members: new Set(members) });
   const schedule =
-    kind === "rows"
-      ? context.schedules.rows({ cols, depth })
+    form.kind === "rows"
+      ? context.schedules.rows({ cols, depth, isDear: maps.length > 0 })
       : context.schedules.tiles({ rows, cols, depth });
   return {
     name: `${name}_${schedule.kind}`.replace("_contract_", "_"),
@@ -151,6 +199,7 @@ function contractKernel(
     a,
     b,
     along: along.map(({ name: along_, body }) => ({ name: along_, body })),
+    ...(storesAlong.length > 0 && { storesAlong }),
     stores,
     schedule,
   };

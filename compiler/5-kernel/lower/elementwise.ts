@@ -90,7 +90,7 @@ function carriedState(context: LowerContext, id: StateId, at: Coordinates, inner
  * The last steps of a value, written by the kernel that runs over all of them: step t goes to slot t − (T − slots); the
  * first step also moves what is left of the old history when the run is shorter than it.
  */
-function carryAlong(
+export function carryAlong(
   context: LowerContext,
   id: StateId,
   at: Coordinates,

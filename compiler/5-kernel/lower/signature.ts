@@ -25,8 +25,14 @@ export function signatureOf(context: LowerContext, group: Group, place: number):
     group.domain.join(),
     group.inner.join(),
     `root ${walk.visit(group.root)}`,
-    `alongside ${group.alongside.map((id) => walk.visit(id)).join()}`,
   ];
+  for (const { group: own, shared, mostRows } of group.absorbed) {
+    parts.push(`absorbs ${own.kind} ${walk.visit(own.root)} over ${own.domain.join()} up to ${mostRows}`);
+    for (const id of own.carries) parts.push(`carries ${walk.state(id)}`);
+    for (const id of own.stores)
+      parts.push(`stores ${walk.visit(id)} in ${walk.tensor(context.tensors.value(id))}`);
+    parts.push(`for others ${shared.map((id) => walk.visit(id)).join()}`);
+  }
   for (const id of group.recurrence?.states ?? []) parts.push(`solves ${walk.state(id)}`);
   for (const id of group.recurrence?.members ?? []) parts.push(`cycle ${walk.visit(id)}`);
   for (const id of [...group.members].sort((p, q) => p - q)) parts.push(`member ${walk.visit(id)}`);
