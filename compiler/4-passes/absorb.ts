@@ -79,8 +79,8 @@ class Absorber {
   private sumsAlongside(group: Group, g: number): number | Group["start"] {
     const { graph, fusion } = this;
     const root = graph.nodes[group.root];
-    if (root?.kind !== "reduce" || root.fn !== "sum" || root.where !== undefined)
-      return { kind: "reduction", alone: "function" };
+    const isSum = root?.kind === "reduce" && root.fn === "sum" && root.type.scalar === "f32";
+    if (!isSum || root.where !== undefined) return { kind: "reduction", alone: "function" };
     const alone = { kind: "reduction", alone: "readers" } as const;
     const readers = this.groupsReading(group.members, g);
     const [only] = readers;
