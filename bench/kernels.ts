@@ -1,13 +1,8 @@
 /** Kernels to measure, built as the compiler's lowering builds them. */
 import { ExprBuilder } from "../compiler/5-kernel/expr.js";
-import type { Binding, ContractKernel, Expr, ScanKernel } from "../compiler/5-kernel/types.js";
-import type { Dim, Storage } from "../runtime/bundle-format.js";
+import type { Binding, Expr, ScanKernel } from "../compiler/5-kernel/types.js";
 
-const read = (name: string, element: Binding["element"] = "f32"): Binding => ({
-  name,
-  access: "read",
-  element,
-});
+const read = (name: string): Binding => ({ name, access: "read", element: "f32" });
 const written = (name: string): Binding => ({ name, access: "read_write", element: "f32" });
 
 /**
@@ -178,36 +173,6 @@ export function linearScan(channels: number, schedule: ScanKernel["schedule"]): 
     steps: [{ name: "h_next", inner: true, value: e.add(e.mul(f32("decay"), f32("prev_h")), f32("input")) }],
     reductions: [{ name: "out", fn: "sum", value: f32("h_next") }],
     stores: [{ binding: "y", index: at, value: f32("out") }],
-    schedule,
-  };
-}
-
-/** y[rows, cols] = x[rows, depth] · w[cols, depth]ᵀ. */
-export function product(
-  sizes: { readonly rows: Dim; readonly cols: Dim; readonly depth: Dim },
-  schedule: ContractKernel["schedule"],
-  weights: Storage = "f32",
-  inputs: Storage = "f32",
-): ContractKernel {
-  const e = new ExprBuilder();
-  const [row, col, k] = [
-    e.variable("row", "u32", sizes.rows),
-    e.variable("col", "u32", sizes.cols),
-    e.variable("k", "u32", sizes.depth),
-  ];
-  return {
-    name: "product",
-    skeleton: "contract",
-    bindings: [read("x", inputs), read("w", weights), written("y")],
-    notes: [],
-    batch: 1,
-    ...sizes,
-    a: e.load("x", e.add(e.mul(row, e.dim(sizes.depth)), k)),
-    b: e.load("w", e.add(e.mul(col, e.dim(sizes.depth)), k)),
-    along: [],
-    stores: [
-      { binding: "y", index: e.add(e.mul(row, e.dim(sizes.cols)), col), value: e.variable("acc", "f32") },
-    ],
     schedule,
   };
 }

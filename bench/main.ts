@@ -8,6 +8,7 @@ import { cpus } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
 import { packageVersion } from "../src/cli/package-files.js";
 import { ADAPTER_NAMES, deviceOf, requestAdapter, type AdapterName } from "../src/node/index.js";
+import { measureBounds, type DeviceBounds } from "../src/measure/bounds.js";
 import type { BenchCase, BenchRun } from "./case.js";
 import { runId } from "./case.js";
 import { modelCases } from "./cases/models.js";
@@ -18,6 +19,7 @@ import {
   REPORT_FORMAT,
   REPORT_VERSION,
   resultTable,
+  shareTable,
   timeOf,
   type Failure,
   type Report,
@@ -85,6 +87,7 @@ function count(text: string): number {
 const options = command.parse().opts<Options>();
 const quick = options.quick === true;
 const timing = quick ? { runs: 3, warmUpMs: 0 } : { runs: options.runs, warmUpMs: 150 };
+const measuredBounds = new Map<string, DeviceBounds>();
 const modes = options.robust === options.fast ? [true, false] : [options.robust === true];
 
 const chosen = [
@@ -131,6 +134,10 @@ async function measureAll(): Promise<Report> {
     }
     const measured = results.slice(before);
     process.stdout.write(`\n${resultTable(measured)}`);
+    for (const robustness of modes) {
+      const shares = shareTable(measured.filter((result) => result.robustness === robustness));
+      if (group === "model" && shares !== "") process.stdout.write(`\n${shares}`);
+    }
     if (options.kernels !== true) continue;
     for (const result of measured.filter(({ kernels }) => kernels.length > 0))
       console.log(`\n${kernelTable(result)}`);
@@ -158,6 +165,16 @@ async function measureAll(): Promise<Report> {
   };
 }
 
+/** Measured once for each target, with robustness and without. */
+async function boundsOf(device: GPUDevice, target: string, robustness: boolean): Promise<DeviceBounds> {
+  const key = `${target} ${String(robustness)}`;
+  const known = measuredBounds.get(key);
+  if (known !== undefined) return known;
+  const bounds = await measureBounds(device, target, timing);
+  measuredBounds.set(key, bounds);
+  return bounds;
+}
+
 async function measureOne(
   one: BenchCase,
   runs: readonly BenchRun[],
@@ -178,7 +195,12 @@ async function measureOne(
       one,
       runs,
       device,
-      { ...timing, robustness, targets: options.targets },
+      {
+        ...timing,
+        robustness,
+        targets: options.targets,
+        bounds: (on, target) => boundsOf(on, target, robustness),
+      },
       {
         result(result) {
           results.push(result);

@@ -1,12 +1,15 @@
 /** Measures one case: compile, open, time each run, check what came out. */
-import { compile, type CompileResult } from "../compiler/compile.js";
+import { compile, type Compilation, type CompileResult } from "../compiler/compile.js";
 import { evaluateDim, open, type Bundle, type Inputs, type Model, type Session } from "../runtime/index.js";
+import { GROUP_ELEMENTS, STORAGE_BITS } from "../runtime/bundle-format.js";
 import { familySource } from "../src/families.js";
 import type { Graph } from "../compiler/3-graph/types.js";
 import type { BenchCase, BenchRun } from "./case.js";
 import { runId } from "./case.js";
 import { checkAgainstOracle, checkByAnotherRoute, splitLast, type Sample } from "./check.js";
 import { inputValues, syntheticWeights } from "../src/measure/noise.js";
+import type { DeviceBounds } from "../src/measure/bounds.js";
+import { explainRun } from "../src/measure/explained.js";
 import { Recorder, type Recording } from "../src/measure/recorder.js";
 import { spreadOf, type Spread } from "../src/measure/spread.js";
 import type { Result } from "./report.js";
@@ -15,6 +18,8 @@ import { hasTimestamps, timeKernels, timeRuns, type TimingOptions } from "../src
 export interface MeasureOptions extends TimingOptions {
   readonly targets: readonly string[];
   readonly robustness: boolean;
+  /** What the device does at most, for a target. */
+  readonly bounds: (device: GPUDevice, target: string) => Promise<DeviceBounds>;
 }
 
 /** What a whole model's calls take, measured fewer times. */
@@ -41,15 +46,16 @@ export async function measureCase(
   const host = new HostMemory();
   try {
     const begin = performance.now();
-    const { bundle } = compiled(one, one.set, options.targets);
+    const { bundle, compilation } = compiled(one, one.set, options.targets);
     const compileMs = performance.now() - begin;
     const weights = syntheticWeights(bundle, one.ranges ?? {});
     const openBegin = performance.now();
     const model = await open(bundle, { device: recorder.device, weights });
     const openMs = performance.now() - openBegin;
+    const bounds = await options.bounds(recorder.real, model.target);
     for (const run of runs) {
       try {
-        const opened = { one, run, bundle, model, recorder, options };
+        const opened = { one, run, bundle, compilation, model, recorder, options };
         recorder.peakBytes = recorder.bytes;
         const measured = await (run.kind === "stream" ? measureStream(opened) : measureRun(opened));
         const { flops, leastBytes, reference } = run;
@@ -59,6 +65,8 @@ export async function measureCase(
           robustness: options.robustness,
           batch: run.batch,
           steps: run.kind === "step" ? 1 : run.steps,
+          target: model.target,
+          bounds,
           ...measured,
           compileMs,
           pipelineMs: recorder.pipelineMs,
@@ -84,13 +92,14 @@ interface Opened {
   readonly one: BenchCase;
   readonly run: BenchRun;
   readonly bundle: Bundle;
+  readonly compilation: Compilation;
   readonly model: Model;
   readonly recorder: Recorder;
   readonly options: MeasureOptions;
 }
 
 type Measured = Pick<Result, "clock" | "kernels" | "launches" | "check"> &
-  Partial<Pick<Result, "gpu" | "wall" | "wallQuiet">>;
+  Partial<Pick<Result, "gpu" | "wall" | "wallQuiet" | "encodingMs" | "work">>;
 
 /** One prefill in one piece, or one step: its dispatches are recorded and run again between timestamps. */
 async function measureRun(opened: Opened): Promise<Measured> {
@@ -116,7 +125,8 @@ async function measureRun(opened: Opened): Promise<Measured> {
       ? await checkByAnotherRoute(model, run, before, last, got, run.kind)
       : await checkAgainstOracle(model, bundle, sampleOf(one, one.sample), one, run, inputs);
   const clock = hasTimestamps(recorder.real) ? "timestamps" : "host";
-  return { clock, gpu, ...walls, kernels, launches: recording.dispatches.length, check };
+  const work = workOf(opened);
+  return { clock, gpu, ...walls, kernels, launches: recording.dispatches.length, work, check };
 }
 
 /** A sequence of any length, in pieces of the runtime's own choice. */
@@ -142,7 +152,7 @@ async function wallTimes(
   { recorder, run, options }: Opened,
   session: Session,
   inputs: Inputs,
-): Promise<Pick<Measured, "wall" | "wallQuiet">> {
+): Promise<Pick<Measured, "wall" | "wallQuiet" | "encodingMs">> {
   const isStep = run.kind === "step";
   const call = async (outputs: "last" | "none"): Promise<void> => {
     if (!isStep) await session.reset();
@@ -152,13 +162,16 @@ async function wallTimes(
   const together = isStep ? Math.min(4 * options.runs, WALL_STEPS) : 1;
   await call("last");
   const wall = await repeated(isStep ? together : runs, () => call("last"));
-  const quiet = await repeated(Math.min(runs, 5), async () => {
+  recorder.encodingMs = 0;
+  const quietRuns = Math.min(runs, 5);
+  const quiet = await repeated(quietRuns, async () => {
     for (let i = 0; i < together; i++) await call("none");
     await recorder.real.queue.onSubmittedWorkDone();
   });
   const each = (ms: number): number => ms / together;
   const { median, min, max } = quiet;
-  return { wall, wallQuiet: { ...quiet, median: each(median), min: each(min), max: each(max) } };
+  const wallQuiet = { ...quiet, median: each(median), min: each(min), max: each(max) };
+  return { wall, wallQuiet, encodingMs: each(recorder.encodingMs / quietRuns) };
 }
 
 async function repeated(runs: number, call: () => Promise<void>): Promise<Spread> {
@@ -169,6 +182,40 @@ async function repeated(runs: number, call: () => Promise<void>): Promise<Spread
     times.push(performance.now() - begin);
   }
   return spreadOf(times);
+}
+
+/** What the compiler knows of the run: launches a layer, operations of products, bytes of weights. */
+function workOf({ bundle: { manifest }, compilation, model, run }: Opened): Result["work"] {
+  const isStep = run.kind === "step";
+  const steps = isStep ? 1 : run.steps;
+  const tail =
+    run.outputs === "all" ? { tailBegin: 0, tailCount: steps } : { tailBegin: steps - 1, tailCount: 1 };
+  const explanation = explainRun(compilation, manifest, model.target, isStep ? "step" : "prefill", {
+    batch: run.batch,
+    steps,
+    pos: isStep ? CONTEXT : 0,
+    ...tail,
+  });
+  const products = explanation.kernels.flatMap(({ times, dispatches }) =>
+    dispatches.filter(({ skeleton }) => skeleton === "contract").map(({ arithmetic }) => times * arithmetic),
+  );
+  return {
+    weightBytes: weightBytes(manifest),
+    layerLaunches: Math.max(0, ...explanation.layers.map(({ launches }) => launches)),
+    productFlops: products.reduce((sum, flops) => sum + flops, 0),
+    bytes: explanation.bytes.read + explanation.bytes.written,
+  };
+}
+
+/** As they lie in memory: quantized ones with a scale of 2 bytes a group. */
+function weightBytes({ params }: Bundle["manifest"]): number {
+  return params.reduce((sum, { shape, storage }) => {
+    const count = shape.reduce((product, extent) => product * extent, 1);
+    const isQuantized = storage === "int8" || storage === "int4";
+    return (
+      sum + (count * STORAGE_BITS[storage]) / 8 + (isQuantized ? 2 * Math.ceil(count / GROUP_ELEMENTS) : 0)
+    );
+  }, 0);
 }
 
 /** A sequence cut into pieces encodes the same pass twice, with numbers that are gone when it is run again. */
@@ -196,7 +243,7 @@ function compiled(
   { source, name, schedule, weights }: BenchCase,
   set: Readonly<Record<string, number>>,
   targets: readonly string[],
-): { bundle: Bundle; graph: Graph } {
+): { bundle: Bundle; graph: Graph; compilation: Compilation } {
   const file = "text" in source ? { path: `${name}.krait`, text: source.text } : familySource(source.family);
   if (file === undefined) throw new Error(`${name}: there is no such family`);
   const { bundle, diagnostics, stages }: CompileResult = compile(file, {
@@ -207,7 +254,7 @@ function compiled(
   });
   if (bundle === undefined || stages.graph === undefined)
     throw new Error(diagnostics.map(({ code, message }) => `${code} ${message}`).join("\n"));
-  return { bundle, graph: stages.graph };
+  return { bundle, graph: stages.graph, compilation: stages as Compilation };
 }
 
 /** The most memory that the process was seen to take since this was made. */

@@ -3,7 +3,7 @@ import type { ContractKernel } from "../compiler/5-kernel/types.js";
 import { printWgsl } from "../compiler/5-kernel/print-wgsl.js";
 import type { Storage } from "../runtime/bundle-format.js";
 import { Prepared, filled, filledHalves, openBench, readBack, type Bench } from "./harness.js";
-import { product } from "./kernels.js";
+import { product } from "../src/measure/product.js";
 
 const tiled = (
   tileRows: number,

@@ -38,6 +38,21 @@ const ResultSchema = v.object({
   /** The most that buffers took at once; of the process, the most that was seen. */
   gpuBytes: Count,
   hostBytes: Count,
+  /** The target that ran, and what the device did at most in the same run: bytes (copied) and operations (of a product) a second. */
+  target: v.optional(v.string()),
+  bounds: v.optional(v.object({ copy: v.number(), product: v.number() })),
+  /** Encoding and submitting, by the host's clock, a run. */
+  encodingMs: v.optional(Ms),
+  work: v.optional(
+    v.object({
+      weightBytes: v.number(),
+      /** Of the layer that has most. */
+      layerLaunches: Count,
+      productFlops: v.number(),
+      /** That kernels read and write, each element once a launch. */
+      bytes: v.number(),
+    }),
+  ),
   /** Operations and bytes that no program could do without, where the case knows. */
   flops: v.optional(v.number()),
   leastBytes: v.optional(v.number()),
@@ -118,6 +133,41 @@ export function resultTable(results: readonly Result[]): string {
     right: [2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13],
   });
 }
+
+/** What whole models reach of what the device can: a line for each result that has both. */
+export function shareTable(results: readonly Result[]): string {
+  const rows = results.flatMap((result) => {
+    const { id, robustness, batch, steps, work, bounds, encodingMs } = result;
+    if (work === undefined || bounds === undefined) return [];
+    const seconds = timeOf(result) / 1e3;
+    const share = (amount: number, bound: number): string =>
+      `${((100 * amount) / seconds / bound).toFixed(1)}%`;
+    return [
+      [
+        id,
+        robustness ? "on" : "off",
+        digits((batch * steps) / seconds),
+        share(work.weightBytes, bounds.copy),
+        share(work.productFlops, bounds.product),
+        share(work.bytes, bounds.copy),
+        String(work.layerLaunches),
+        encodingMs === undefined ? "" : digits(1e3 * encodingMs),
+      ],
+    ];
+  });
+  if (rows.length === 0) return "";
+  const bounds = results.find((result) => result.bounds !== undefined)?.bounds;
+  const measured =
+    bounds === undefined
+      ? ""
+      : `copy ${(bounds.copy / 1e12).toPrecision(3)} TB/s, product ${(bounds.product / 1e12).toPrecision(3)} TFLOP/s\n`;
+  return `${measured}${formatTable([SHARE_HEADINGS, ...rows], { right: [2, 3, 4, 5, 6, 7] })}`;
+}
+
+const SHARE_HEADINGS = [
+  ...["case", "rob.", "tokens/s", "weights / copy", "products / product", "moved / copy"],
+  ...["launches a layer", "encode + submit µs"],
+];
 
 /** A result's kernels, the slowest first. */
 export function kernelTable({ id, kernels, gpu }: Result): string {

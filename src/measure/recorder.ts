@@ -33,6 +33,9 @@ export class Recorder {
   /** Buffers that live now, and the most that ever lived at once. */
   bytes = 0;
   peakBytes = 0;
+  /** Milliseconds of the host's from making an encoder to the end of submitting what it encoded, all together. */
+  encodingMs = 0;
+  #encodingSince = 0;
   #current: { dispatches: RecordedDispatch[]; passes: string[] } | undefined;
   /** From the first pipeline that was asked for to the last that came. */
   #pipelineSpan: { begin: number; end: number } | undefined;
@@ -46,6 +49,12 @@ export class Recorder {
       createBuffer: (descriptor: GPUBufferDescriptor) => this.#buffer(descriptor),
       createComputePipelineAsync: (descriptor: GPUComputePipelineDescriptor) => this.#pipeline(descriptor),
       createCommandEncoder: (descriptor?: GPUCommandEncoderDescriptor) => this.#encoder(descriptor),
+      queue: overridden(real.queue, {
+        submit: (commands: Iterable<GPUCommandBuffer>) => {
+          real.queue.submit(commands);
+          this.encodingMs += performance.now() - this.#encodingSince;
+        },
+      }),
     });
   }
 
@@ -101,6 +110,7 @@ export class Recorder {
   }
 
   #encoder(descriptor?: GPUCommandEncoderDescriptor): GPUCommandEncoder {
+    this.#encodingSince = performance.now();
     const encoder = this.real.createCommandEncoder(descriptor);
     // What is timed by the host's clock is not recorded, and costs nothing.
     if (this.#current === undefined) return encoder;

@@ -4,7 +4,7 @@ import { ExprBuilder } from "../../compiler/5-kernel/expr.js";
 import { printWgsl } from "../../compiler/5-kernel/print-wgsl.js";
 import type { ContractKernel, Expr, MatrixSchedule } from "../../compiler/5-kernel/types.js";
 import { requestDevice } from "../../src/node/adapters.js";
-import { product } from "../../bench/kernels.js";
+import { product } from "../../src/measure/product.js";
 import { atEnd } from "../support/at-end.js";
 import { expectClose } from "../support/expect-close.js";
 import { seeded } from "../support/random.js";

@@ -10,7 +10,7 @@ import type {
   SequentialKernel,
 } from "../../compiler/5-kernel/types.js";
 import type { Dim } from "../../runtime/bundle-format.js";
-import { product } from "../../bench/kernels.js";
+import { product } from "../../src/measure/product.js";
 import { expectClose, type Tolerance } from "../support/expect-close.js";
 import { seeded } from "../support/random.js";
 import { pack, runKernel } from "../support/run-kernel.js";

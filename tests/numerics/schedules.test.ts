@@ -3,7 +3,8 @@
  * and computes the same. A seeded sample is run; KRAIT_SCHEDULES=all runs each, for a real GPU.
  */
 import assert from "node:assert/strict";
-import { linearScan, mamba2Scan, mambaScan, product } from "../../bench/kernels.js";
+import { linearScan, mamba2Scan, mambaScan } from "../../bench/kernels.js";
+import { product } from "../../src/measure/product.js";
 import { ExprBuilder } from "../../compiler/5-kernel/expr.js";
 import { printWgsl } from "../../compiler/5-kernel/print-wgsl.js";
 import { identityOf } from "../../compiler/5-kernel/schedules/identity.js";
