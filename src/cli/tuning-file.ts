@@ -17,12 +17,14 @@ const MOST_BYTES = 64 * 2 ** 20;
 
 const name = v.pipe(v.string(), v.nonEmpty(), v.maxLength(256));
 const size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** Of a run-time axis, which is a u32. */
+const extent = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 1));
 const milliseconds = v.pipe(v.number(), v.finite(), v.minValue(0));
 
 const entry = v.object({
   target: name,
   kernel: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, "is not a kernel's identity: 16 hexadecimal digits")),
-  shape: v.record(name, size),
+  shape: v.record(name, extent),
   schedule: v.record(name, v.union([size, name])),
   /** What the model that it was measured with calls it. */
   label: v.string(),

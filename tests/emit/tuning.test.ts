@@ -176,10 +176,20 @@ describe("tuned targets", () => {
       { ...contract, shape: { leads: 1 } },
       { ...contract, schedule: { kind: "tiled", tileRows: 65536, tileCols: 3 } },
       { ...contract, schedule: { workgroup: 64 } },
+      { ...contract, shape: { rows: Number.MAX_SAFE_INTEGER } },
     ];
     const { bundle } = compiled({ tuning: [tuningOf("nvidia", "hopper", others)] });
     assert.deepEqual(names(bundle), ["baseline"]);
     assert.deepEqual(bundle.manifest, compiled().bundle.manifest);
+  });
+
+  it("take the last of several entries for one kernel and shape, and keep no other", () => {
+    const [contract] = ENTRIES;
+    assert(contract !== undefined);
+    const space = spaceOf(kernelOf(contract), BASELINE ?? assert.fail());
+    const entries = space.slice(0, 3).map((each): TuningEntry => ({ ...contract, schedule: plain(each) }));
+    const { bundle } = compiled({ tuning: [tuningOf("nvidia", "hopper", entries)] });
+    assert.deepEqual(bundle.manifest.options.tuning?.[0]?.entries, entries.slice(2));
   });
 
   it("are built again from what the bundle holds", () => {
@@ -270,6 +280,11 @@ describe("tuning files", () => {
     [
       "with a wrong size",
       text.replace('"rows":64', '"rows":-1'),
+      /is damaged:\n {2}adapters\.0\.entries\.0\.shape\.rows/,
+    ],
+    [
+      "with a size that no run has",
+      text.replace('"rows":64', `"rows":${String(2 ** 32)}`),
       /is damaged:\n {2}adapters\.0\.entries\.0\.shape\.rows/,
     ],
     [

@@ -12,11 +12,14 @@ import { sameSchedule, spaceOf, withSchedule, type Schedule } from "./space.js";
 
 /** How many times larger or smaller than the measured one an extent may be. */
 const NEAR = 4;
+/** Run-time numbers are u32: no extent is larger. */
+const MOST = 2 ** 32 - 1;
 
 export class TunedKernels {
   /** Entries that kernels were found for. */
   readonly used = new Set<TuningEntry>();
-  readonly #entries = new Map<string, TuningEntry[]>();
+  /** By kernel and shape: of several entries the last counts. */
+  readonly #entries = new Map<string, Map<string, TuningEntry>>();
 
   constructor(
     tuning: AdapterTuning,
@@ -24,8 +27,8 @@ export class TunedKernels {
   ) {
     for (const entry of tuning.entries) {
       if (entry.target !== target.name) continue;
-      const known = this.#entries.get(entry.kernel) ?? [];
-      this.#entries.set(entry.kernel, [...known, entry]);
+      const known = this.#entries.get(entry.kernel) ?? new Map<string, TuningEntry>();
+      this.#entries.set(entry.kernel, known.set(shapeKey(entry), entry));
     }
   }
 
@@ -58,25 +61,28 @@ export class TunedKernels {
 
   /** What was measured of this kernel at shapes where it may run, by schedules that it may have. */
   #measured(kernel: Kernel, when: Dim | undefined): readonly Measured[] {
-    const entries = this.#entries.get(identityOf(kernel)) ?? [];
-    if (entries.length === 0) return [];
+    const entries = this.#entries.get(identityOf(kernel));
+    if (entries === undefined) return [];
     const extents = Object.entries(extentsOf(kernel));
     const space = spaceOf(kernel, this.target);
-    const found = new Map<string, Measured>();
-    for (const entry of entries) {
+    const found: Measured[] = [];
+    for (const entry of entries.values()) {
       const at = extents.map(([name]) => entry.shape[name] ?? NaN);
-      const fits = at.length === Object.keys(entry.shape).length && !at.includes(NaN);
+      const fits = at.length === Object.keys(entry.shape).length && at.every((size) => size <= MOST);
       const schedule = space.find((each) => sameSchedule(each, entry.schedule as unknown as Schedule));
       if (!fits || schedule === undefined) continue;
       const known = new Map(extents.map(([, size], k) => [JSON.stringify(size), at[k] ?? NaN]));
       if (when !== undefined && valueAt(when, known) === 0) continue;
       this.used.add(entry);
       const isDefault = sameSchedule(schedule, kernel.schedule);
-      found.set(at.join(), { at, schedule: isDefault ? undefined : schedule });
+      found.push({ at, schedule: isDefault ? undefined : schedule });
     }
-    return [...found.values()];
+    return found;
   }
 }
+
+const shapeKey = ({ shape }: TuningEntry): string =>
+  JSON.stringify(Object.entries(shape).sort(([p], [q]) => (p < q ? -1 : 1)));
 
 interface Measured {
   /** Extents, in the order of the kernel's. */
