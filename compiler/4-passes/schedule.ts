@@ -155,7 +155,7 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
   return {
     maxBindings: options.bindings ?? maxStorageBuffersPerShaderStage,
     bindingBytes: options.bindingBytes ?? target.limits.maxStorageBufferBindingSize,
-    map: () => ({ workgroup: 64 }),
+    map: () => ({ workgroup: 256 }),
     reduce: (depth) => ({
       workgroup: typeof depth !== "number" ? 128 : depth <= 64 ? 32 : depth <= DEEP ? 128 : 256,
     }),

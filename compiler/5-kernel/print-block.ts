@@ -131,18 +131,22 @@ export class BlockPrinter {
     return isName(value) ? value.wgsl : this.bindText(this.scope, wanted, value).wgsl;
   }
 
-  /** What `expr` loads in this block, and no further out, whichever way conditions go. */
-  loads(expr: Expr): readonly { readonly load: Expr; readonly value: Value }[] {
-    addNeeded(expr, this.scope.needed);
+  /** What expressions load in this block, and no further out, whichever way conditions go. */
+  loads(
+    exprs: readonly Expr[],
+    accepts: (load: Expr) => boolean = () => true,
+  ): readonly { readonly load: Expr; readonly value: Value }[] {
+    for (const expr of exprs) addNeeded(expr, this.scope.needed);
     const found: { readonly load: Expr; readonly value: Value }[] = [];
     const seen = new Set<Expr>();
     const enter = (each: Expr): void => {
       if (seen.has(each) || !this.scope.needed.has(each)) return;
       seen.add(each);
       if (each.kind !== "load") children(each).forEach(enter);
-      else if (homeOf(each, this.scope) === this.scope) found.push({ load: each, value: this.value(each) });
+      else if (accepts(each) && homeOf(each, this.scope) === this.scope)
+        found.push({ load: each, value: this.value(each) });
     };
-    enter(expr);
+    exprs.forEach(enter);
     return found;
   }
 

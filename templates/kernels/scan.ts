@@ -57,6 +57,16 @@ export interface StagePass {
   };
 }
 
+/** Stores of a tile, piece by piece: four steps `t` of a channel. */
+export interface TileStores {
+  /** Whether loads are kept in registers from before the steps until after them; if not, pieces come in a loop. */
+  readonly prefetch: boolean;
+  /** The registers of the i-th piece of an invocation, filled. */
+  readonly load: (i: number) => { readonly declare: Code; readonly load: Code };
+  /** `exists(k)` says whether the k-th of the four is a step. */
+  readonly store: (i: number, exists: (k: number) => Wgsl<"bool">) => Code;
+}
+
 export interface ScanHoles {
   readonly shape: ScanShape;
   readonly leads: Wgsl<"u32"> | undefined;
@@ -81,8 +91,7 @@ export interface ScanHoles {
   }[];
   /** Staged values that the stores read. */
   readonly storedTiles: readonly Staged[];
-  /** Stores of four steps, `t`, of a channel, where `exists(i)` says whether the i-th is one. */
-  readonly stores: (exists: (i: number) => Wgsl<"bool">) => Code;
+  readonly stores: TileStores | undefined;
   /** Last values of the states. */
   readonly epilogue: Code;
 }
@@ -133,9 +142,11 @@ export function scan(holes: ScanHoles, prologue: () => Code): Code {
       : wgsl<"bool">`channel_start + channel_slot < ${holes.channels}u`;
   const channelOf = wgsl<"u32">`channel_start + channel_slot`;
   const [byChannel, byInner] = [stageByChannel(holes), stageByInner(holes)];
+  const stores = storeTile(holes, exists);
   const tile = code`
+    ${stores.before}
     ${runSteps(holes)}
-    ${storeTile(holes, exists)}
+    ${stores.after}
   `;
   return paragraphs([
     declareTiles(holes),
@@ -325,9 +336,19 @@ function runSteps(holes: ScanHoles): Code {
   `;
 }
 
-/** The lanes' parts of each reduction, summed by whoever stores those four steps of the channel. */
-function storeTile(holes: ScanHoles, exists: Wgsl<"bool"> | undefined): Code {
-  const { lanes, channels } = holes.shape;
+const T_OF_QUAD = code`
+  let t = min(tile_start + 4u * quad + vec4u(0u, 1u, 2u, 3u), vec4u(tile_end - 1u));
+`;
+
+/** The lanes' parts of each reduction, summed by whoever stores those four steps of the channel; before the steps, what is loaded for it. */
+function storeTile(
+  holes: ScanHoles,
+  exists: Wgsl<"bool"> | undefined,
+): { readonly before: Code; readonly after: Code } {
+  const { shape, stores } = holes;
+  if (stores === undefined) return { before: nothing, after: nothing };
+  const { lanes, channels, steps } = shape;
+  const quads = steps / 4;
   const parts = ({ name: reduction, fn }: ScanHoles["reductions"][number]): Wgsl<"vec4f"> =>
     Array.from({ length: lanes }, (_, lane) =>
       element<"vec4f">(
@@ -335,30 +356,43 @@ function storeTile(holes: ScanHoles, exists: Wgsl<"bool"> | undefined): Code {
         wgsl<"u32">`(quad * ${lanes}u + ${lane}u) * ${channels}u + channel_slot`,
       ),
     ).reduce((total, part) => foldTwo(fn, total, part));
-  const isStep = (i: number): Wgsl<"bool"> =>
+  const isStep = (k: number): Wgsl<"bool"> =>
     binary<"bool">(
-      i === 0 ? wgsl<"u32">`4u * quad` : wgsl<"u32">`4u * quad + ${i}u`,
+      k === 0 ? wgsl<"u32">`4u * quad` : wgsl<"u32">`4u * quad + ${k}u`,
       "<",
       variable<"u32">("step_count"),
     );
-  const stores = holes.stores(isStep);
-  if (stores.lines.length === 0) return nothing;
-  const body = when(
-    exists,
-    code`
-      for (var quad = lane; 4u * quad < step_count; quad += ${lanes}u) {
-        let t = min(tile_start + 4u * quad + vec4u(0u, 1u, 2u, 3u), vec4u(tile_end - 1u));
-        ${join(holes.reductions.map((each) => code`let ${each.name} = ${parts(each)};`))}
-        ${join(holes.storedTiles.map((each) => code`let ${each.four} = ${each.tile}[quad * ${channels}u + channel_slot];`))}
-        ${stores}
-      }
-    `,
-  );
-  return code`
-    workgroupBarrier();
-    ${body}
+  const piece = (i: number): Code => code`
+    ${T_OF_QUAD}
+    ${join(holes.reductions.map((each) => code`let ${each.name} = ${parts(each)};`))}
+    ${join(holes.storedTiles.map((each) => code`let ${each.four} = ${each.tile}[quad * ${channels}u + channel_slot];`))}
+    ${stores.store(i, isStep)}
   `;
+  const finished = (after: Code): Code => code`
+    workgroupBarrier();
+    ${when(exists, after)}
+  `;
+  if (!stores.prefetch) return { before: nothing, after: finished(inLoop(piece(0), lanes)) };
+  const pieces = Array.from({ length: Math.ceil(quads / lanes) }, (_, i) => {
+    const quad = code`let quad = ${i === 0 ? wgsl<"u32">`lane` : wgsl<"u32">`lane + ${i * lanes}u`};`;
+    const { declare, load } = stores.load(i);
+    const partly = (i + 1) * lanes > quads ? wgsl<"bool">`quad < ${quads}u` : undefined;
+    return {
+      before: join([declare, block(join([quad, when(partly, join([T_OF_QUAD, load]))]))]),
+      after: block(join([quad, when(isStep(0), piece(i))])),
+    };
+  });
+  return {
+    before: join(pieces.map(({ before }) => before)),
+    after: finished(join(pieces.map(({ after }) => after))),
+  };
 }
+
+const inLoop = (body: Code, lanes: number): Code => code`
+  for (var quad = lane; 4u * quad < step_count; quad += ${lanes}u) {
+    ${body}
+  }
+`;
 
 /** Where a lane finds its part of a staged inner value: the vector from inner coordinate `first`, or one coordinate. */
 export function readInner(

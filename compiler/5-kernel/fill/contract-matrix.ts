@@ -322,7 +322,7 @@ function fetchFours(
   const loads: Code[] = [];
   for (const { loading, computing, shared } of fours) {
     const takes: Code[] = [];
-    for (const { load, value: loaded } of loading.loads(value)) {
+    for (const { load, value: loaded } of loading.loads([value])) {
       const known = shared.get(load);
       const next = known ?? { ...loaded, wgsl: variable<"f32">(context.names.take("next")) };
       computing.given(load, next);

@@ -13,13 +13,13 @@ import {
 } from "../../../templates/wgsl.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter } from "../print-block.js";
-import { scalarValue, vectorValue, type Value } from "../print-scope.js";
-import { freeVars } from "../traverse.js";
+import { scalarValue, type Value } from "../print-scope.js";
 import type { ScanKernel, Store } from "../types.js";
-import { ceilDiv, exprsOf, foldGroups, printFourStores, printStores, type Filled } from "./printed.js";
+import { ceilDiv, foldGroups, printStores, type Filled } from "./printed.js";
 import { ScanFrame, valueOf } from "./scan-frame.js";
 import { stagePass } from "./scan-stage.js";
 import { printStep, type Block } from "./scan-steps.js";
+import { tileStores } from "./scan-stores.js";
 
 /** Bytes of workgroup memory that the kernel would take under another schedule. */
 export function scanWorkgroupBytes(
@@ -83,7 +83,7 @@ class ScanFiller {
       step: step.code,
       sums: step.sums,
       reductions: step.reductions,
-      ...this.printTileStores(),
+      ...tileStores(frame),
       epilogue,
     };
     // What does not depend on the step is bound in the prologue as the other holes are printed, so it comes last.
@@ -178,22 +178,6 @@ class ScanFiller {
         block.environment.set(previous, { wgsl: to, width: block.width });
       }
     }
-  }
-
-  private printTileStores(): Pick<ScanHoles, "storedTiles" | "stores"> {
-    const { frame, context } = this;
-    const { kernel } = frame;
-    const read = new Set(exprsOf(kernel.stores).flatMap((expr) => [...freeVars(expr)]));
-    const tiles = this.frame.stagedFor(read);
-    const environment = new Map<string, Value>([["t", vectorValue(variable("t"))]]);
-    for (const each of tiles) environment.set(each.of, vectorValue(each.four));
-    for (const each of kernel.reductions)
-      environment.set(each.name, vectorValue(this.frame.reductionName(each.name)));
-    return {
-      storedTiles: tiles,
-      stores: (exists) =>
-        printFourStores(context, this.frame.root.nested(environment), kernel.stores, exists),
-    };
   }
 
   private printFinals(): Code {
