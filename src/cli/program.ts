@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { adaptersCommand } from "./adapters.js";
 import { buildCommand } from "./build.js";
 import { checkCommand } from "./check.js";
+import { compareCommand } from "./compare.js";
 import { describeFailure, type Failure, ModelHasErrors } from "./errors.js";
 import { explainCommand } from "./explain.js";
 import { ExitCode } from "./exit-codes.js";
@@ -26,6 +27,7 @@ Your own model:
   $ krait inspect model.bundle                       what was built
   $ krait explain model.bundle                       why it is as it is, and what it costs
   $ krait tune model.bundle --apply                  measure what is the fastest on this GPU
+  $ krait compare model.bundle --weights w.safetensors --weights-dtype int4   what 4 bits cost
 
 Exit codes:
   0    done
@@ -76,6 +78,7 @@ function makeProgram(io: Io): Command {
     explainCommand,
     runCommand,
     tuneCommand,
+    compareCommand,
     adaptersCommand,
   ];
   for (const make of commands) program.addCommand(make(io));

@@ -2,7 +2,18 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { krait } from "../support/cli.js";
 
-const COMMANDS = ["check", "fmt", "build", "import", "inspect", "explain", "run", "tune", "adapters"];
+const COMMANDS = [
+  "check",
+  "fmt",
+  "build",
+  "import",
+  "inspect",
+  "explain",
+  "run",
+  "tune",
+  "compare",
+  "adapters",
+];
 
 describe("krait", () => {
   it("shows its commands, exit codes and examples", async () => {
