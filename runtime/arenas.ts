@@ -73,6 +73,11 @@ export class Arenas {
     }
   }
 
+  /** All of them, as they lie now. */
+  get whole(): Region {
+    return { buffer: this.at(this.#parity), offset: 0, count: this.layout.bytes / 4 };
+  }
+
   /** Where states lie now. */
   regions(places: readonly StatePlace[]): readonly Region[] {
     const buffer = this.at(this.#parity);

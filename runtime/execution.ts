@@ -3,6 +3,7 @@ import { Arenas } from "./arenas.js";
 import { PACKED_INPUTS, type OutputEntry } from "./bundle-format.js";
 import { documentPieces, type DocumentPiece } from "./documents.js";
 import { KraitError } from "./errors.js";
+import type { Feed, Machine } from "./generation.js";
 import { BufferUsage } from "./gpu-constants.js";
 import { pieceOf, type CheckedInputs, type InputData } from "./inputs.js";
 import { allocate, type BufferRequest } from "./memory.js";
@@ -55,6 +56,8 @@ interface Prepared {
 
 /** One position: all that a step has. */
 const ONE: Window = { begin: 0, count: 1 };
+const BODY: readonly Part[] = ["body"];
+const ALL: readonly Part[] = ["body", "tail"];
 
 /**
  * Methods are called one after the other: `Session` orders them. States change when a piece's body is submitted, and
@@ -78,6 +81,8 @@ export class Execution {
   /** Which values the buffers of inputs without time hold. */
   readonly #held = new Map<string, InputData>();
   #positions: Positions;
+  /** Made by the first generation. */
+  #starts: readonly GPUBuffer[] = [];
   #destroyed = false;
 
   /** With initial states, and memory for nothing else: calls make what they need. @throws KraitError R0204. */
@@ -201,10 +206,72 @@ export class Execution {
     await this.#ensure(this.#step, run);
     const staging = await this.#staging(entries, ONE);
     this.#writeInputs(checked, 0, 1);
-    const parts: Part[] = withOutputs ? ["body", "tail"] : ["body"];
+    const parts = withOutputs ? ALL : BODY;
     const submitted = this.#submit(this.#step, run, parts, entries, 0, staging, this.#arenas.parity);
     this.#positions = this.#positions.after(1);
     return submitted;
+  }
+
+  /** What takes steps that feed themselves, from `checked` on. @throws KraitError R0204. */
+  async machine(
+    checked: CheckedInputs,
+    entries: readonly OutputEntry[],
+    feed: readonly Feed[],
+  ): Promise<Machine> {
+    const { device, health } = this.#parts;
+    const prepared = this.#step as Prepared; // as the session has checked
+    const run = this.#numbers(1, ONE);
+    await this.#ensure(prepared, run);
+    const fed = feed.flatMap(({ input, output }): [Region, Region][] => {
+      const buffer = this.#memory.find("input", input); // none for what no kernel reads
+      const [from] = this.#regions([output], 1) as [Region];
+      return buffer === undefined ? [] : [[from, { ...from, buffer }]];
+    });
+    const carried = (): Region[] => [this.#arenas.whole, ...fed.map(([, to]) => to)];
+    await this.#makeStarts(Readback.bytes(carried()));
+    this.#writeInputs(checked, 0, 1);
+    const positions = this.#positions;
+    const { isPositional } = prepared.program;
+    return {
+      outputs: this.#regions(entries, 1),
+      fed,
+      starts: this.#starts,
+      carried,
+      staging: async (bytes) => {
+        const staging = await this.#readback.take(bytes);
+        this.#checkAlive(staging);
+        return staging;
+      },
+      copy: (encode) => {
+        if (this.#destroyed) return; // of no account any more
+        const encoder = device.createCommandEncoder({ label: "copying states" });
+        encode(encoder);
+        device.queue.submit([encoder.finish()]);
+      },
+      step: (at, copies) => {
+        if (this.#destroyed) return undefined;
+        const numbers = isPositional ? { ...run, pos: run.pos + at } : run;
+        return this.#launch(prepared, numbers, ALL, this.#arenas.parity, copies);
+      },
+      read: (staging, regions) => health.translate(this.#readback.finish(staging, regions)),
+      tensors: (values) => this.#tensors(entries, values, 1),
+      seen: (steps) => {
+        this.#positions = positions.after(steps);
+      },
+    };
+  }
+
+  async #makeStarts(bytes: number): Promise<void> {
+    if (this.#starts.length > 0) return;
+    const request = {
+      label: `the states of a batch of ${String(this.#batch)}, to go back to`,
+      bytes,
+      usage: BufferUsage.COPY_SRC | BufferUsage.COPY_DST,
+    };
+    const { device } = this.#parts;
+    const made = await allocate(device, [request, request], () => "Make a session with a smaller batch.");
+    this.#starts = made;
+    if (this.#destroyed) this.destroy(); // meanwhile
   }
 
   /**
@@ -246,7 +313,7 @@ export class Execution {
     await this.#ensure(this.#prefill, numbers, this.#maxChunk);
     const staging = await this.#staging(entries, first ?? ONE);
     this.#writeInputs(checked, begin, count);
-    const parts: Part[] = first === undefined ? ["body"] : ["body", "tail"];
+    const parts = first === undefined ? BODY : ALL;
     const submitted = this.#submit(this.#prefill, numbers, parts, entries, begin, staging, parity);
     this.#positions = this.#positions.after(count);
     if (first !== undefined) yield submitted;
@@ -303,7 +370,7 @@ export class Execution {
     this.#writeInputs(checked, begin, count);
     for (const [name, table] of tables) this.#writeTable(name, table);
     if (first !== undefined) this.#writeTable(PACKED_INPUTS.wanted, Uint32Array.from(first.at));
-    const parts: Part[] = first === undefined ? ["body"] : ["body", "tail"];
+    const parts = first === undefined ? BODY : ALL;
     const submitted = this.#submit(packed, run, parts, read, begin, staging, parity);
     this.#positions = this.#positions.afterEach(taken);
     if (first !== undefined) yield { ...submitted, ...placeOf(first, begin) };
@@ -393,7 +460,7 @@ export class Execution {
 
   /** Encodes and submits; once the body is on its way, the states are the new ones. */
   #submit(
-    { program, runner }: Prepared,
+    prepared: Prepared,
     run: RunNumbers,
     parts: readonly Part[],
     entries: readonly OutputEntry[],
@@ -401,29 +468,47 @@ export class Execution {
     staging: GPUBuffer | undefined,
     parity: Parity,
   ): Submitted {
-    const { device, health } = this.#parts;
     let reading: Reading | undefined;
+    const accepted = this.#launch(prepared, run, parts, parity, (encoder) => {
+      if (staging !== undefined)
+        reading = this.#readback.encode(encoder, staging, this.#regions(entries, run.tailCount));
+    });
+    const finish = async (): Promise<Outputs> => {
+      const both = Promise.all([reading?.finish() ?? [], accepted]);
+      const [values] = await this.#parts.health.translate(both);
+      return this.#tensors(entries, values, run.tailCount);
+    };
+    return { begin: pieceBegin + run.tailBegin, count: run.tailCount, finish };
+  }
+
+  /** Submits parts of a program, and copies after them. What WebGPU finds wrong comes by the promise. */
+  #launch(
+    { program, runner }: Prepared,
+    run: RunNumbers,
+    parts: readonly Part[],
+    parity: Parity,
+    copies: (encoder: GPUCommandEncoder) => void,
+  ): Promise<void> | undefined {
+    const { device, health } = this.#parts;
     const submit = (): void => {
       const encoder = device.createCommandEncoder({ label: program.name });
       runner.encode(encoder, parts, run, parity);
-      if (staging !== undefined) {
-        reading = this.#readback.encode(encoder, staging, this.#regions(entries, run.tailCount));
-      }
+      copies(encoder);
       device.queue.submit([encoder.finish()]);
     };
     let accepted: Promise<void> | undefined;
     if (runner.knows(parts, run, parity)) submit();
     else accepted = health.watch(submit);
     if (parts.includes("body")) this.#arenas.swap();
-    const finish = async (): Promise<Outputs> => {
-      const [values] = await health.translate(Promise.all([reading?.finish() ?? [], accepted]));
-      const tensors = entries.map((entry, i): [string, HostTensor] => [
-        entry.name,
-        { data: values[i] as Float32Array, shape: this.#shape(entry, run.tailCount) },
-      ]);
-      return Object.fromEntries(tensors);
-    };
-    return { begin: pieceBegin + run.tailBegin, count: run.tailCount, finish };
+    return accepted;
+  }
+
+  #tensors(entries: readonly OutputEntry[], values: readonly Float32Array[], positions: number): Outputs {
+    const tensors = entries.map((entry, i): [string, HostTensor] => [
+      entry.name,
+      { data: values[i] as Float32Array, shape: this.#shape(entry, positions) },
+    ]);
+    return Object.fromEntries(tensors);
   }
 
   destroy(): void {
@@ -431,7 +516,7 @@ export class Execution {
     this.#arenas.destroy();
     this.#memory.destroy();
     this.#readback.destroy();
-    for (const uniform of this.#uniforms) uniform.destroy();
+    for (const buffer of [...this.#uniforms, ...this.#starts]) buffer.destroy();
   }
 }
 

@@ -13,6 +13,7 @@ export { openCheckpoint, openShardedCheckpoint, tensorCheckpoint, type Checkpoin
 export { requestDevice, type DeviceOptions } from "./device.js";
 export { dimNames, evaluateDim } from "./dim.js";
 export { ERROR_CODES, KraitError, type ErrorCode } from "./errors.js";
+export type { GenerateOptions } from "./generation.js";
 export { modelIdentity } from "./identity.js";
 export type { InputData, Inputs } from "./inputs.js";
 export { open, type Model, type OpenOptions } from "./model.js";

@@ -89,9 +89,10 @@ export function checkHeld(manifest: Manifest, names: AxisNames, batch: number, g
   );
 }
 
-/** The shape of an input without time. */
-export function heldShape({ axes }: InputEntry, names: AxisNames, batch: number): readonly number[] {
-  return axes.map(({ size }) => evaluateDim(size, { [names.batch]: batch }));
+/** The shape of an input at one position. */
+export function inputShape({ axes }: InputEntry, names: AxisNames, batch: number): readonly number[] {
+  const numbers = { [names.batch]: batch, [names.steps]: 1 };
+  return axes.map(({ size }) => evaluateDim(size, numbers));
 }
 
 /** Held inputs for a batch made of `members` of another, of `batch` sequences. */
@@ -107,7 +108,7 @@ export function selectHeld(
     const data = held.get(entry.name);
     const at = entry.axes.findIndex(({ size }) => size === names.batch);
     if (data === undefined || at < 0) continue;
-    const shape = heldShape(entry, names, batch);
+    const shape = inputShape(entry, names, batch);
     const [outer, inner] = [elements(shape.slice(0, at)), elements(shape.slice(at + 1))];
     const Data = data.constructor as new (length: number) => InputData;
     const chosen = new Data(outer * members.length * inner);
@@ -157,8 +158,7 @@ function measure(
   batch: number,
 ): { readonly input: CheckedInput; readonly steps: number } {
   checkType(entry, data);
-  const numbers = { [names.batch]: batch, [names.steps]: 1, pos: 0 };
-  const sizes = entry.axes.map(({ size }) => evaluateDim(size, numbers));
+  const sizes = inputShape(entry, names, batch);
   const time = entry.axes.findIndex(({ name }) => name === entry.time);
   const perStep = elements(sizes);
   const steps = time < 0 ? 1 : data.length / perStep;

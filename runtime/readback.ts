@@ -53,16 +53,13 @@ export class Readback {
 
   /** Encodes the copies into `staging`, which must hold them. */
   encode(encoder: GPUCommandEncoder, staging: GPUBuffer, regions: readonly Region[]): Reading {
-    let at = 0;
-    for (const { buffer, offset, count } of regions) {
-      if (count > 0) encoder.copyBufferToBuffer(buffer, offset, staging, at, count * 4);
-      at += count * 4;
-    }
-    const total = at;
-    return { finish: () => this.#finish(staging, total, regions) };
+    gather(encoder, regions, staging);
+    return { finish: () => this.finish(staging, regions) };
   }
 
-  async #finish(staging: GPUBuffer, bytes: number, regions: readonly Region[]): Promise<Float32Array[]> {
+  /** Regions that were gathered in `staging`, once that was submitted. The buffer goes back to the pool. */
+  async finish(staging: GPUBuffer, regions: readonly Region[]): Promise<Float32Array[]> {
+    const bytes = Readback.bytes(regions);
     try {
       await staging.mapAsync(MAP_READ, 0, bufferBytes(bytes));
     } catch (error) {
@@ -91,5 +88,28 @@ export class Readback {
   destroy(): void {
     this.#destroyed = true;
     for (const buffer of this.#free.splice(0)) buffer.destroy();
+  }
+}
+
+/** Copies regions to one buffer, one behind the other. */
+export function gather(
+  encoder: GPUCommandEncoder,
+  regions: readonly Region[],
+  target: GPUBuffer,
+  begin = 0,
+): void {
+  let at = begin;
+  for (const { buffer, offset, count } of regions) {
+    if (count > 0) encoder.copyBufferToBuffer(buffer, offset, target, at, count * 4);
+    at += count * 4;
+  }
+}
+
+/** Copies back what was gathered. */
+export function scatter(encoder: GPUCommandEncoder, source: GPUBuffer, regions: readonly Region[]): void {
+  let at = 0;
+  for (const { buffer, offset, count } of regions) {
+    if (count > 0) encoder.copyBufferToBuffer(source, at, buffer, offset, count * 4);
+    at += count * 4;
   }
 }

@@ -30,8 +30,15 @@ export class Runner {
   readonly #resolve: Resolve;
   readonly #uniform: GPUBuffer;
   readonly #launches = new Map<string, readonly Launch[]>();
-  /** What the uniform buffer holds. */
+  /** What was encoded last by each parity: the next step may be the same. */
+  readonly #latest: {
+    readonly parts: readonly Part[];
+    readonly run: RunNumbers;
+    readonly launches: readonly Launch[];
+  }[] = [];
+  /** What the uniform buffer holds, and for which run. */
   #written: Uint32Array | undefined;
+  #writtenFor: RunNumbers | undefined;
 
   constructor(device: GPUDevice, program: PreparedProgram, uniform: GPUBuffer, resolve: Resolve) {
     this.#device = device;
@@ -43,10 +50,13 @@ export class Runner {
   /** To be called when buffers were replaced. */
   forgetBuffers(): void {
     this.#launches.clear();
+    this.#latest.length = 0;
   }
 
   /** Whether such a run was encoded on these buffers before: WebGPU would find nothing in it that it has not seen. */
   knows(parts: readonly Part[], run: RunNumbers, parity: Parity): boolean {
+    const latest = this.#latest[parity];
+    if (latest?.run === run && latest.parts === parts) return true;
     return parts.every((part) => this.#launches.has(this.#key(part, run, parity)));
   }
 
@@ -58,17 +68,25 @@ export class Runner {
     this.#writeNumbers(run);
     const pass = encoder.beginComputePass({ label: this.#program.name });
     let current: GPUComputePipeline | undefined;
-    for (const part of parts) {
-      for (const { pipeline, group, workgroups } of this.#launchesOf(part, run, parity)) {
-        if (pipeline !== current) pass.setPipeline((current = pipeline));
-        pass.setBindGroup(0, group);
-        pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
-      }
+    for (const { pipeline, group, workgroups } of this.#allOf(parts, run, parity)) {
+      if (pipeline !== current) pass.setPipeline((current = pipeline));
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
     }
     pass.end();
   }
 
+  #allOf(parts: readonly Part[], run: RunNumbers, parity: Parity): readonly Launch[] {
+    const latest = this.#latest[parity];
+    if (latest?.run === run && latest.parts === parts) return latest.launches;
+    const launches = parts.flatMap((part) => this.#launchesOf(part, run, parity));
+    this.#latest[parity] = { parts, run, launches };
+    return launches;
+  }
+
   #writeNumbers(run: RunNumbers): void {
+    if (run === this.#writtenFor) return;
+    this.#writtenFor = run;
     const { numbers } = this.#program;
     const block = numbers.uniform(numbers.values(run));
     const before = this.#written;

@@ -11,7 +11,7 @@ import type { Parity } from "./runner.js";
 
 const USAGE: Readonly<Record<"scratch" | "input" | "output", number>> = {
   scratch: BufferUsage.STORAGE,
-  input: BufferUsage.STORAGE | BufferUsage.COPY_DST,
+  input: BufferUsage.STORAGE | BufferUsage.COPY_DST | BufferUsage.COPY_SRC,
   output: BufferUsage.STORAGE | BufferUsage.COPY_SRC,
 };
 

@@ -2,6 +2,7 @@
 import { KraitError } from "./errors.js";
 import type { OutputEntry } from "./bundle-format.js";
 import { Execution, type SubmittedDocuments } from "./execution.js";
+import { checkFeed, generate, type GenerateOptions } from "./generation.js";
 import {
   checkHeld,
   checkInputs,
@@ -177,6 +178,37 @@ export class Session {
    * @throws KraitError R0407 for a model that looks ahead in time; else as `prefill`.
    */
   async step(inputs: Inputs, { outputs = "last", names }: StepOptions = {}): Promise<Outputs> {
+    const checked = this.#checkStep(inputs);
+    const entries = outputs === "none" ? [] : selectOutputs(this.#parts.manifest, names);
+    this.#held = holdInputs(this.#held, checked);
+    const finish = await this.#inOrder(async () => {
+      if (this.#parts.step?.isPositional === true && !this.#execution.positions.areEqual)
+        return this.#stepApart(checked, entries, outputs);
+      const submitted = await this.#execution.step(checked, entries, outputs !== "none");
+      return () => submitted.finish();
+    });
+    return finish();
+  }
+
+  /**
+   * Steps that feed themselves: `inputs` are the first one's; inputs of the others are outputs of the step before, and never
+   * leave the GPU. The host reads the outputs of some steps while the GPU makes the next ones. However it ends, the session
+   * is as after calls of `step` with the same inputs, one for each delivery. Returns how many there were.
+   * @throws KraitError as `step`; R0401 and R0402 for outputs that don't fit the inputs; the signal's reason.
+   */
+  async generate(inputs: Inputs, options: GenerateOptions): Promise<number> {
+    const checked = this.#checkStep(inputs);
+    const { feed, names = [...new Set(Object.values(feed))] } = options;
+    const fed = checkFeed(this.#parts, this.batch, feed);
+    const entries = selectOutputs(this.#parts.manifest, names);
+    this.#held = holdInputs(this.#held, checked);
+    return this.#inOrder(async () => {
+      this.#alike();
+      return generate(await this.#execution.machine(checked, entries, fed), options);
+    });
+  }
+
+  #checkStep(inputs: Inputs): CheckedInputs {
     if (this.#parts.step === undefined) {
       throw new KraitError("R0407", "The model looks ahead in time, so it cannot run step by step.", {
         hint: "Use prefill with the whole sequence.",
@@ -192,15 +224,7 @@ export class Session {
         },
       );
     }
-    const entries = outputs === "none" ? [] : selectOutputs(this.#parts.manifest, names);
-    this.#held = holdInputs(this.#held, checked);
-    const finish = await this.#inOrder(async () => {
-      if (this.#parts.step?.isPositional === true && !this.#execution.positions.areEqual)
-        return this.#stepApart(checked, entries, outputs);
-      const submitted = await this.#execution.step(checked, entries, outputs !== "none");
-      return () => submitted.finish();
-    });
-    return finish();
+    return checked;
   }
 
   /** A step of sequences at different positions, where the model reads them: one step of each, packed. */

@@ -2,7 +2,7 @@
 import { KraitError } from "./errors.js";
 import { anglesOf, restOf } from "./angles.js";
 import type { Manifest } from "./bundle-format.js";
-import { heldShape, type HeldInputs, type InputData, type Inputs } from "./inputs.js";
+import { inputShape, type HeldInputs, type InputData, type Inputs } from "./inputs.js";
 import type { AxisNames } from "./numbers.js";
 import type { StateLayout, StatePlace } from "./states.js";
 import { elements, shapeText, type HostTensor } from "./tensor.js";
@@ -54,7 +54,7 @@ export function heldTensors(
     const data = held.get(entry.name);
     return data === undefined
       ? []
-      : [[entry.name, { data: data.slice(), shape: heldShape(entry, names, batch) }]];
+      : [[entry.name, { data: data.slice(), shape: inputShape(entry, names, batch) }]];
   });
   return Object.fromEntries(tensors);
 }

@@ -4,6 +4,7 @@
  */
 import type { AxisEntry, Bundle, Manifest } from "./bundle-format.js";
 import { KraitError } from "./errors.js";
+import type { GenerateOptions } from "./generation.js";
 import { open, type Model, type OpenOptions } from "./model.js";
 import type { Session } from "./session.js";
 import type { SessionOptions } from "./session-options.js";
@@ -31,7 +32,7 @@ export type TypedModel<S extends Signature> = Omit<Model, "session"> & {
   session(options?: SessionOptions): Promise<TypedSession<S>>;
 };
 
-type Retyped = "prefill" | "step" | "save" | "restore" | "readState";
+type Retyped = "prefill" | "step" | "generate" | "save" | "restore" | "readState";
 
 /** A `Session` that takes and gives what `S` says; without `step` for a model that looks ahead in time. */
 export type TypedSession<S extends Signature> = {
@@ -68,6 +69,15 @@ export type TypedSession<S extends Signature> = {
         ): Promise<Readonly<Pick<S["outputs"], Name>>>;
         /** As `Session.step`, with nothing given back. */
         step(inputs: S["inputs"], options: { readonly outputs: "none" }): Promise<unknown>;
+        /** As `Session.generate`. */
+        generate<Fed extends keyof S["outputs"], Name extends keyof S["outputs"] = Fed>(
+          inputs: S["inputs"],
+          options: Omit<GenerateOptions, "feed" | "names" | "deliver"> & {
+            readonly feed: { readonly [Input in keyof S["inputs"]]?: Fed };
+            readonly names?: readonly Name[];
+            readonly deliver: (outputs: Readonly<Pick<S["outputs"], Name>>) => unknown;
+          },
+        ): Promise<number>;
       }
     : unknown);
 

@@ -101,6 +101,7 @@ const activation = "silu"        from "hidden_act"
 const use_bias = false           from "use_bias"
 const use_conv_bias = true       from "use_conv_bias"
 const tie_embeddings = true      from "tie_word_embeddings"
+const greedy = false             from "krait.greedy"
 
 axis b: batch, t: time    # known when it runs
 axis v = vocab, m = width, d = inner, n = state_size, r = dt_rank, k = taps
@@ -123,8 +124,13 @@ model falcon_mamba {
   } else {
     param head[v, m] from "lm_head.weight"
   }
+  logits = dot(y, head, over m)
   ## Scores of the next token, before softmax.
-  output logits[b, t, v] = dot(y, head, over m)
+  output logits[b, t, v] = logits
+  if greedy {
+    ## The likeliest next token.
+    output next: index(v)[b, t] = argmax(logits, over v)
+  }
 }
 
 block mixer(u[t, m]) -> [t, m] {
@@ -187,6 +193,7 @@ const activation = "silu"        from "hidden_act"
 const use_bias = false           from "use_bias"
 const use_conv_bias = true       from "use_conv_bias"
 const tie_embeddings = true      from "tie_word_embeddings"
+const greedy = false             from "krait.greedy"
 
 axis b: batch, t: time    # known when it runs
 axis v = vocab, m = width, d = inner, n = state_size, r = dt_rank, k = taps
@@ -209,8 +216,13 @@ model mamba {
   } else {
     param head[v, m] from "lm_head.weight"
   }
+  logits = dot(y, head, over m)
   ## Scores of the next token, before softmax.
-  output logits[b, t, v] = dot(y, head, over m)
+  output logits[b, t, v] = logits
+  if greedy {
+    ## The likeliest next token.
+    output next: index(v)[b, t] = argmax(logits, over v)
+  }
 }
 
 block mixer(u[t, m]) -> [t, m] {
@@ -274,6 +286,7 @@ const activation = "silu"               from "hidden_act"
 const use_bias = false                  from "use_bias"
 const use_conv_bias = true              from "use_conv_bias"
 const tie_embeddings = false            from "tie_word_embeddings"
+const greedy = false                    from "krait.greedy"
 const transformers = ""                 from "transformers_version"
 ## Parts in which a mixer's output is normalized. The authors' code normalizes each of \`groups\`, that of transformers all channels as one.
 const norm_groups = select(transformers == "", groups, 1)
@@ -301,8 +314,13 @@ model mamba2 {
   } else {
     param out[v, m] from "lm_head.weight"
   }
+  logits = dot(y, out, over m)
   ## Scores of the next token, before softmax.
-  output logits[b, t, v] = dot(y, out, over m)
+  output logits[b, t, v] = logits
+  if greedy {
+    ## The likeliest next token.
+    output next: index(v)[b, t] = argmax(logits, over v)
+  }
 }
 
 block mixer(u[t, m]) -> [t, m] {
@@ -504,6 +522,7 @@ const ff_inner = 4 * width   from "intermediate_size"
 const eps = 1e-5             from "layer_norm_epsilon"
 const rescale_every = 6      from "rescale_every"
 const tie_embeddings = false from "tie_word_embeddings"
+const greedy = false         from "krait.greedy"
 
 axis b: batch, t: time    # known when it runs
 axis v = vocab, m = width, d = inner, f = ff_inner
@@ -533,8 +552,13 @@ model rwkv {
   } else {
     param head[v, m] from "head.weight"
   }
+  logits = dot(y, head, over m)
   ## Scores of the next token, before softmax.
-  output logits[b, t, v] = dot(y, head, over m)
+  output logits[b, t, v] = logits
+  if greedy {
+    ## The likeliest next token.
+    output next: index(v)[b, t] = argmax(logits, over v)
+  }
 }
 
 # Time mixing: values weighed by e^key, older ones less by e^w each step, the step's own by e^bonus.

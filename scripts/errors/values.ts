@@ -287,7 +287,8 @@ export const programs: readonly ErrorExample[] = [
   {
     code: "K0702",
     title: "An unknown type of inputs or outputs",
-    meaning: "Inputs and outputs are `f32`, or `index(v)`: whole numbers below the size of `v`. Arithmetic is f32.",
+    meaning:
+      "Inputs and outputs are `f32`, or `index(v)`: whole numbers below the size of `v`. Arithmetic is f32.",
     wrong: { model: "input gate: f64[b, t, m]\nz = x * gate" },
     mended: { model: "input gate: f32[b, t, m]\nz = x * gate" },
   },

@@ -18,6 +18,7 @@ interface ImportOptions {
   readonly set?: Settings;
   readonly weightsDtype?: Storage;
   readonly packed?: boolean;
+  readonly greedy: boolean;
   readonly tuning?: readonly string[];
   readonly types?: boolean;
   readonly json?: boolean;
@@ -29,6 +30,9 @@ Takes the family from "model_type" in config.json and compiles the family's Krai
 are: 'run' reads them from the checkpoint. On the GPU they are kept as stored (f32, f16 or bf16),
 small ones in f32. With --weights-dtype int8 or int4, the matrices of products and lookups are
 quantized when they are loaded: every 32 values in a row share a scale; the rest is kept in f32.
+
+Language models get an output 'next' beside 'logits': the likeliest next token, which 'run' feeds
+back on the GPU. It costs two small launches; --no-greedy leaves it out.
 
 With --types the bundle has model.ts too, as that of 'krait build --types'.
 
@@ -52,6 +56,7 @@ export function importCommand(io: Io): Command {
     .option("--set <name=value>", "override a constant of the family's source (repeatable)", collectSetting)
     .addOption(weightsDtype("as the checkpoint has them"))
     .option("--packed", "add the program for sequences of different lengths in one run")
+    .option("--no-greedy", "leave out the output 'next', by which the GPU goes on without the host")
     .option(...TUNING)
     .option(...TYPES)
     .option("--json", "print what was built as JSON on standard output")
@@ -67,9 +72,13 @@ async function importCheckpoint(folder: string, options: ImportOptions, io: Io):
   const tuning = tuningOption(options.tuning);
   let bundle: Bundle;
   try {
-    const { set = {}, packed = false, weightsDtype: weights } = options;
+    const { set = {}, packed = false, weightsDtype: weights, greedy } = options;
     const storage = weights === undefined ? chooseStorage(checkpoint.tensors.values()) : { weights };
-    const compiled = await compileModel(source, { config, set, packed, ...storage, ...tuning }, io);
+    const compiled = await compileModel(
+      source,
+      { config: { ...config, krait: { greedy } }, set, packed, ...storage, ...tuning },
+      io,
+    );
     ({ bundle } = compiled);
     for (const choice of choices(compiled.stages.tree, bundle.manifest.constants, set))
       io.err(`note: ${choice}\n`);

@@ -21,7 +21,7 @@ import { ALLOW_EDITED, openModelFile } from "./model-file.js";
 import { loadInputs, type RunInputs, tokenInput } from "./run-inputs.js";
 import { runSequence } from "./run-sequence.js";
 import { type GivenStates, readStateFile, readStates, saveStates, startFrom } from "./run-states.js";
-import { generate, logitsOutput } from "./run-tokens.js";
+import { choiceOf, generate } from "./run-tokens.js";
 
 interface RunOptions {
   readonly set?: Settings;
@@ -31,6 +31,7 @@ interface RunOptions {
   readonly tokens?: readonly number[];
   readonly lengths?: readonly number[];
   readonly maxNew?: number;
+  readonly stop?: readonly number[];
   readonly output?: string;
   readonly all?: boolean;
   readonly byStep?: boolean;
@@ -50,7 +51,9 @@ for the last position, or with --all for every one. States are named as 'krait i
 the state file name them, and stored as [batch, axes of the state]. The state file of --state-out also
 holds what convolutions and prev remember, the steps seen so far, and which model it is of.
 
-With --tokens, a language model continues the tokens greedily and prints ids, one a line, as they come.
+With --tokens, a language model continues the tokens greedily and prints ids, one a line, as they come, until
+there are enough, or each sequence has had an id of --stop. Where the model has an output of the next token,
+as 'krait import' makes it, the GPU goes on without the host; else the host chooses from the logits.
 
 With --lengths, inputs with time (or --tokens) hold several sequences one after the other, and have no batch
 axis; so have outputs of --all. A bundle needs --packed for it when it is built. Continued, they go on side by
@@ -93,6 +96,7 @@ export function runCommand(io: Io): Command {
       "how many tokens to continue with (default: 16 without --output)",
       parseCount,
     )
+    .option("--stop <ids>", "end after one of these ids, with commas between", parseTokens)
     .addOption(
       new Option("--adapter <name>", "where to run (see 'krait adapters')")
         .choices(["gpu", "software", "null"])
@@ -165,7 +169,7 @@ function checkPacked({ manifest }: Bundle, path: string): void {
   );
 }
 
-function checkOptions({ output, stateOut, tokens, maxNew, lengths, byStep }: RunOptions): void {
+function checkOptions({ output, stateOut, tokens, maxNew, stop, lengths, byStep }: RunOptions): void {
   if (lengths !== undefined && byStep === true) {
     throw new UsageError("--lengths runs sequences of different lengths in one prefill, not by steps");
   }
@@ -174,6 +178,9 @@ function checkOptions({ output, stateOut, tokens, maxNew, lengths, byStep }: Run
   }
   if (maxNew !== undefined && tokens === undefined) {
     throw new UsageError("--max-new continues the tokens of --tokens, which is missing");
+  }
+  if (stop !== undefined && tokens === undefined) {
+    throw new UsageError("--stop ends what continues the tokens of --tokens, which is missing");
   }
   if (maxNew !== undefined && output !== undefined) {
     throw new UsageError("--output keeps what the model says of given tokens; it does not go with --max-new");
@@ -242,16 +249,18 @@ async function printTokens(
   session: Session,
   { manifest }: Bundle,
   outputs: Outputs,
-  { maxNew = 16, json = false, lengths }: RunOptions,
+  { maxNew = 16, stop = [], json = false, lengths }: RunOptions,
   io: Io,
 ): Promise<readonly number[] | readonly (readonly number[])[]> {
-  const input = tokenInput(manifest);
-  const output = logitsOutput(manifest, input);
+  const choice = choiceOf(manifest, session, tokenInput(manifest));
   const lines: (readonly number[])[] = [];
-  for await (const tokens of generate(session, { input: input.name, output }, outputs, maxNew)) {
+  const going = new Set(Array.from({ length: session.batch }, (_, member) => member));
+  await generate(session, choice, outputs, maxNew, (tokens) => {
     if (!json) io.out(`${tokens.join("\t")}\n`);
     lines.push(tokens);
-  }
+    for (const [member, token] of tokens.entries()) if (stop.includes(token)) going.delete(member);
+    return going.size > 0;
+  });
   const sequences = Array.from({ length: session.batch }, (_, i) => lines.map((tokens) => tokens[i] ?? 0));
   return lengths === undefined ? (sequences[0] ?? []) : sequences;
 }

@@ -51,6 +51,7 @@ describe("krait", () => {
       [["run", "x", "--tokens", "1,b"], /token ids with commas between/],
       [["run", "x"], /say where the outputs go: --output/],
       [["run", "x", "--max-new", "2", "--output", "y"], /--max-new continues the tokens of --tokens/],
+      [["run", "x", "--stop", "2", "--output", "y"], /--stop ends what continues the tokens of --tokens/],
     ];
     for (const [args, message] of cases) {
       const { code, out, err } = await krait(...args);

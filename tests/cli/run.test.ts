@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parseSnapshot } from "../../runtime/index.js";
+import { parseSnapshot, type Manifest } from "../../runtime/index.js";
 import { krait, kraitOk, temporaryFolder } from "../support/cli.js";
 import { expectClose, type Tolerance } from "../support/expect-close.js";
 import { checkpointFixture, fixturePath, opFixture, tensorOf } from "../support/fixtures.js";
@@ -54,6 +54,32 @@ describe("krait run, a language model", () => {
     assert.equal(out, continued.map((id) => `${id}\n`).join(""));
     const json = await run("--tokens", prompt.join(","), "--max-new", "3", "--json");
     assert.deepEqual(JSON.parse(json.out), { ok: true, generated: continued.slice(0, 3) });
+  });
+
+  it("ends at an id of --stop, and has run all tokens but the last, whoever chooses them", async () => {
+    const greedy = Array.from(tensorOf(checkpoint.expected, "greedy_ids").data);
+    const [prompt, continued] = [greedy.slice(0, 8), greedy.slice(8)];
+    const stop = continued[5] ?? NaN;
+    const upTo = continued.slice(0, continued.indexOf(stop) + 1);
+    await kraitOk("import", checkpoint.directory, "--no-greedy", "-o", at("scores"));
+    for (const [bundle, output] of [
+      ["bundle", "next"],
+      ["scores", "logits"],
+    ] as const) {
+      const { outputs } = JSON.parse(readFileSync(at(`${bundle}/model.json`), "utf8")) as Manifest;
+      assert.equal(outputs.at(-1)?.name, output);
+      const state = at(`${bundle}.safetensors`);
+      const weights = ["--weights", checkpoint.directory, "--max-new", String(continued.length)];
+      const tokens = ["--tokens", prompt.join(), "--stop", `3000,${String(stop)}`, "--state-out", state];
+      const { out } = await kraitOk("run", at(bundle), ...weights, ...tokens);
+      assert.equal(out, upTo.map((id) => `${id}\n`).join(""));
+      const { pos } = await parseSnapshot(new Uint8Array(readFileSync(state)));
+      assert.equal(pos, prompt.length + upTo.length - 1);
+    }
+    const [own, other] = ["bundle", "scores"].map(
+      (name) => readSafetensors(at(`${name}.safetensors`)).tensors,
+    );
+    assert.deepEqual(own, other);
   });
 
   it("goes on where another run ended", async () => {

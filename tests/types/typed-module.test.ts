@@ -90,12 +90,15 @@ export async function right(bundle: Bundle, options: OpenOptions): Promise<numbe
   const all = await session.prefill({ x, kind }, { outputs: "all", names: ["total"] });
   await session.prefill({ x, kind }, { outputs: ({ begin, outputs }) => void (begin + outputs.y.data.length) });
   const next = await session.step({ x, kind: new Int32Array(2) });
+  const feed = { x: "y", kind: "total" } as const;
+  const deliver = (outputs: { y: { data: Float32Array } }): boolean => outputs.y.data.length > 0;
+  const steps: number = await session.generate({ x, kind }, { steps: 4, feed, deliver });
   const { shape } = await session.readState("h");
   const saved = await session.save();
   await session.restore(saved);
   await session.reset();
   const name: "b" = constants.names[1];
-  return eight + total.data.length + all.total.shape[0] + next.y.data.length + shape[1] + saved.states.h.data.length + name.length + session.pos;
+  return eight + total.data.length + all.total.shape[0] + next.y.data.length + shape[1] + saved.states.h.data.length + name.length + session.pos + steps;
 }
 
 export async function wrong(bundle: Bundle, options: OpenOptions): Promise<void> {
@@ -117,6 +120,10 @@ export async function wrong(bundle: Bundle, options: OpenOptions): Promise<void>
   (await session.prefill({ x, kind }, { names: ["y"] })).total;
   // @ts-expect-error no such output
   await session.step({ x, kind }, { names: ["z"] });
+  // @ts-expect-error no such output to feed
+  await session.generate({ x, kind }, { steps: 2, feed: { x: "z" }, deliver: () => true });
+  // @ts-expect-error an output that is not delivered
+  await session.generate({ x, kind }, { steps: 2, feed: { x: "y" }, deliver: ({ total }) => total });
   // @ts-expect-error another size
   const nine: 9 = (await session.step({ x, kind })).y.shape[2];
   // @ts-expect-error there are three axes
