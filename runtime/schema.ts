@@ -10,8 +10,9 @@ import {
 } from "./bundle-format.js";
 import { KraitError } from "./errors.js";
 
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const name = v.pipe(v.string(), v.nonEmpty());
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const count = v.custom<number>(isCount, "is not a whole number");
+const name = v.pipe(v.string(), v.minLength(1));
 
 /** Deeper than the compiler writes them: what recurses over a manifest must not run out of stack. */
 const MOST_NESTED = 256;
@@ -61,7 +62,10 @@ const file = v.pipe(
     "is not a path inside the bundle",
   ),
 );
-const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "is not a SHA-256 in hexadecimal"));
+const sha256 = v.pipe(
+  v.string(),
+  v.check((text) => /^[0-9a-f]{64}$/.test(text), "is not a SHA-256 in hexadecimal"),
+);
 const storage = v.picklist(Object.keys(STORAGE_BITS) as Storage[]);
 const axes = v.array(v.object({ name, size: dim }));
 const scalar = v.picklist(["f32", "index"]);
@@ -73,12 +77,10 @@ const described = {
   doc: v.exactOptional(v.string()),
 };
 
-const range = v.intersect([
-  v.object({ offset: dim, bytes: dim }),
-  v.variant("in", [
-    v.object({ in: v.picklist(["constant", "scratch", "input", "output"]), id: name }),
-    v.object({ in: v.picklist(["state", "next_state"]) }),
-  ]),
+const extent = { offset: dim, bytes: dim };
+const range = v.variant("in", [
+  v.object({ ...extent, in: v.picklist(["constant", "scratch", "input", "output"]), id: name }),
+  v.object({ ...extent, in: v.picklist(["state", "next_state"]) }),
 ]);
 const dispatch = v.object({
   shader: name,
@@ -95,6 +97,10 @@ const program = v.object({
   positional: v.exactOptional(v.boolean()),
 });
 
+const parameter = v.custom<number | string>(
+  (value) => isCount(value) || typeof value === "string",
+  "is not a parameter of a schedule",
+);
 const adapter = { vendor: name, architecture: name };
 const tuning = v.object({
   ...adapter,
@@ -103,7 +109,7 @@ const tuning = v.object({
       target: name,
       kernel: name,
       shape: v.record(v.string(), count),
-      schedule: v.record(v.string(), v.union([count, v.string()])),
+      schedule: v.record(v.string(), parameter),
     }),
   ),
 });
@@ -154,8 +160,8 @@ const target = v.object({
 });
 
 const manifest = v.object({
-  format: v.literal(FORMAT),
-  formatVersion: v.literal(FORMAT_VERSION),
+  format: v.picklist([FORMAT]),
+  formatVersion: v.picklist([FORMAT_VERSION]),
   compiler: v.string(),
   model: name,
   sources: v.array(v.object({ file, sha256 })),
