@@ -71,8 +71,10 @@ export interface Fusion {
 }
 
 export interface FusionOptions {
-  /** Products with a parameter over an axis up to this long are computed by their reader. 0: never. */
+  /** Products with a parameter over an axis up to this long are computed by the recurrence that reads them. 0: never. */
   readonly inlineDots: number;
+  /** So are sums, maxima and minima. */
+  readonly inlineReductions: number;
 }
 
 interface Draft {
@@ -125,6 +127,8 @@ class Fuser {
   private readonly ready = new Map<NodeId, number>();
   private readonly cyclic = new Set<StateId>();
   private readonly onCycle = new Set<NodeId>();
+  /** The cycles and what is attached to them. */
+  private readonly inRecurrence = new Set<NodeId>();
   private readonly apart = new Map<NodeId, Apart>();
   /** Of what no kernel stores: how many delays of one another its readers compute. */
   private readonly delays = new Map<NodeId, number>();
@@ -139,9 +143,10 @@ class Fuser {
 
   place(): void {
     const found = attachAll(this.graph);
-    for (const { recurrence } of found) {
+    for (const { recurrence, members } of found) {
       recurrence.states.forEach((state) => this.cyclic.add(state));
       recurrence.members.forEach((id) => this.onCycle.add(id));
+      members.forEach((id) => this.inRecurrence.add(id));
     }
     for (const item of executionOrder(this.graph, found)) {
       if (typeof item !== "number") this.placeRecurrence(item);
@@ -249,6 +254,7 @@ class Fuser {
         if (node.type.scalar === "c64") return "map";
         return this.inlines(node) ? undefined : "contract";
       case "reduce":
+        if (this.inlines(node)) return undefined;
         return node.type.scalar === "c64" ? "map" : "reduce";
       case "conv":
         return "map";
@@ -259,13 +265,14 @@ class Fuser {
     }
   }
 
-  /** A short product that only a recurrence reads, through elementwise functions: the scan computes it as it stages its inputs. */
-  private inlines(node: Node & { kind: "dot" }): boolean {
+  /** A short product or reduction that only a recurrence reads, through elementwise functions: the scan computes it as it stages its inputs. */
+  private inlines(node: Node & { kind: "dot" | "reduce" }): boolean {
+    const { inlineDots, inlineReductions } = this.options;
     const size = node.over.reduce((product, axis) => {
       const extent = this.graph.axes.get(axis)?.size;
       return product * (typeof extent === "number" ? extent : Infinity);
     }, 1);
-    return size <= this.options.inlineDots && this.onlyForRecurrences(node.id);
+    return size <= (node.kind === "dot" ? inlineDots : inlineReductions) && this.onlyForRecurrences(node.id);
   }
 
   /** What products alone read they gather themselves: an expert's weights are not copied for each position. */
@@ -279,8 +286,10 @@ class Fuser {
     return (
       readers.length > 0 &&
       readers.every((reader) => {
-        if (this.onCycle.has(reader)) return true;
-        return this.node(reader).kind === "map" && this.onlyForRecurrences(reader);
+        if (this.inRecurrence.has(reader)) return true;
+        const node = this.node(reader);
+        if (node.kind === "dot" || node.kind === "reduce") return this.inlines(node);
+        return node.kind === "map" && this.onlyForRecurrences(reader);
       })
     );
   }

@@ -41,6 +41,8 @@ const ARITY: Partial<Record<ExprOp, number>> = {
 
 export const arityOf = (op: ExprOp): number => ARITY[op] ?? 1;
 
+type Loop = Extract<Expr, { kind: "loop" }>;
+
 /** Of one kernel: more than a driver would compile in a minute. */
 const MOST_EXPRESSIONS = 50_000;
 
@@ -49,6 +51,8 @@ export class ExprBuilder {
   private readonly ids = new Map<Expr, number>();
   private readonly extents = new Map<string, Expr>();
   private loops = 0;
+  /** Those made so far, by function and extent. */
+  private readonly loopsOf = new Map<string, Loop[]>();
   private readonly index = new IndexArithmetic({
     raw: (op, type, args) => this.intern({ kind: "op", type, op, args }),
     literal: (type, value) => this.literal(type, value),
@@ -115,8 +119,20 @@ export class ExprBuilder {
     return others.reduce((sum, value) => this.op(fn === "sum" ? "add" : fn, sum, value), first);
   }
 
+  /** Loops that differ in the name of their index alone are one. */
   private rawLoop(fn: ReduceFn, index: string, extent: Expr, body: Expr): Expr {
-    return this.intern({ kind: "loop", type: body.type, fn, index, extent, body });
+    const key = `${fn} ${this.idOf(extent)}`;
+    const known = this.loopsOf.get(key) ?? [];
+    this.loopsOf.set(key, known);
+    const same = known.find((each) => {
+      if (each.type !== body.type || each.index === index) return each.body === body;
+      const other = this.variable(each.index, "u32", extent);
+      return this.substitute(body, new Map([[index, other]])) === each.body;
+    });
+    if (same !== undefined) return same;
+    const made: Loop = { kind: "loop", type: body.type, fn, index, extent, body };
+    known.push(made);
+    return this.intern(made);
   }
 
   op(op: ExprOp, ...operands: readonly Operand[]): Expr {

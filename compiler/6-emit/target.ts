@@ -1,4 +1,5 @@
 /** One target of a bundle: the model's programs fused, scheduled, lowered and placed for what a device offers. */
+import { InternalError } from "../diagnostics/internal-error.js";
 import type { Span } from "../diagnostics/types.js";
 import { prefillVariants } from "../4-passes/decay/index.js";
 import { absorb } from "../4-passes/absorb.js";
@@ -55,8 +56,21 @@ export interface EmittedProgram {
   readonly groups: readonly LoweredGroup[];
 }
 
-/** Products with a parameter up to this deep are computed by their reader when there is one step: they cost a launch more than they cost to compute again. */
-const INLINE_DOTS_IN_STEP = 256;
+/** Products with a parameter, and reductions, up to this deep are computed by their reader when there is one step: they cost a launch more than they cost to compute again. */
+const INLINE_IN_STEP = 256;
+
+/** Of several ways to fuse, the first that keeps to the target's bindings; else the last. */
+type Attempts = readonly [FusionOptions, ...FusionOptions[]];
+
+function firstThat<T>(made: readonly (() => T)[], isGood: (value: T) => boolean): T {
+  for (const make of made.slice(0, -1)) {
+    const value = make();
+    if (isGood(value)) return value;
+  }
+  const [last] = made.slice(-1);
+  if (last === undefined) throw new InternalError("emit", "nothing to try");
+  return last();
+}
 
 export function emitTarget(programs: Programs, target: Target, options: EmitOptions): EmittedTarget {
   const schedules = schedulesFor(target, options.schedule);
@@ -64,7 +78,7 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
   const atLoad = schedulesFor({ ...target, matrixUnits: false }, options.schedule);
   const { tuned } = options;
   const kernels = tuned && new TunedKernels(tuned.tuning, target);
-  const prepare = (name: EmittedProgram["name"], graph: Graph, fusing: FusionOptions): EmittedProgram => {
+  const prepare = (name: EmittedProgram["name"], graph: Graph, fusing: Attempts): EmittedProgram => {
     const { storage } = options;
     const tensors = new Tensors(graph, { storage, bindingBytes: schedules.bindingBytes });
     const relief: ReliefOptions = {
@@ -72,12 +86,9 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
       packs: (param) => storage(param) === "f32",
       banks: (param) => bufferCount(tensors.param(param)),
     };
-    const first = relieve(graph, share(graph, fuse(graph, fusing)), relief);
-    // A product computed by the scan brings its operands' buffers along; where they are too many, it goes alone.
-    const apart = fusing.inlineDots > 0 && exceeds(graph, first, relief);
-    const relieved = apart
-      ? relieve(graph, share(graph, fuse(graph, { ...fusing, inlineDots: 0 })), relief)
-      : first;
+    // What a scan computes anew brings its operands' buffers along; where they are too many, it goes alone.
+    const fused = fusing.map((each) => () => relieve(graph, share(graph, fuse(graph, each)), relief));
+    const relieved = firstThat(fused, (fusion) => !exceeds(graph, fusion, relief));
     const fusion = name === "step" ? absorb(graph, relieved, schedules) : relieved;
     const groups = lower(graph, fusion, {
       schedules: name === "load" ? atLoad : schedules,
@@ -89,8 +100,10 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     });
     return { name, graph, fusion, groups };
   };
-  const inTime: FusionOptions = { inlineDots: 0 };
-  const oneStep: FusionOptions = { inlineDots: INLINE_DOTS_IN_STEP };
+  const alone = { inlineDots: 0, inlineReductions: 0 };
+  const dots = { ...alone, inlineDots: INLINE_IN_STEP };
+  const inTime: Attempts = [alone];
+  const oneStep: Attempts = [{ ...dots, inlineReductions: INLINE_IN_STEP }, dots, alone];
   const variantsOf = (name: EmittedProgram["name"], program: Graph): readonly EmittedProgram[] =>
     prefillVariants(program, options.schedule, { halves: target.matrixUnits === true }).map(
       ({ graph, ...when }) => ({

@@ -43,6 +43,23 @@ describe("index expressions", () => {
     assert.equal(e.add(a, 0), a);
   });
 
+  it("of loops are one object when they differ in their index's name alone", () => {
+    const e = new ExprBuilder();
+    const row = (of: string, from: number) => e.loop("sum", 40, (i) => e.load(of, e.add(i, from)), "i");
+    const sum = row("x", 3);
+    assert.equal(row("x", 3), sum);
+    assert.notEqual(row("x", 4), sum);
+    assert.notEqual(row("y", 3), sum);
+    assert.notEqual(
+      e.loop("max", 40, (i) => e.load("x", e.add(i, 3)), "i"),
+      sum,
+    );
+    assert.notEqual(
+      e.loop("sum", 41, (i) => e.load("x", e.add(i, 3)), "i"),
+      sum,
+    );
+  });
+
   it("cancel when coordinates are flattened and taken apart again", () => {
     const e = new ExprBuilder();
     const t = e.number("t");
