@@ -3,7 +3,7 @@ import { KraitError } from "./errors.js";
 import { JsonReader } from "./json-reader.js";
 import { bytesFile, type RandomAccess } from "./random-access.js";
 import { readSafetensors, type TensorEntry } from "./safetensors.js";
-import type { HostTensor } from "./tensor.js";
+import { elements, type HostTensor } from "./tensor.js";
 
 /**
  * Tensors by name: what `open` takes as weights. Made by `openCheckpoint`, `openShardedCheckpoint`,
@@ -51,7 +51,7 @@ export async function openShardedCheckpoint(
 /** Tensors in memory, as f32: for parameters that a program makes itself. */
 export function tensorCheckpoint(tensors: Readonly<Record<string, HostTensor>>): Checkpoint {
   const entries = Object.entries(tensors).map(([name, { data, shape }]): [string, TensorEntry] => {
-    const size = shape.reduce((product, extent) => product * extent, 1);
+    const size = elements(shape);
     if (size !== data.length) {
       throw new KraitError(
         "R0303",

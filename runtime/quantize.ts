@@ -19,8 +19,8 @@ export interface QuantizedPiece {
 const bits = new Float32Array(1);
 const word = new Uint32Array(bits.buffer);
 
-/** Half to even, of what is far below 2⁵¹: adding pushes the fraction out. */
-const EVEN = 1.5 * 2 ** 52;
+/** The nearest whole number, halves to even, of what is far below 2⁵¹: adding pushes the fraction out. */
+export const toEven = (value: number): number => value + 1.5 * 2 ** 52 - 1.5 * 2 ** 52;
 
 /**
  * @param values whole groups, but for the last one of a tensor, which is filled up with zeros.
@@ -46,7 +46,7 @@ export function quantize(values: Float32Array, storage: Quantized): QuantizedPie
     scales[group] = word[0] >>> 16;
     const scale = bits[0];
     for (let i = begin; i < end; i++) {
-      const code = (scale && (values[i] ?? 0) / scale) + EVEN - EVEN + most + 1;
+      const code = toEven(scale && (values[i] ?? 0) / scale) + most + 1;
       const at = i * width;
       codes[at >> 3] = (codes[at >> 3] ?? 0) | (code << (at & 7));
     }

@@ -22,12 +22,11 @@ export interface TensorEntry {
 /** The reference implementation's limit. */
 const MAX_HEADER_BYTES = 100_000_000;
 
-const DTYPE_BYTES: ReadonlyMap<string, number> = new Map([
-  ...["BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2"].map((dtype) => [dtype, 1] as const),
-  ...["U16", "I16", "F16", "BF16"].map((dtype) => [dtype, 2] as const),
-  ...["U32", "I32", "F32"].map((dtype) => [dtype, 4] as const),
-  ...["U64", "I64", "F64", "C64"].map((dtype) => [dtype, 8] as const),
-]);
+/** Bytes of an element: types are named by their bits. Undefined for names that are unknown. */
+function bytesOf(dtype: string): number | undefined {
+  const [, bits] = /^(?:[CFIU]|BF)(8|16|32|64)(?:_|$)/.exec(dtype === "BOOL" ? "U8" : dtype) ?? [];
+  return bits === undefined ? undefined : Number(bits) / 8;
+}
 
 /** The tensors of a file, by name. @throws KraitError R0301 where the file is damaged or hostile. */
 export async function readSafetensors(file: RandomAccess): Promise<ReadonlyMap<string, TensorEntry>> {
@@ -149,7 +148,7 @@ function tensorEntry(
   if (begin > end || end > data.bytes) {
     return damaged(`"${name}" lies at ${String(begin)}…${String(end)} of ${String(data.bytes)} bytes`);
   }
-  const size = DTYPE_BYTES.get(dtype);
+  const size = bytesOf(dtype);
   const expected = shape.reduce((product, extent) => product * extent, size ?? Number.NaN);
   if (size !== undefined && expected !== end - begin) {
     const stated = `${dtype}[${shape.join(", ")}]`;

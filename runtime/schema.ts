@@ -17,20 +17,7 @@ const name = v.pipe(v.string(), v.minLength(1));
 /** Deeper than the compiler writes them: what recurses over a manifest must not run out of stack. */
 const MOST_NESTED = 256;
 
-const OPERATIONS: ReadonlySet<unknown> = new Set([
-  "+",
-  "-",
-  "*",
-  "/",
-  "^/",
-  "%",
-  "min",
-  "max",
-  "<",
-  "<=",
-  "==",
-  "&",
-]);
+const OPERATIONS: ReadonlySet<unknown> = new Set("+ - * / ^/ % min max < <= == &".split(" "));
 
 // Written out, since a union of schemas would read a wrong size once for each form that it may have, at every depth.
 const dim = v.custom<Dim>(
@@ -214,7 +201,7 @@ export function parseManifest(text: string): Manifest {
 }
 
 function checkVersion(json: unknown): void {
-  const head = typeof json === "object" && json !== null ? (json as Record<string, unknown>) : {};
+  const head = (json ?? {}) as Readonly<Record<string, unknown>>;
   if (head["format"] !== FORMAT) {
     throw new KraitError(
       "R0101",
@@ -223,14 +210,11 @@ function checkVersion(json: unknown): void {
   }
   const version = head["formatVersion"];
   if (version === FORMAT_VERSION) return;
-  const newer = typeof version === "number" && version > FORMAT_VERSION;
   throw new KraitError(
     "R0102",
     `The bundle has format version ${JSON.stringify(version)}, and this runtime reads version ${String(FORMAT_VERSION)}.`,
     {
-      hint: newer
-        ? "Use a newer runtime, or build the bundle with the compiler that came with this one."
-        : "Build the bundle again with the compiler that came with this runtime.",
+      hint: "Build the bundle again with the compiler that came with this runtime, or use a newer runtime.",
     },
   );
 }

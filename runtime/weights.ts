@@ -30,7 +30,7 @@ export interface MatchedWeights {
 
 /**
  * The checkpoint's tensor for every parameter.
- * @throws KraitError R0303 with everything that is missing or has the wrong shape; R0304 where a type would have to be narrowed.
+ * @throws KraitError R0303 with everything that is missing or has the wrong shape; R0304 for types that are no floats of 16 or 32 bits.
  */
 export function matchWeights(params: readonly ParamEntry[], checkpoint: Checkpoint): MatchedWeights {
   const tensors = new Map<string, TensorEntry>();
@@ -38,35 +38,32 @@ export function matchWeights(params: readonly ParamEntry[], checkpoint: Checkpoi
   const shapes: string[] = [];
   const types: string[] = [];
   for (const param of params) {
-    const source = param.sources.find((name) => checkpoint.tensors.has(name));
-    const tensor = source === undefined ? undefined : checkpoint.tensors.get(source);
+    const tensor = param.sources.map((name) => checkpoint.tensors.get(name)).find((found) => found);
     if (tensor === undefined) missing.push(param.sources.join(" or "));
     else if (!sameShape(tensor.shape, param.shape)) {
       shapes.push(`${tensor.name}: ${shapeText(tensor.shape)}, the model has ${shapeText(param.shape)}`);
     } else if (conversion(tensor.dtype, param.storage) === undefined) {
-      types.push(`${tensor.name}: ${tensor.dtype}, the bundle stores ${param.storage}`);
+      types.push(`${tensor.name}: ${tensor.dtype}`);
     } else tensors.set(param.name, tensor);
   }
   const known = new Set(params.flatMap((param) => param.sources));
   const unused = [...checkpoint.tensors.keys()].filter((name) => !known.has(name));
-  if (missing.length > 0 || shapes.length > 0) throw misfit(missing, shapes, types, unused);
-  if (types.length > 0) {
-    throw new KraitError("R0304", `Parameters would have to be narrowed:\n${list(types)}`, {
-      hint: "Build the bundle with these parameters' storage as the checkpoint has it, or convert the checkpoint to F32, F16 or BF16.",
-    });
-  }
-  return { tensors, unused };
-}
-
-function misfit(missing: string[], shapes: string[], types: string[], unused: string[]): KraitError {
-  const parts: string[] = [];
-  if (missing.length > 0) parts.push(`Missing:\n${list(missing)}`);
-  if (shapes.length > 0) parts.push(`Of another shape:\n${list(shapes)}`);
-  if (types.length > 0) parts.push(`Of a type that does not fit:\n${list(types)}`);
-  if (unused.length > 0) parts.push(`In the checkpoint, but not in the model:\n${list(unused)}`);
-  return new KraitError("R0303", `The checkpoint does not fit the model.\n${parts.join("\n")}`, {
-    hint: "Is this the checkpoint that the bundle was built for, with the same constants?",
-  });
+  const isOther = missing.length + shapes.length > 0;
+  if (!isOther && types.length === 0) return { tensors, unused };
+  const parts = [
+    ["Missing", missing],
+    ["Of another shape", shapes],
+    ["Of a type other than F32, F16 or BF16", types],
+    ["In the checkpoint, but not in the model", isOther ? unused : []],
+  ] as const;
+  const text = parts
+    .filter(([, lines]) => lines.length > 0)
+    .map(([what, lines]) => `${what}:\n${list(lines)}`);
+  throw new KraitError(
+    isOther ? "R0303" : "R0304",
+    `The checkpoint does not fit the model.\n${text.join("\n")}`,
+    { hint: "Is this the checkpoint that the bundle was built for, with the same constants?" },
+  );
 }
 
 function list(lines: readonly string[]): string {
@@ -147,10 +144,10 @@ async function* writes(
   const quantized = isQuantized(storage);
   const { offset, scales = 0 } = place;
   for await (const { begin, data } of pieces(tensor, how, rangeOf(place, tensor, quantized))) {
-    const piece: Partial<QuantizedPiece> | undefined = quantized
-      ? quantize(f32Of(data), storage)
-      : { codes: padded(data) };
-    if (piece?.codes === undefined) throw new KraitError("R0306", `"${tensor.name}" is not finite.`);
+    const piece: Partial<QuantizedPiece> | undefined =
+      data && (quantized ? quantize(f32Of(data), storage) : { codes: padded(data) });
+    if (piece?.codes === undefined)
+      throw new KraitError("R0306", `"${tensor.name}" has values that ${storage} does not hold.`);
     yield { offset: offset + (begin * STORAGE_BITS[storage]) / 8, data: piece.codes };
     if (piece.scales) yield { offset: scales + (begin / GROUP_ELEMENTS) * 2, data: piece.scales };
   }
@@ -161,7 +158,7 @@ async function* pieces(
   tensor: TensorEntry,
   how: Conversion,
   range: ElementRange,
-): AsyncGenerator<{ begin: number; data: Uint8Array<ArrayBuffer> }, void, undefined> {
+): AsyncGenerator<{ begin: number; data: Uint8Array<ArrayBuffer> | undefined }, void, undefined> {
   const total = range.count * how.elementBytes;
   const start = tensor.offset + range.begin * how.elementBytes;
   const read = (begin: number): Promise<Uint8Array> =>

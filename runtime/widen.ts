@@ -1,39 +1,87 @@
-/** Turning a checkpoint's numbers into the storage type that a bundle was built for: exactly, or not at all. */
+/** Turning a checkpoint's numbers into the storage type that a bundle was built for: exactly, or to the nearest. */
 import type { Storage } from "./bundle-format.js";
+import { toEven } from "./quantize.js";
 
 /** A conversion of whole elements, little-endian in and out, and the bytes of one element of its source. */
 export interface Conversion {
   readonly elementBytes: number;
-  convert(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
+  /** Undefined where a finite number would become an infinity. */
+  convert(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | undefined;
 }
 
-/** How a tensor of safetensors type `dtype` becomes `storage`, or the f32 that is then quantized to it; undefined where values could change. */
+/**
+ * How a tensor of safetensors type `dtype` becomes `storage`, or the f32 that is then quantized to it; undefined for types other
+ * than floats of 16 or 32 bits.
+ */
 export function conversion(dtype: string, storage: Storage): Conversion | undefined {
-  return conversions[`${dtype}→${storage.replace(/^int.$/, "f32")}`];
+  const wide = widenings.get(dtype);
+  if (wide && dtype.toLowerCase() === storage) return { ...wide, convert: same };
+  const to = narrowings[storage];
+  return wide && to ? { ...wide, convert: (bytes) => narrow(f32Of(wide.convert(bytes)), to) } : wide;
 }
 
-/** A tensor of floats as f32, exactly; undefined for other types, and for those that would have to be narrowed. */
-export function widenToF32(
+/** A tensor of floats as f32, exactly; undefined for other types. */
+export const widenToF32 = (
   dtype: string,
   bytes: Uint8Array<ArrayBuffer>,
-): Float32Array<ArrayBuffer> | undefined {
-  const wide = conversion(dtype, "f32")?.convert(bytes);
+): Float32Array<ArrayBuffer> | undefined => {
+  const wide = widenings.get(dtype)?.convert(bytes);
   return wide && f32Of(wide);
-}
+};
 
 /** Bytes of f32 as numbers: a copy, for those may begin anywhere in their buffer. */
 export const f32Of = (wide: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> =>
   new Float32Array(wide.slice().buffer);
 
-const same = (elementBytes: number): Conversion => ({ elementBytes, convert: (bytes) => bytes });
+const same = (bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> => bytes;
 
-const conversions: Readonly<Record<string, Conversion>> = {
-  "F32→f32": same(4),
-  "F16→f16": same(2),
-  "BF16→bf16": same(2),
-  "BF16→f32": { elementBytes: 2, convert: widenBf16 },
-  "F16→f32": { elementBytes: 2, convert: widenF16 },
+interface Widening extends Conversion {
+  convert(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
+}
+
+const widenings: ReadonlyMap<string, Widening> = new Map([
+  ["F32", { elementBytes: 4, convert: same }],
+  ["BF16", { elementBytes: 2, convert: widenBf16 }],
+  ["F16", { elementBytes: 2, convert: widenF16 }],
+]);
+
+/** A type of 16 bits, whose bits stand above `shift` others in an f32 whose exponent is greater by `bias`. */
+interface Narrowing {
+  readonly shift: number;
+  readonly bias: number;
+  readonly infinity: number;
+  /** Below it numbers are multiples of 2⁻²⁴, and their bits say how many. */
+  readonly normal: number;
+}
+
+const narrowings: Readonly<Partial<Record<Storage, Narrowing>>> = {
+  f16: { shift: 13, bias: 112 << 23, infinity: 0x7c00, normal: 2 ** -14 },
+  bf16: { shift: 16, bias: 0, infinity: 0x7f80, normal: 0 },
 };
+
+/** To the nearest, halves to even. */
+function narrow(
+  wide: Float32Array<ArrayBuffer>,
+  { shift, bias, infinity, normal }: Narrowing,
+): Uint8Array<ArrayBuffer> | undefined {
+  const words = new Uint32Array(wide.buffer);
+  const halves = new Uint16Array(wide.length);
+  for (let i = 0; i < wide.length; i++) {
+    const word = words[i] as number;
+    const size = Math.abs(wide[i] as number);
+    const bits = (word & 0x7fffffff) - bias;
+    let half =
+      size < normal
+        ? toEven(size * 2 ** 24)
+        : (bits + (1 << (shift - 1)) - 1 + ((bits >> shift) & 1)) >>> shift;
+    if (half >= infinity) {
+      if (size < Infinity) return;
+      half = size > 0 ? infinity : 0x7fff;
+    }
+    halves[i] = half | ((word >>> 16) & 0x8000);
+  }
+  return new Uint8Array(halves.buffer);
+}
 
 /** A bf16 is the upper half of an f32. */
 function widenBf16(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {

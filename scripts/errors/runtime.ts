@@ -103,7 +103,8 @@ await openShardedCheckpoint(index, openFile);`,
 await open(bundle, { device, weights: other });`,
   },
   R0304: {
-    remedy: "Widen the parameter's storage when you build (`--weights-dtype f32`), so that nothing is lost.",
+    remedy:
+      "Weights are floats of 16 or 32 bits: convert the checkpoint to F32, F16 or BF16. Inputs may be whole numbers of up to 32 bits, too.",
     call: `const tensors = new Map([["w", { ...weights.tensors.get("w"), dtype: "F64" }]]);
 await open(bundle, { device, weights: { tensors } });`,
   },
@@ -113,7 +114,7 @@ await open(bundle, { device, weights: { tensors } });`,
   },
   R0306: {
     remedy:
-      "The tensor has an infinity or what is no number, of which no scale makes codes. Where the checkpoint is meant to have them, keep its type: build without `--weights-dtype int8` or `int4`.",
+      "f16 ends at 65504; int8 and int4 have neither infinities nor what is no number. Where the checkpoint is meant to have such values, keep its type: build with another `--weights-dtype`, f32 or bf16.",
     call: `const text = "axis b: batch, t: time, i = 128, o = 128\\nmodel m {\\n  input x: f32[b, t, i]\\n  param w[o, i]\\n  output y[b, t, o] = dot(w, x, over i)\\n}";
 const small = compile({ path: "m.krait", text }, { weights: "int4" }).bundle;
 const data = new Float32Array(128 * 128).fill(NaN);

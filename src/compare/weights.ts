@@ -60,11 +60,13 @@ async function* pieces(
     const bytes = await readRange(file, offset + begin * how.elementBytes, count * how.elementBytes);
     const exact = widenToF32(dtype, bytes.slice());
     const converted = how.convert(bytes.slice());
-    const stored = isQuantized(storage)
-      ? dequantized(f32Of(converted), storage)
-      : widenToF32(storage.toUpperCase(), converted);
+    const stored =
+      converted &&
+      (isQuantized(storage)
+        ? dequantized(f32Of(converted), storage)
+        : widenToF32(storage.toUpperCase(), converted));
     if (stored === undefined || exact === undefined)
-      throw new KraitError("R0306", `"${name}" is not finite.`);
+      throw new KraitError("R0306", `"${name}" has values that ${storage} does not hold.`);
     yield [stored, exact];
   }
 }

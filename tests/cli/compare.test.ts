@@ -121,6 +121,22 @@ describe("krait compare", () => {
       assert.equal(found["hidden"]?.agreement, undefined);
     });
 
+  it("tells the error of rounding a checkpoint of f32 to 16 bits", async () => {
+    // Half a unit in the last of 8 (11) bits at most; and not much less than evenly up to it.
+    for (const [storage, most] of [
+      ["bf16", 2 ** -9],
+      ["f16", 2 ** -12],
+    ] as const) {
+      const report = await compare(at("words.krait"), "--weights-dtype", storage, "--tokens", TOKENS.join());
+      assert.equal(report.weights.length, 2);
+      for (const { relative } of [...report.weights, report.all])
+        assert.ok(relative < most && relative > most / 4, `${storage}: ${relative}`);
+      const logits = report.outputs?.find(({ output }) => output === "logits");
+      const relative = logits?.difference?.relative ?? NaN;
+      assert.ok(relative > most / 8 && relative < 4 * most, `${storage}, of logits: ${relative}`);
+    }
+  });
+
   it("takes a bundle as it was built, or as if it were built otherwise", async () => {
     await kraitOk("build", at("words.krait"), "-o", at("bundle"), "--weights-dtype", "int8");
     const storages = async (...args: readonly string[]): Promise<readonly string[]> =>

@@ -8,6 +8,7 @@ import { Readback } from "../../runtime/readback.js";
 import { elements } from "../../runtime/tensor.js";
 import { matchWeights, uploadWeights } from "../../runtime/weights.js";
 import { testDevice } from "../support/adapter.js";
+import { seeded } from "../support/random.js";
 import { assertRejects, assertThrows } from "./errors.js";
 
 function param(name: string, shape: number[], storage: Storage = "f32", sources = [name]): ParamEntry {
@@ -44,29 +45,21 @@ describe("matching weights", () => {
 
   it("says all at once what does not fit", async () => {
     const params = [param("a", [2], "f32", ["a", "alias"]), param("b", [3, 1, 4]), param("c", [1], "bf16")];
-    const given = checkpoint({ b: ["F32", [3, 4]], c: ["F32", [1]], left: ["F32", [1]] });
-    for (const text of [/a or alias/, /b: \[3, 4\], the model has \[3, 1, 4\]/, /c: F32/, /left/]) {
+    const given = checkpoint({ b: ["F32", [3, 4]], c: ["F64", [1]], left: ["F32", [1]] });
+    for (const text of [/a or alias/, /b: \[3, 4\], the model has \[3, 1, 4\]/, /c: F64/, /left/]) {
       await assertThrows(() => matchWeights(params, given), "R0303", text);
     }
   });
 
-  const narrowings: [string, Storage][] = [
-    ["F32", "f16"],
-    ["F32", "bf16"],
-    ["BF16", "f16"],
-    ["F16", "bf16"],
-    ["F64", "f32"],
-    ["I32", "f32"],
-    ["F8_E4M3", "f32"],
-  ];
-  for (const [dtype, storage] of narrowings) {
-    it(`refuses ${dtype} as ${storage}`, () =>
-      assertThrows(
-        () => matchWeights([param("a", [1], storage)], checkpoint({ a: [dtype, [1]] })),
-        "R0304",
-        new RegExp(`a: ${dtype}, the bundle stores ${storage}`),
-      ));
-  }
+  for (const dtype of ["F64", "I32", "F8_E4M3", "constructor"])
+    it(`refuses ${dtype}`, async () => {
+      for (const storage of ["f32", "f16", "bf16", "int8"] as const)
+        await assertThrows(
+          () => matchWeights([param("a", [1], storage)], checkpoint({ a: [dtype, [1]] })),
+          "R0304",
+          new RegExp(`Of a type other than F32, F16 or BF16:\n  a: ${dtype}\n`),
+        );
+    });
 });
 
 describe("uploading weights", () => {
@@ -115,6 +108,69 @@ describe("uploading weights", () => {
     const got = new Float32Array((await uploaded("F16", "f32", 65536, patternBytes)).buffer);
     // As numbers: which of its many bit patterns a NaN has does not matter.
     assert.deepEqual([...got], Array.from(patterns, float16));
+  });
+
+  /** The value nearest to a number of those that the patterns of a type have; of two as near, the one whose pattern is even. */
+  function nearest(value: number, values: readonly number[]): number {
+    let [low, high] = [0, values.length - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((values[middle] ?? NaN) < Math.abs(value)) low = middle + 1;
+      else high = middle;
+    }
+    const [above, below] = [values[low] ?? NaN, values[low - 1] ?? 0];
+    const apart = above - Math.abs(value) - (Math.abs(value) - below);
+    const pattern = apart > 0 || (apart === 0 && low % 2 === 1) ? Math.max(low - 1, 0) : low;
+    return pattern + (value < 0 || Object.is(value, -0) ? 0x8000 : 0);
+  }
+  const bfloat16 = (bits: number): number => new Float32Array(Uint32Array.of(bits * 65536).buffer)[0] ?? NaN;
+
+  for (const [storage, infinity, valueOf] of [
+    ["f16", 0x7c00, float16],
+    ["bf16", 0x7f80, bfloat16],
+  ] as const)
+    it(`rounds f32 to the nearest ${storage}, halves to even`, async () => {
+      const finite = Array.from(patterns.slice(0, infinity), valueOf);
+      const random = seeded(17);
+      const between = finite.slice(1).flatMap((value, i) => {
+        const [below, middle] = [finite[i] ?? NaN, Math.fround((value + (finite[i] ?? NaN)) / 2)];
+        const off = Math.fround(below + (value - below) * random.uniform());
+        const bits = Uint32Array.of(1, 1);
+        new Float32Array(bits.buffer).fill(middle);
+        // Next to a half on either side, where a second rounding would show.
+        const [more, less] = new Float32Array(Uint32Array.of((bits[0] ?? 0) + 1, (bits[0] ?? 1) - 1).buffer);
+        return [middle, off, more ?? NaN, less ?? NaN];
+      });
+      const values = Float32Array.from([...finite, ...between].flatMap((value) => [value, -value]));
+      const bits = await uploaded("F32", storage, values.length, new Uint8Array(values.buffer));
+      const got = new Uint16Array(bits.buffer).subarray(0, values.length);
+      values.forEach((value, i) => {
+        const expected = nearest(value, finite);
+        assert.equal(got[i], expected, `${value} became ${got[i]}, not ${expected}`);
+      });
+      const odd = Float32Array.of(Infinity, -Infinity, NaN, 0);
+      const kept = new Uint16Array((await uploaded("F32", storage, 4, new Uint8Array(odd.buffer))).buffer);
+      assert.deepEqual([...kept].map(valueOf), [...odd]);
+    });
+
+  it("rounds between types of 16 bits, too", async () => {
+    const one = new Uint8Array(Uint16Array.of(0x3f80, 0xbf81).buffer); // 1 and -1.0078125 in bf16
+    const f16 = new Uint16Array((await uploaded("BF16", "f16", 2, one)).buffer);
+    assert.deepEqual([...f16].map(float16), [1, -1.0078125]);
+    const fine = new Uint8Array(Uint16Array.of(0x3c01, 0x3c04).buffer); // 1 + 2^-10 and 1 + 2^-8 in f16
+    const bf16 = new Uint16Array((await uploaded("F16", "bf16", 2, fine)).buffer);
+    assert.deepEqual([...bf16].map(bfloat16), [1, 1]);
+  });
+
+  it("names a tensor with a finite value that would become an infinity", async () => {
+    for (const [storage, most, beyond] of [
+      ["f16", 65519, 65520],
+      ["bf16", 3.39e38, 3.4e38],
+    ] as const) {
+      const at = (value: number): Uint8Array => new Uint8Array(Float32Array.of(1, value).buffer);
+      await uploaded("F32", storage, 2, at(-most));
+      await assertRejects(uploaded("F32", storage, 2, at(-beyond)), "R0306", new RegExp(`"a" .*${storage}`));
+    }
   });
 
   it("leaves 16-bit storage as it is, odd counts too", async () => {

@@ -1,4 +1,4 @@
-/** Parameters from memory in the types that a bundle stores them in: a checkpoint of f32 would have to be narrowed. */
+/** Parameters from memory in the types that a bundle stores them in: a checkpoint of f32 would be rounded on its way. */
 import assert from "node:assert/strict";
 import {
   bytesFile,
