@@ -9,7 +9,7 @@ export interface BenchCase {
   readonly name: string;
   /** Krait source, or the name of a family. */
   readonly source: { readonly text: string } | { readonly family: string };
-  readonly set: Readonly<Record<string, number>>;
+  readonly set: Readonly<Record<string, number | boolean>>;
   /** Between what the values of inputs and parameters lie, by name, where that matters. Default: −1 to 1, and weights by their depth. */
   readonly ranges?: Readonly<Record<string, Range>>;
   /** How weights are stored. Default: f32. */
@@ -25,8 +25,11 @@ export interface BenchCase {
 }
 
 export interface BenchRun {
-  /** `stream`: a prefill in pieces, timed by the host's clock from call to last output. */
-  readonly kind: "prefill" | "step" | "stream";
+  /**
+   * `stream`: a prefill in pieces, timed by the host's clock from call to last output. `generate`: steps that feed
+   * themselves, so many of them in a call, timed by the host's clock; what is reported is one of them.
+   */
+  readonly kind: "prefill" | "step" | "stream" | "generate";
   readonly batch: number;
   /** Of a model without time: 1. */
   readonly steps: number;

@@ -57,6 +57,7 @@ Examples:
   $ npm run bench -- --only scan --json scan.json
   $ npm run bench -- --only "model/mamba-130m step" --fast --kernels
   $ npm run bench -- --only model/mamba-2.8b --layers 8
+  $ npm run bench -- --only generation/mamba-1.4b-f16 --fast
   $ npm run bench -- --quick --adapter software
 `;
 
@@ -136,7 +137,7 @@ async function measureAll(): Promise<Report> {
     process.stdout.write(`\n${resultTable(measured)}`);
     for (const robustness of modes) {
       const shares = shareTable(measured.filter((result) => result.robustness === robustness));
-      if (group === "model" && shares !== "") process.stdout.write(`\n${shares}`);
+      if (["model", "generation"].includes(group) && shares !== "") process.stdout.write(`\n${shares}`);
     }
     if (options.kernels !== true) continue;
     for (const result of measured.filter(({ kernels }) => kernels.length > 0))

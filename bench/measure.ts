@@ -6,6 +6,7 @@ import { familySource } from "../src/families.js";
 import type { Graph } from "../compiler/3-graph/types.js";
 import type { BenchCase, BenchRun } from "./case.js";
 import { runId } from "./case.js";
+import { measureGeneration } from "./generate.js";
 import { checkAgainstOracle, checkByAnotherRoute, splitLast, type Sample } from "./check.js";
 import { inputValues, syntheticWeights } from "../src/measure/noise.js";
 import type { DeviceBounds } from "../src/measure/bounds.js";
@@ -57,14 +58,14 @@ export async function measureCase(
       try {
         const opened = { one, run, bundle, compilation, model, recorder, options };
         recorder.peakBytes = recorder.bytes;
-        const measured = await (run.kind === "stream" ? measureStream(opened) : measureRun(opened));
+        const measured = await MEASURE[run.kind](opened);
         const { flops, leastBytes, reference } = run;
         told.result({
           id: runId(one, run),
           group: one.group,
           robustness: options.robustness,
           batch: run.batch,
-          steps: run.kind === "step" ? 1 : run.steps,
+          steps: isStep(run) ? 1 : run.steps,
           target: model.target,
           bounds,
           ...measured,
@@ -101,24 +102,41 @@ interface Opened {
 type Measured = Pick<Result, "clock" | "kernels" | "launches" | "check"> &
   Partial<Pick<Result, "gpu" | "wall" | "wallQuiet" | "encodingMs" | "work">>;
 
+const MEASURE: Readonly<Record<BenchRun["kind"], (opened: Opened) => Promise<Measured>>> = {
+  prefill: measureRun,
+  step: measureRun,
+  stream: measureStream,
+  generate: measureGenerate,
+};
+
+/** Whether what is reported is a step. */
+const isStep = ({ kind }: BenchRun): boolean => kind === "step" || kind === "generate";
+
+async function measureGenerate(opened: Opened): Promise<Measured> {
+  const { one, run, bundle, model, recorder, options } = opened;
+  const first = inputsOf(bundle, one, run.batch, 1);
+  const measured = await measureGeneration(model, recorder, first, run, options);
+  return { clock: "host", kernels: [], work: workOf(opened), ...measured };
+}
+
 /** One prefill in one piece, or one step: its dispatches are recorded and run again between timestamps. */
 async function measureRun(opened: Opened): Promise<Measured> {
   const { one, run, bundle, model, recorder, options } = opened;
-  const isStep = run.kind === "step";
-  const steps = isStep ? CONTEXT + 1 : run.steps;
+  const stepping = isStep(run);
+  const steps = stepping ? CONTEXT + 1 : run.steps;
   const inputs = inputsOf(bundle, one, run.batch, steps);
   const { before, last } = splitLast(inputs, run.batch, steps);
   const session = await model.session({ batch: run.batch, maxChunk: steps });
-  if (isStep) await session.prefill(before, { outputs: "none" });
+  if (stepping) await session.prefill(before, { outputs: "none" });
   const { outputs = "last" } = run;
   let got: Awaited<ReturnType<Session["prefill"]>> = {};
   const recording = await recorder.record(async () => {
-    got = await (isStep ? session.step(last) : session.prefill(inputs, { outputs }));
+    got = await (stepping ? session.step(last) : session.prefill(inputs, { outputs }));
   });
   refuseCut(recording, runId(one, run));
   const gpu = await timeRuns(recorder.real, recording, options);
   const kernels = await timeKernels(recorder.real, recording, options);
-  const walls = run.wall === true ? await wallTimes(opened, session, isStep ? last : inputs) : {};
+  const walls = run.wall === true ? await wallTimes(opened, session, stepping ? last : inputs) : {};
   session.destroy();
   const check =
     one.sample === undefined
@@ -153,15 +171,15 @@ async function wallTimes(
   session: Session,
   inputs: Inputs,
 ): Promise<Pick<Measured, "wall" | "wallQuiet" | "encodingMs">> {
-  const isStep = run.kind === "step";
+  const stepping = isStep(run);
   const call = async (outputs: "last" | "none"): Promise<void> => {
-    if (!isStep) await session.reset();
-    await (isStep ? session.step(inputs, { outputs }) : session.prefill(inputs, { outputs }));
+    if (!stepping) await session.reset();
+    await (stepping ? session.step(inputs, { outputs }) : session.prefill(inputs, { outputs }));
   };
   const runs = Math.min(options.runs, WALL_RUNS);
-  const together = isStep ? Math.min(4 * options.runs, WALL_STEPS) : 1;
+  const together = stepping ? Math.min(4 * options.runs, WALL_STEPS) : 1;
   await call("last");
-  const wall = await repeated(isStep ? together : runs, () => call("last"));
+  const wall = await repeated(stepping ? together : runs, () => call("last"));
   recorder.encodingMs = 0;
   const quietRuns = Math.min(runs, 5);
   const quiet = await repeated(quietRuns, async () => {
@@ -186,14 +204,14 @@ async function repeated(runs: number, call: () => Promise<void>): Promise<Spread
 
 /** What the compiler knows of the run: launches a layer, operations of products, bytes of weights. */
 function workOf({ bundle: { manifest }, compilation, model, run }: Opened): Result["work"] {
-  const isStep = run.kind === "step";
-  const steps = isStep ? 1 : run.steps;
+  const program = isStep(run) ? "step" : "prefill";
+  const steps = isStep(run) ? 1 : run.steps;
   const tail =
     run.outputs === "all" ? { tailBegin: 0, tailCount: steps } : { tailBegin: steps - 1, tailCount: 1 };
-  const explanation = explainRun(compilation, manifest, model.target, isStep ? "step" : "prefill", {
+  const explanation = explainRun(compilation, manifest, model.target, program, {
     batch: run.batch,
     steps,
-    pos: isStep ? CONTEXT : 0,
+    pos: isStep(run) ? CONTEXT : 0,
     ...tail,
   });
   const products = explanation.kernels.flatMap(({ times, dispatches }) =>
@@ -241,7 +259,7 @@ function sampleOf(one: BenchCase, sample: Readonly<Record<string, number>>): Sam
 
 function compiled(
   { source, name, schedule, weights }: BenchCase,
-  set: Readonly<Record<string, number>>,
+  set: BenchCase["set"],
   targets: readonly string[],
 ): { bundle: Bundle; graph: Graph; compilation: Compilation } {
   const file = "text" in source ? { path: `${name}.krait`, text: source.text } : familySource(source.family);

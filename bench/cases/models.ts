@@ -25,17 +25,23 @@ export interface ModelCaseOptions {
 export function modelCases({ quick, layers }: ModelCaseOptions): readonly BenchCase[] {
   if (quick) {
     const sizes: ModelSize = { name: "tiny", vocab: 97, width: 32, layers: layers ?? 2 };
-    return [...STORAGES.map((weights) => mamba(sizes, weights, TINY_RUNS)), long(97, 32, [64, 512])];
+    const tiny = STORAGES.map((weights) => mamba(sizes, weights, TINY_RUNS));
+    return [...tiny, generation(tiny[0] as BenchCase, [generate(2, 40)]), long(97, 32, [64, 512])];
   }
   return [
     ...SIZES.flatMap(([name, width, depth]) =>
-      STORAGES.map((weights) =>
-        mamba(
-          { name, vocab: VOCABULARY, width, layers: layers ?? depth },
-          weights,
-          name === "130m" ? SWEEP : RUNS,
-        ),
-      ),
+      STORAGES.flatMap((weights) => {
+        const sizes = { name, vocab: VOCABULARY, width, layers: layers ?? depth };
+        const isSwept = name === "130m";
+        const model = mamba(sizes, weights, isSwept ? SWEEP : RUNS);
+        return [
+          model,
+          generation(
+            model,
+            (isSwept ? [1, 8, 64, 256] : [1]).map((batch) => generate(batch, 256)),
+          ),
+        ];
+      }),
     ),
     long(1000, 768, [131_072, 1_048_576]),
   ];
@@ -50,6 +56,7 @@ interface ModelSize {
 
 const prefill = (batch: number, steps: number): BenchRun => ({ kind: "prefill", batch, steps, wall: true });
 const step = (batch: number): BenchRun => ({ kind: "step", batch, steps: 1, wall: true });
+const generate = (batch: number, steps: number): BenchRun => ({ kind: "generate", batch, steps });
 
 const TINY_RUNS = [prefill(2, 24), step(2)];
 const RUNS = [prefill(1, 2048), step(1), step(8)];
@@ -73,6 +80,11 @@ function mamba(
     weights,
     runs,
   };
+}
+
+/** The model with a choice of the next token, generating. */
+function generation(model: BenchCase, runs: readonly BenchRun[]): BenchCase {
+  return { ...model, group: "generation", set: { ...model.set, greedy: true }, runs };
 }
 
 /** Memory must not grow with length, and time no faster than it. */

@@ -81,6 +81,7 @@ describe("the benchmarks", () => {
     assert.equal(node("scripts/bench-bundle.mjs").status, 0);
     const { stdout: names } = node("dist/bench.js", "--list");
     assert.match(names, /^scan\/mamba-1536 prefill 8×2048$/m);
+    assert.match(names, /^generation\/mamba-1\.4b-f16 generate 1×256$/m);
     assert.match(names, /^long\/mamba-768-2-layers stream 1×1048576$/m);
     assert.match(node("dist/bench-compare.js", "--help").stdout, /Usage: bench-compare/);
   });
