@@ -1,7 +1,7 @@
 /** How a shader reads and writes its bindings: the one place that knows how elements lie in memory. */
 import type { BindingDeclaration, Element } from "./bindings.js";
 import { declareQuantized, isQuantized } from "./quantized.js";
-import { code, component, element, join, name, wgsl, type Code, type Wgsl } from "./wgsl.js";
+import { code, component, element, join, name, wgsl, type Code, type Wgsl, type WgslType } from "./wgsl.js";
 
 export type { BindingDeclaration } from "./bindings.js";
 
@@ -18,9 +18,8 @@ export function declareBindings(numbers: readonly string[], bindings: readonly B
   );
   const lines = bindings.map(({ name: binding, access, element: of, wide = false }, i) => {
     const mode = access === "read" ? name("read") : name("read_write");
-    const scalar = of === "f32" ? "f32" : "u32";
-    const type = wide || isQuantized(of) ? `vec4${scalar.charAt(0)}` : scalar;
-    return code`@group(0) @binding(${i + 1}) var<storage, ${mode}> ${name(binding)}: array<${name(type)}>;`;
+    const declared = code`@group(0) @binding(${i + 1}) var<storage, ${mode}> ${name(binding)}:`;
+    return code`${declared} array<${elementType({ access, element: of, wide })}>;`;
   });
   return code`
     struct Numbers {
@@ -31,13 +30,30 @@ export function declareBindings(numbers: readonly string[], bindings: readonly B
   `;
 }
 
+/** What a binding is an array of: f16 as such only where it is written, which takes the extension. */
+function elementType({
+  access,
+  element: of,
+  wide,
+}: Pick<BindingDeclaration, "access" | "element" | "wide">): Wgsl<WgslType> {
+  if (isWrittenHalf({ access, element: of })) return wide === true ? wgsl`vec4<f16>` : wgsl`f16`;
+  const scalar = of === "f32" ? "f32" : "u32";
+  return wide === true || isQuantized(of) ? wgsl`vec4${name(scalar.charAt(0))}` : wgsl`${name(scalar)}`;
+}
+
+/** Whether a binding's elements are f16 in the shader's own type (extension `f16`), for neighbours are written apart. */
+export const isWrittenHalf = ({
+  access,
+  element: of,
+}: Pick<BindingDeclaration, "access" | "element">): boolean => access === "read_write" && of === "f16";
+
 /** Functions that take one element, or four in a row, out of packed words. */
 export function declareAccessors(
   bindings: readonly BindingDeclaration[],
   fours: ReadonlySet<string>,
 ): readonly Code[] {
   return bindings
-    .filter((binding) => isPacked(binding.element) && binding.wide !== true)
+    .filter((each) => isPacked(each.element) && each.wide !== true && !isWrittenHalf(each))
     .flatMap((binding) =>
       isQuantized(binding.element)
         ? declareQuantized(binding, fours.has(binding.name))
@@ -110,23 +126,24 @@ export function loadComponents(
 }
 
 /**
- * Writes one element. Packed elements share words with their neighbours, so they are not written one by one; of a wide
- * binding, the four of a word are one invocation's to write.
+ * Writes one element. Packed elements share words with their neighbours, so but for f16 they are not written one by one; of a
+ * wide binding, the four of a word are one invocation's to write.
  */
 export function storeElement(
   binding: BindingDeclaration,
   index: Wgsl<"u32">,
   value: Wgsl<"f32"> | Wgsl<"u32">,
 ): Code {
-  if (isPacked(binding.element))
+  const half = isWrittenHalf(binding);
+  if (isPacked(binding.element) && !half)
     throw new Error(`${binding.name} holds ${binding.element} and cannot be written element by element`);
-  if (binding.wide === true) return code`${name(binding.name)}[${index} >> 2u][${index} & 3u] = ${value};`;
-  return code`${element<"f32">(name(binding.name), index)} = ${value};`;
+  const stored = half ? wgsl<"f32">`f16(${value})` : value;
+  if (binding.wide === true) return code`${name(binding.name)}[${index} >> 2u][${index} & 3u] = ${stored};`;
+  return code`${element<"f32">(name(binding.name), index)} = ${stored};`;
 }
 
-/** Writes the whole word of a wide binding that begins at `index`: four f32. */
-export const storeWord = (
-  binding: BindingDeclaration,
-  index: Wgsl<"u32">,
-  value: Wgsl<"vec4f">,
-): Code => code`${name(binding.name)}[${index} >> 2u] = ${value};`;
+/** Writes the whole word of a wide binding that begins at `index`: four f32, or four f16. */
+export const storeWord = (binding: BindingDeclaration, index: Wgsl<"u32">, value: Wgsl<"vec4f">): Code => {
+  const stored = isWrittenHalf(binding) ? wgsl<"vec4f">`vec4<f16>(${value})` : value;
+  return code`${name(binding.name)}[${index} >> 2u] = ${stored};`;
+};

@@ -209,6 +209,13 @@ function matrixSchedule({ rows, cols, depth }: ProductShape): MatrixSchedule {
   };
 }
 
+/** Of operands that both lie in f16 twice as much fits into the registers that hold what is on its way. */
+export function deepened(schedule: MatrixSchedule, depth: Dim): MatrixSchedule {
+  const { tileRows, tileCols, tileDepth } = schedule;
+  const isLarge = tileRows === 128 && tileCols === 128 && tileDepth === 32;
+  return isLarge && typeof depth === "number" && depth % 64 === 0 ? { ...schedule, tileDepth: 64 } : schedule;
+}
+
 const lanesFor = (inner: number): number =>
   inner < 4 ? 1 : inner < 8 ? 2 : inner <= 128 ? 4 : Math.min(32, 2 ** Math.floor(Math.log2(inner / 32)));
 
@@ -216,10 +223,12 @@ const lanesFor = (inner: number): number =>
 const lanesToSum = (inner: number): number =>
   Math.min(MOST_SUMMING, 2 ** Math.max(0, Math.ceil(Math.log2(inner / BEST_ALONE))));
 
-/** Lanes a channel grow with what they share; then fewer steps or channels a workgroup until the tiles fit on chip. */
+/** Channels enough hide what they wait for: a tile is four steps. Lanes a channel grow with what they share; then fewer steps or channels a workgroup until the tiles fit on chip. */
 function scanSchedule(shape: ScanShape, onChip: number): ScanKernel["schedule"] {
   const { inner, sums = 0 } = shape;
   const lanes = sums > 0 ? lanesToSum(inner) : lanesFor(inner);
+  if (lanes === 1 && inner <= 1 && shape.channels >= CHUNKED_CHANNELS)
+    return { channels: 64, lanes, steps: FEWEST_STEPS };
   let channels = Math.min(32, MOST_INVOCATIONS / lanes);
   let steps = STEPS_PER_TILE;
   const byChannel = (): number => (shape.stagedChannel + shape.reductions * lanes) * channels;

@@ -4,6 +4,7 @@ import {
   declareAccessors,
   declareBindings,
   isPacked,
+  isWrittenHalf,
   type BindingDeclaration,
 } from "../../templates/accessors.js";
 import { mathDeclarations, type MathFunction, type Width } from "../../templates/kernels/math.js";
@@ -30,6 +31,7 @@ export class ModuleContext {
     for (const number of numbers) this.numbers.set(number, members.take(number));
     for (const binding of kernel.bindings)
       this.bindings.set(binding.name, { ...binding, name: this.names.take(binding.name) });
+    if (kernel.bindings.some(isWrittenHalf)) this.enable("f16");
   }
 
   binding(of: string): BindingDeclaration {

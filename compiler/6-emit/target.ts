@@ -9,6 +9,7 @@ import type { Programs } from "../4-passes/index.js";
 import { share } from "../4-passes/share.js";
 import { schedulesFor, type ScheduleOptions, type Target } from "../4-passes/schedule.js";
 import type { Graph, Param, Pieces } from "../3-graph/types.js";
+import { inHalves } from "../5-kernel/halves.js";
 import { bufferCount, Tensors } from "../5-kernel/lower/buffers.js";
 import { lower, type LoweredGroup, type SourceLine } from "../5-kernel/lower/index.js";
 import { TunedKernels } from "../5-kernel/schedules/tuned.js";
@@ -90,7 +91,7 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     const fused = fusing.map((each) => () => relieve(graph, share(graph, fuse(graph, each)), relief));
     const relieved = firstThat(fused, (fusion) => !exceeds(graph, fusion, relief));
     const fusion = name === "step" ? absorb(graph, relieved, schedules) : relieved;
-    const groups = lower(graph, fusion, {
+    const lowered = lower(graph, fusion, {
       schedules: name === "load" ? atLoad : schedules,
       storage,
       sourceAt: options.sourceAt,
@@ -98,6 +99,8 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
       // What runs once is not worth it.
       ...(kernels && name !== "load" && { alternatives: kernels.alternatives }),
     });
+    // A step of few sequences multiplies by plain lanes, which round nothing.
+    const groups = target.matrixUnits === true && name !== "step" ? inHalves(lowered) : lowered;
     return { name, graph, fusion, groups };
   };
   const alone = { inlineDots: 0, inlineReductions: 0 };

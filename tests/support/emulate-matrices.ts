@@ -59,7 +59,9 @@ export function withMatrices(device: GPUDevice): GPUDevice {
     createShaderModule: (descriptor) =>
       device.createShaderModule({
         ...descriptor,
-        code: usesMatrices(descriptor.code) ? emulateMatrices(descriptor.code) : descriptor.code,
+        code: emulateHalves(
+          usesMatrices(descriptor.code) ? emulateMatrices(descriptor.code) : descriptor.code,
+        ),
       }),
   });
 }
@@ -96,4 +98,51 @@ export function emulateMatrices(code: string): string {
     );
   if (/subgroup(?:_)?matrix/i.test(emulated)) throw new Error(`not emulated:\n${emulated}`);
   return emulated.replace("\n@compute", `\n${EMULATION}\n@compute`);
+}
+
+const WRITTEN = /var<storage, read_write> (\w+): array<(f16|vec4<f16>)>;/g;
+
+/** Bindings of f16 that are written, on a device without the extension: as words, of which neighbours write their halves apart. */
+export function emulateHalves(code: string): string {
+  let emulated = code.replace(/^enable f16;\n/m, "");
+  const functions: string[] = [];
+  for (const [, binding = "", type] of code.matchAll(WRITTEN)) {
+    const declared = `var<storage, read_write> ${binding}: array<`;
+    if (type === "f16") {
+      emulated = emulated
+        .replace(`${declared}f16>;`, `${declared}atomic<u32>>;`)
+        .replace(
+          new RegExp(`\\b${binding}\\[(.*)\\] = f16\\((.*)\\);`, "g"),
+          `store_half_${binding}($1, $2);`,
+        );
+      functions.push(`
+fn store_half_${binding}(index: u32, value: f32) {
+  let shift = 16u * (index & 1u);
+  atomicAnd(&${binding}[index >> 1u], ~(0xffffu << shift));
+  atomicOr(&${binding}[index >> 1u], pack2x16float(vec2f(value, 0.0)) << shift);
+}
+`);
+      continue;
+    }
+    emulated = emulated
+      .replace(`${declared}vec4<f16>>;`, `${declared}vec2u>;`)
+      .replace(
+        new RegExp(`\\b${binding}\\[(.*) >> 2u\\] = vec4<f16>\\((.*)\\);`, "g"),
+        `${binding}[($1) >> 2u] = vec2u(pack2x16float(($2).xy), pack2x16float(($2).zw));`,
+      )
+      .replace(
+        new RegExp(`\\b${binding}\\[(.*) >> 2u\\]\\[.* & 3u\\] = f16\\((.*)\\);`, "g"),
+        `store_half_${binding}($1, $2);`,
+      );
+    functions.push(`
+fn store_half_${binding}(index: u32, value: f32) {
+  let part = (index >> 1u) & 1u;
+  let shift = 16u * (index & 1u);
+  let kept = ${binding}[index >> 2u][part] & ~(0xffffu << shift);
+  ${binding}[index >> 2u][part] = kept | (pack2x16float(vec2f(value, 0.0)) << shift);
+}
+`);
+  }
+  if (/f16\b/.test(emulated.replaceAll("pack2x16float", ""))) throw new Error(`not emulated:\n${emulated}`);
+  return emulated.replace("\n@compute", `\n${functions.join("\n")}\n@compute`);
 }

@@ -44,7 +44,7 @@ export const storesFours = (
   stores.every(
     (store) =>
       store.value.type === "f32" &&
-      context.binding(store.binding).element === "f32" &&
+      ["f32", "f16"].includes(context.binding(store.binding).element) &&
       context.builder.isStrideOne(store.index, "col", 4) &&
       (store.when === undefined || !freeVars(store.when).has("col")),
   );
@@ -113,7 +113,7 @@ function inside(
   return wgsl<"bool">`${of} < ${end}`;
 }
 
-function guarded(body: Code, conditions: readonly (Wgsl<"bool"> | undefined)[]): Code {
+export function guarded(body: Code, conditions: readonly (Wgsl<"bool"> | undefined)[]): Code {
   const [first, second] = conditions.filter((each) => each !== undefined);
   if (first === undefined) return body;
   const condition = second === undefined ? first : binary<"bool">(first, "&&", second);

@@ -20,13 +20,14 @@ import {
   type Wgsl,
 } from "../../../templates/wgsl.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
+import { isZeroPastRow } from "../zero-past-row.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter, typeName } from "../print-block.js";
 import { scalarValue, vectorValue, type Value } from "../print-scope.js";
 import { freeVars, walk } from "../traverse.js";
 import type { Dim } from "../../../runtime/bundle-format.js";
 import type { ContractKernel, Expr, MatrixSchedule, Store } from "../types.js";
-import { finishElement, finishFours, storesFours } from "./contract-finish.js";
+import { finishElement, finishFours, guarded, storesFours } from "./contract-finish.js";
 import { depthOf, isWhole, placeTiles, readingOrder, rebuilder } from "./contract-parts.js";
 import { exprsOf, mapStore, type Filled } from "./printed.js";
 
@@ -272,7 +273,7 @@ function pieceOf(
   const { declare, load, convert, read } =
     asWords !== undefined
       ? fetchWord(asWords, low.nested(new Map([[operand.k, lowK]])), context)
-      : fetchFours(operand, [four(low, lowK), four(high, highK)], context);
+      : fetchFours(operand, [four(low, lowK), four(high, highK)], untilRow(operand, ks, sides), context);
   const kept = operand.depth.whole ? read : zeroPastEnd(read, k, operand, context);
   const bound = sides.bind(side, asWords !== undefined);
   return {
@@ -313,13 +314,25 @@ interface FourAt {
   readonly shared: Map<Expr, Value>;
 }
 
+/** Where an operand is zero past its row, what is of the row alone need not be loaded there: whatever it was before will do. */
+const untilRow = (
+  { value, of, along, k }: OperandOf,
+  ks: Coordinates,
+  rows: Coordinates,
+): Wgsl<"bool"> | undefined =>
+  of === "row" && along === "depth" && isZeroPastRow(value, k, of)
+    ? wgsl<"bool">`${ks.one.wgsl} <= ${rows.one.wgsl}`
+    : undefined;
+
 function fetchFours(
   { value, of }: OperandOf,
   fours: readonly [FourAt, FourAt],
+  until: Wgsl<"bool"> | undefined,
   context: ModuleContext,
 ): Fetched {
   const declarations: Code[] = [];
   const loads: Code[] = [];
+  const ofRow: Code[] = [];
   for (const { loading, computing, shared } of fours) {
     const takes: Code[] = [];
     for (const { load, value: loaded } of loading.loads([value])) {
@@ -328,16 +341,18 @@ function fetchFours(
       computing.given(load, next);
       if (known !== undefined) continue;
       declarations.push(code`var ${next.wgsl}: ${name(typeName(load.type, next.width))};`);
-      takes.push(code`${next.wgsl} = ${loaded.wgsl};`);
-      if (!freeVars(load).has(of)) shared.set(load, next);
+      const isOfRow = freeVars(load).has(of);
+      (isOfRow ? ofRow : takes).push(code`${next.wgsl} = ${loaded.wgsl};`);
+      if (!isOfRow) shared.set(load, next);
     }
-    if (takes.length > 0) loads.push(loading.flush(), ...takes);
+    const before = loading.flush();
+    if (takes.length + ofRow.length > 0) loads.push(before, ...takes);
   }
   const [low, high] = fours.map(({ computing }) => computing.vec4f(value));
   if (low === undefined || high === undefined) throw new InternalError("print-wgsl", "two fours");
   return {
     declare: join(declarations),
-    load: join(loads),
+    load: join([...loads, guarded(join(ofRow), [until])]),
     convert: join(fours.map(({ computing }) => computing.flush())),
     read: { kind: "values", low, high },
   };

@@ -33,7 +33,7 @@ export class ScanFrame {
       this.reductionNames.set(each.name, variable(context.names.take(each.name)));
     for (const each of this.kernel.staged)
       this.tiles.set(each.name, name(context.names.take(`${each.name}_tile`)));
-    this.root = BlockPrinter.root(context, names, rootsOf(this.kernel));
+    this.root = BlockPrinter.root(context, names, exprsOfScan(this.kernel));
   }
 
   tile(of: string): Name {
@@ -100,7 +100,7 @@ function rebuild(kernel: ScanKernel, { builder }: ModuleContext): ScanKernel {
 export const stepExprs = (kernel: ScanKernel): readonly Expr[] =>
   [...(kernel.contractions ?? []), ...kernel.steps, ...kernel.reductions].map((each) => each.value);
 
-const rootsOf = (kernel: ScanKernel): readonly Expr[] => [
+export const exprsOfScan = (kernel: ScanKernel): readonly Expr[] => [
   kernel.begin,
   kernel.end,
   ...kernel.invariants.map((each) => each.value),

@@ -116,8 +116,13 @@ export function bytes(tensor: Tensor): Dim {
   const count = product([elements(tensor), tensor.joint?.count ?? 1]);
   if (typeof count === "number") return bytesOfElements(tensor.element, count);
   if (tensor.element === "f32" || tensor.element === "u32") return product([count, 4]);
+  if (tensor.element === "f16" && hasEvenFactor(tensor)) return product([count, 2]);
   throw new InternalError("lower", `${tensor.name} is packed, and has no constant size`);
 }
+
+/** Whether however many elements there are fill whole words, two a word. */
+const hasEvenFactor = ({ layout }: Tensor): boolean =>
+  layout.some(({ size }) => typeof size === "number" && size % 2 === 0);
 
 /** Of a quantized tensor the word from which on its buffer holds scales. */
 export function scalesOf(tensor: Tensor): { readonly scales?: number } {
