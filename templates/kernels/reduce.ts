@@ -24,15 +24,22 @@ export interface Reduction {
   readonly fn: Fold;
   readonly type: "f32" | "u32";
   readonly start: Wgsl<"f32" | "u32">;
-  readonly value: Wgsl<"f32" | "u32">;
+}
+
+/** What is taken in at one place of the axis: a value for each reduction of a phase, and what they share. */
+export interface Taken {
+  readonly inside: Code;
+  readonly values: readonly Wgsl<"f32" | "u32">[];
 }
 
 /** Reductions that run over the axis together. Later phases may use the results of earlier ones. */
 export interface Phase {
   /** Before the loop. */
   readonly outside: Code;
-  /** What the values of this phase share, at `over`. */
-  readonly inside: Code;
+  /** At `over`. */
+  readonly each: Taken;
+  /** At `over`, a workgroup further on, and so on: their loads wait together. None for an axis that is not long. */
+  readonly together: readonly Taken[];
   readonly reductions: readonly Reduction[];
 }
 
@@ -44,6 +51,8 @@ export interface ReduceHoles {
   /** The reduced axis. */
   readonly over: Wgsl<"u32">;
   readonly extent: Wgsl<"u32">;
+  /** Where what is taken in together ends. */
+  readonly whole: Wgsl<"u32">;
   readonly phases: readonly Phase[];
   /** What the stores share. */
   readonly between: Code;
@@ -59,13 +68,23 @@ export const foldTwo = <T extends "f32" | "u32" | "vec4f">(fn: Fold, a: Wgsl<T>,
 export const partialsOf = (result: Wgsl<"f32" | "u32">): Name => name(`${result.text}_partials`);
 
 export function reduce(holes: ReduceHoles): Code {
-  const { workgroup, over, extent } = holes;
+  const { workgroup, over, extent, whole } = holes;
   const all = holes.phases.flatMap((phase) => phase.reductions);
-  const strided = (body: Code): Code => code`
-    for (var ${over} = invocation; ${over} < ${extent}; ${over} += ${workgroup}u) {
+  const first = wgsl<"u32">`invocation`;
+  const loop = (begin: Wgsl<"u32">, end: Wgsl<"u32">, stride: number, body: Code): Code => code`
+    for (var ${over} = ${begin}; ${over} < ${end}; ${over} += ${stride}u) {
       ${body}
     }
   `;
+  const takeIn = (phase: Phase): Code => {
+    const { each, together } = phase;
+    if (together.length === 0) return loop(first, extent, workgroup, folds(phase, [each]));
+    const rest = binary<"u32">(first, "+", whole);
+    return join([
+      loop(first, whole, together.length * workgroup, folds(phase, together)),
+      loop(rest, extent, workgroup, folds(phase, [each])),
+    ]);
+  };
   return paragraphs([
     join(
       all.map(
@@ -77,7 +96,7 @@ export function reduce(holes: ReduceHoles): Code {
       code`
         let element = ${flatGroup(holes.folded)};
         ${holes.count === undefined ? join([]) : code`if (element >= ${holes.count}) { return; }`}
-        ${join(holes.phases.map((phase) => phaseCode(phase, workgroup, strided)))}
+        ${join(holes.phases.map((phase) => phaseCode(phase, workgroup, takeIn(phase))))}
         ${holes.between}
         ${
           holes.storeOnce.lines.length === 0
@@ -88,21 +107,32 @@ export function reduce(holes: ReduceHoles): Code {
           }
         `
         }
-        ${holes.storeEach.lines.length === 0 ? join([]) : strided(holes.storeEach)}
+        ${holes.storeEach.lines.length === 0 ? join([]) : loop(first, extent, workgroup, holes.storeEach)}
       `,
     ),
   ]);
 }
 
-function phaseCode(phase: Phase, workgroup: number, strided: (body: Code) => Code): Code {
-  const own = (each: Reduction): Name => name(`${each.name.text}_own`);
+const own = (each: Reduction): Name => name(`${each.name.text}_own`);
+
+/** Takes in the values of some places: each as it comes, after all were loaded. */
+function folds({ reductions }: Phase, places: readonly Taken[]): Code {
+  const all = reductions.flatMap((each, k) =>
+    places.map(({ values }) => {
+      const value = values[k];
+      return value === undefined
+        ? nothing
+        : code`${own(each)} = ${foldTwo(each.fn, variable(own(each).text), value)};`;
+    }),
+  );
+  return join([...places.map(({ inside }) => inside), ...all]);
+}
+
+function phaseCode(phase: Phase, workgroup: number, takenIn: Code): Code {
   return code`
     ${phase.outside}
     ${join(phase.reductions.map((each) => code`var ${own(each)} = ${each.start};`))}
-    ${strided(code`
-      ${phase.inside}
-      ${join(phase.reductions.map((each) => code`${own(each)} = ${foldTwo(each.fn, variable(own(each).text), each.value)};`))}
-    `)}
+    ${takenIn}
     ${join(phase.reductions.map((each) => code`${partialsOf(each.name)}[invocation] = ${variable<"f32">(own(each).text)};`))}
     ${treeFold(phase.reductions, workgroup, wgsl<"u32">`invocation`, wgsl<"u32">`invocation`)}
     ${join(phase.reductions.map((each) => code`let ${each.name} = ${partialsOf(each.name)}[0];`))}

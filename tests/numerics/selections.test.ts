@@ -110,6 +110,7 @@ model choice {
   input scores: f32[b, v]
   output best: index(v)[b] = argmax(scores, over v)
   output most[b] = max(pos(v), over v, where scores > 0)
+  output total[b] = sum(scores, over v)
   output how_many[b] = sum(select(scores > 0, pos(v), 0*pos(v)), over v)
 }`;
 
@@ -122,9 +123,12 @@ model choice {
     for (const [b, places] of tops.entries()) for (const at of places) rows[b] = rows[b]?.with(at, 3) ?? [];
     const model = await modelOf(bundleOf(source));
     const session = await model.session({ batch });
-    const { best, most, how_many } = await session.prefill({ scores: f32(rows.flat()) });
+    const { best, most, total, how_many } = await session.prefill({ scores: f32(rows.flat()) });
     assert.deepEqual([...(best?.data ?? [])], [vocab - 1, 17, 0]);
     assert.deepEqual([...(most?.data ?? [])], [vocab - 1, 8999, 2]);
+    const sums = rows.map((row) => row.reduce((p, q) => p + q, 0));
+    assert.ok(total);
+    expectClose(total, { shape: [batch], data: sums }, { tolerance: "f32", what: "total" });
     assert.deepEqual([...(how_many?.data ?? [])], [vocab - 1, 4000 + 8999 + 17, 3]);
     model.destroy();
   });

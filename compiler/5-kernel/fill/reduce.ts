@@ -1,6 +1,6 @@
 import { InternalError } from "../../diagnostics/internal-error.js";
-import { reduce, type Phase, type Reduction } from "../../../templates/kernels/reduce.js";
-import { literal, variable, type Wgsl } from "../../../templates/wgsl.js";
+import { reduce, type Phase, type Reduction, type Taken } from "../../../templates/kernels/reduce.js";
+import { binary, literal, u32, variable, type Wgsl } from "../../../templates/wgsl.js";
 import { identityValue } from "../expr.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter, clampToFinite } from "../print-block.js";
@@ -16,6 +16,11 @@ import {
   productOf,
   type Filled,
 } from "./printed.js";
+
+/** Places of a long axis that an invocation takes in together. With one at a time it would wait for each load. */
+const TOGETHER = 8;
+/** From so many for each invocation on. */
+const LONG = 32;
 
 export function fillReduce(kernel: ReduceKernel, context: ModuleContext): Filled {
   const { builder } = context;
@@ -42,16 +47,30 @@ export function fillReduce(kernel: ReduceKernel, context: ModuleContext): Filled
     [...reductions.map((each) => each.body), ...exprsOf(stores)],
     hints,
   );
-  const inLoop = (): BlockPrinter => root.nested(new Map([[kernel.over.var, scalarValue(over)]]));
+  const inLoop = (at: Wgsl<"u32"> = over): BlockPrinter =>
+    root.nested(new Map([[kernel.over.var, scalarValue(at)]]));
+  const stride = TOGETHER * workgroup;
+  const depth = typeof kernel.over.extent === "number" ? kernel.over.extent : 0;
+  const together =
+    depth < LONG * workgroup
+      ? []
+      : Array.from({ length: TOGETHER }, (_, k) =>
+          k === 0 ? over : binary<"u32">(over, "+", u32(k * workgroup)),
+        );
 
   const phases = phasesOf(reductions).map((phase): Phase => {
-    const loop = inLoop();
-    const values = phase.map((each) => ({
-      name: each.wgsl,
-      fn: each.fn,
-      ...elementOf(each, loop),
-    }));
-    return { inside: loop.flush(), outside: root.flush(), reductions: values };
+    const taken = (at?: Wgsl<"u32">): Taken => {
+      const loop = inLoop(at);
+      const values = phase.map(({ body }) => (body.type === "u32" ? loop.u32(body) : loop.f32(body)));
+      return { inside: loop.flush(), values };
+    };
+    const each = taken();
+    return {
+      each,
+      together: together.map(taken),
+      outside: root.flush(),
+      reductions: phase.map(reductionOf),
+    };
   });
   const isEach = (exprs: readonly Expr[]): boolean =>
     exprs.some((expr) => freeVars(expr).has(kernel.over.var));
@@ -72,6 +91,7 @@ export function fillReduce(kernel: ReduceKernel, context: ModuleContext): Filled
     count: exact ? undefined : constant.u32(builder.dim(groups)),
     over,
     extent: constant.u32(extent),
+    whole: u32(depth - (depth % stride)),
     phases,
     between: root.flush(),
     storeOnce,
@@ -84,12 +104,14 @@ type Reduced = Reduction["type"];
 type Rebuilt = ReduceKernel["reductions"][number] & { readonly wgsl: Wgsl<Reduced> };
 
 /** Whole numbers are reduced as such. */
-function elementOf({ fn, body }: Rebuilt, loop: BlockPrinter): Pick<Reduction, "type" | "start" | "value"> {
-  const start = <T extends Reduced>(type: T): Wgsl<T> =>
-    literal(type, clampToFinite(identityValue(fn, type), type));
-  return body.type === "u32"
-    ? { type: "u32", start: start("u32"), value: loop.u32(body) }
-    : { type: "f32", start: start("f32"), value: loop.f32(body) };
+function reductionOf({ fn, body, wgsl }: Rebuilt): Reduction {
+  const type = body.type === "u32" ? "u32" : "f32";
+  return {
+    name: wgsl,
+    fn,
+    type,
+    start: literal<Reduced>(type, clampToFinite(identityValue(fn, type), type)),
+  };
 }
 
 /** A reduction that reads the result of another runs after it; the rest run together. */
