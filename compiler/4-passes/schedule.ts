@@ -75,6 +75,8 @@ export interface ScanShape {
   readonly reductions: number;
   /** Sums over the inner axis that a step reads: each is a barrier a step where a channel has lanes. */
   readonly sums?: number;
+  /** Sums before the first step that lanes share, if there are any. */
+  readonly shared?: number;
 }
 
 export type ProductShape = Readonly<Record<"rows" | "cols" | "depth", Dim>>;
@@ -225,7 +227,7 @@ const lanesToSum = (inner: number): number =>
 
 /** Channels enough hide what they wait for: a tile is four steps. Lanes a channel grow with what they share; then fewer steps or channels a workgroup until the tiles fit on chip. */
 function scanSchedule(shape: ScanShape, onChip: number): ScanKernel["schedule"] {
-  const { inner, sums = 0 } = shape;
+  const { inner, sums = 0, shared = 0 } = shape;
   const lanes = sums > 0 ? lanesToSum(inner) : lanesFor(inner);
   if (lanes === 1 && inner <= 1 && shape.channels >= CHUNKED_CHANNELS)
     return { channels: 64, lanes, steps: FEWEST_STEPS };
@@ -233,7 +235,7 @@ function scanSchedule(shape: ScanShape, onChip: number): ScanKernel["schedule"] 
   let steps = STEPS_PER_TILE;
   const byChannel = (): number => (shape.stagedChannel + shape.reductions * lanes) * channels;
   const byInner = shape.stagedInner * inner;
-  const between = (): number => (lanes > 1 ? 8 * sums * lanes * channels : 0);
+  const between = (): number => (lanes > 1 ? (8 * sums + 4 * shared) * lanes * channels : 0);
   while (4 * steps * (byChannel() + byInner) + between() > onChip && channels > 1) {
     const shorter = steps > FEWEST_STEPS && (byInner > byChannel() || channels <= 8);
     if (shorter) steps /= 2;

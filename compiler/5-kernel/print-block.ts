@@ -125,6 +125,11 @@ export class BlockPrinter {
     return bound;
   }
 
+  /** From now on the expression is this. */
+  hold(expr: Expr, value: Value): void {
+    this.scope.bound.set(expr, value);
+  }
+
   /** Four values of `expr` under a name. */
   bindVector(expr: Expr, wanted: string): AnyWgsl {
     const value = vectorValue(widen(this.value(expr), expr.type));

@@ -1,5 +1,6 @@
 /** Work of a dispatch: operations on f32, and barriers. Edges of tiles, where some of it is thrown away, are left out. */
 import type { Dim } from "../../runtime/bundle-format.js";
+import { sharedSums } from "../5-kernel/shared-sums.js";
 import { children, freeVars } from "../5-kernel/traverse.js";
 import type { Expr, ExprOp, Kernel, ReduceKernel, ScanKernel } from "../5-kernel/types.js";
 import { compile, type EvaluateDim } from "./evaluate.js";
@@ -143,7 +144,8 @@ export function barriersOf(kernel: Kernel, dim: EvaluateDim): number {
       const [begin, end] = [kernel.begin, kernel.end].map((bound) => compile(bound, slots, dim));
       const first = Float64Array.of(0);
       const steps = (end?.(first) ?? 0) - (begin?.(first) ?? 0);
-      return 3 * Math.ceil(steps / kernel.schedule.steps);
+      const shared = sharedSums(kernel, kernel.schedule.lanes).length > 0 ? 1 : 0;
+      return shared + 3 * Math.ceil(steps / kernel.schedule.steps);
     }
     case "sequential":
       return kernel.before.length + kernel.each.length * dim(kernel.steps);

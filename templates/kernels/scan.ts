@@ -83,6 +83,8 @@ export interface ScanHoles {
   readonly step: Code;
   /** Where several lanes add up what a step reads of all their states: two of each, taken in turn. */
   readonly sums: readonly Name[];
+  /** Of sums that the lanes make together before the first step: a number for each invocation. */
+  readonly sharedSums: readonly Name[];
   readonly reductions: readonly {
     readonly name: Wgsl<"vec4f">;
     readonly fn: Fold;
@@ -102,14 +104,14 @@ export const innerInFours = ({ inner, lanes }: ScanShape): boolean => inner % (4
 /** Bytes of workgroup memory for so many staged values by channel, by inner coordinate, reductions, and sums within a step. */
 export function scanBytes(
   shape: ScanShape,
-  { byChannel, byInner, reductions, sums }: Readonly<Record<ScanMemory, number>>,
+  { byChannel, byInner, reductions, sums, shared }: Readonly<Record<ScanMemory, number>>,
 ): number {
   const { channels, lanes, steps, inner } = shape;
   const tiles = steps * (byChannel * channels + byInner * inner + reductions * channels * lanes);
-  return 4 * (tiles + (lanes > 1 ? 2 * sums * channels * lanes : 0));
+  return 4 * (tiles + (lanes > 1 ? (2 * sums + shared) * channels * lanes : 0));
 }
 
-type ScanMemory = "byChannel" | "byInner" | "reductions" | "sums";
+type ScanMemory = "byChannel" | "byInner" | "reductions" | "sums" | "shared";
 
 /** The lanes' parts of sums within a step, added up by each of them. One barrier a step: the next step has the other half. */
 export function sumAcrossLanes(
@@ -201,7 +203,7 @@ const block = (body: Code): Code => code`
   }
 `;
 
-function declareTiles({ shape, byChannel, byInner, reductions, sums }: ScanHoles): Code {
+function declareTiles({ shape, byChannel, byInner, reductions, sums, sharedSums }: ScanHoles): Code {
   const { channels, lanes, steps, inner } = shape;
   const quads = steps / 4;
   return join([
@@ -215,6 +217,7 @@ function declareTiles({ shape, byChannel, byInner, reductions, sums }: ScanHoles
       (each) => code`var<workgroup> ${partialsOf(each.name)}: array<vec4f, ${quads * lanes * channels}>;`,
     ),
     ...sums.map((each) => code`var<workgroup> ${each}: array<f32, ${2 * lanes * channels}>;`),
+    ...sharedSums.map((each) => code`var<workgroup> ${each}: array<f32, ${lanes * channels}>;`),
   ]);
 }
 

@@ -14,9 +14,11 @@ import {
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter } from "../print-block.js";
 import { scalarValue, type Value } from "../print-scope.js";
+import { sharedSums } from "../shared-sums.js";
 import type { ScanKernel, Store } from "../types.js";
 import { ceilDiv, foldGroups, printStores, type Filled } from "./printed.js";
 import { ScanFrame, valueOf } from "./scan-frame.js";
+import { printSharedSums } from "./scan-shared.js";
 import { stagePass } from "./scan-stage.js";
 import { printStep, type Block } from "./scan-steps.js";
 import { tileStores } from "./scan-stores.js";
@@ -34,6 +36,7 @@ export function scanWorkgroupBytes(
       byInner: count("inner"),
       reductions: kernel.reductions.length,
       sums: kernel.contractions?.length ?? 0,
+      shared: sharedSums(kernel, schedule.lanes).length,
     },
   );
 }
@@ -60,8 +63,12 @@ class ScanFiller {
   fill(): Filled {
     const { frame, context } = this;
     const { kernel, shape, root } = frame;
-    this.printInvariants();
+    const shared = printSharedSums(frame);
+    this.prologue.push(shared.parts);
+    // States start from memory or from numbers: their loads are under way while lanes wait for each other.
     this.printInitialStates();
+    this.prologue.push(shared.totals);
+    this.printInvariants();
     const step = printStep(frame, this.blocks, this.scalars);
     const byChannel = stagePass(frame, "channel");
     const byInner = stagePass(frame, "inner");
@@ -82,6 +89,7 @@ class ScanFiller {
       stepTiles: step.tiles,
       step: step.code,
       sums: step.sums,
+      sharedSums: shared.memory,
       reductions: step.reductions,
       ...tileStores(frame),
       epilogue,

@@ -6,6 +6,7 @@ import type { Group } from "../../4-passes/fuse.js";
 import { LONGEST_STAGED } from "../../4-passes/schedule.js";
 import { operands } from "../../3-graph/operation.js";
 import type { AxisId, Documents, Graph, NodeId, State, StateId } from "../../3-graph/types.js";
+import { sharedSums } from "../shared-sums.js";
 import type { ScanKernel } from "../types.js";
 import { axisSize, constantSize, isPair, product } from "./buffers.js";
 import { carriedAxes, documentsOf } from "./documents.js";
@@ -156,6 +157,9 @@ function longest({ graph }: LowerContext, { time }: Layout): Dim {
   return cut?.part === "chunks" ? ["^/", LONGEST, axisSize(graph, cut.steps)] : LONGEST;
 }
 
+/** That share anything: more share less. */
+const FEWEST_LANES = 2;
+
 export function shapeOf(
   kernel: Omit<ScanKernel, "schedule">,
 ): Parameters<LowerContext["schedules"]["scan"]>[0] {
@@ -168,5 +172,6 @@ export function shapeOf(
     stagedInner: count("inner"),
     reductions: kernel.reductions.length,
     sums: kernel.contractions?.length ?? 0,
+    shared: sharedSums(kernel, FEWEST_LANES).length,
   };
 }
