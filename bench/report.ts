@@ -40,7 +40,7 @@ const ResultSchema = v.object({
   hostBytes: Count,
   /** The target that ran, and what the device did at most in the same run: bytes (copied) and operations (of a product) a second. */
   target: v.optional(v.string()),
-  bounds: v.optional(v.object({ copy: v.number(), product: v.number() })),
+  bounds: v.optional(v.object({ copy: v.number(), lanes: v.number(), product: v.number() })),
   /** Encoding and submitting, by the host's clock, a run. */
   encodingMs: v.optional(Ms),
   work: v.optional(

@@ -49,7 +49,7 @@ async function createPipeline(
   const scope = device.popErrorScope();
   const { layout, pipelineLayout } = layouts.of(shader);
   const compiled = device.createComputePipelineAsync({
-    label: shader.label,
+    label: shader.id,
     layout: pipelineLayout,
     compute: { module, entryPoint: "main" },
   });

@@ -12,6 +12,11 @@ export interface CompiledModel {
   readonly stages: Partial<Compilation>;
 }
 
+/** With the file that it was compiled from. */
+export interface CompiledSource extends CompiledModel {
+  readonly source: SourceFile;
+}
+
 /** Throws `ModelHasErrors` when it has shown some. */
 export async function compileModel(
   source: SourceFile,

@@ -1,4 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import type { CompileOptions } from "../../compiler/compile.js";
+import type { SourceFile } from "../../compiler/diagnostics/types.js";
 import type { Bundle } from "../../runtime/bundle-format.js";
 import type { Model, Session } from "../../runtime/index.js";
 import type { Outputs } from "../../runtime/outputs.js";
@@ -14,10 +16,11 @@ import {
   type Settings,
   type TensorReference,
 } from "./arguments.js";
-import { compileModel } from "./compile-model.js";
+import { type CompiledSource, compileModel } from "./compile-model.js";
 import { InputError, UsageError } from "./errors.js";
 import { type Io, uninterrupted, writeJson } from "./io.js";
 import { ALLOW_EDITED, openModelFile } from "./model-file.js";
+import { EXACT_TIMES, type GivenBounds, parseBounds, timeFeatures } from "./profile-options.js";
 import { loadInputs, type RunInputs, tokenInput } from "./run-inputs.js";
 import { runSequence } from "./run-sequence.js";
 import { type GivenStates, readStateFile, readStates, saveStates, startFrom } from "./run-states.js";
@@ -39,6 +42,9 @@ interface RunOptions {
   readonly stateOut?: string;
   readonly adapter?: AdapterName;
   readonly experimental?: boolean;
+  readonly profile?: boolean;
+  readonly trace?: string;
+  readonly bounds?: GivenBounds;
   readonly json?: boolean;
 }
 
@@ -59,6 +65,9 @@ With --lengths, inputs with time (or --tokens) hold several sequences one after 
 axis; so have outputs of --all. A bundle needs --packed for it when it is built. Continued, they go on side by
 side: a line has an id of each, with tabs between.
 
+With --profile, standard error has each kernel's time on the GPU, the lines of source that it computes, what it
+moved and computed, and how near that is to what the device can do, which is measured just before the run.
+
 Examples:
   $ krait run mamba.bundle --weights ./mamba-130m-hf --tokens 510,5313 --max-new 16
   $ krait run ema.krait --input x=data.safetensors:x --output y.safetensors --all
@@ -67,6 +76,7 @@ Examples:
   $ krait run scan.krait --weights w.safetensors --input u=more.safetensors:u --output y2.safetensors \\
       --state-in after.safetensors                    go on where that run ended
   $ krait run ema.krait --input x=all.safetensors:x --lengths 5,3,8 --output last.safetensors
+  $ krait run mamba.bundle --weights ./mamba-130m-hf --tokens 510,5313 --profile --trace trace.json
 `;
 
 export function runCommand(io: Io): Command {
@@ -103,6 +113,19 @@ export function runCommand(io: Io): Command {
         .env("KRAIT_ADAPTER"),
     )
     .option(
+      "--profile",
+      "say on standard error what each kernel took, moved and computed, and what bounds it",
+    )
+    .option(
+      "--trace <file.json>",
+      "write a timeline of GPU and host, for chrome://tracing or ui.perfetto.dev",
+    )
+    .option(
+      "--bounds <copy=GB/s,…>",
+      "with --profile, what the device can do: copy in GB/s, lanes and product in GFLOP/s (default: measured)",
+      parseBounds,
+    )
+    .option(
       "--experimental",
       "let the GPU do what WebGPU has no standard for yet: matrix units, for bundles built for them",
     )
@@ -128,24 +151,46 @@ async function run(path: string, options: RunOptions, io: Io): Promise<void> {
   const file = await openModelFile(path, options);
   const { lengths } = options;
   const compileOptions = { set: options.set ?? {}, packed: lengths !== undefined };
-  const bundle =
-    file.kind === "bundle" ? file.bundle : (await compileModel(file.source, compileOptions, io)).bundle;
+  const { bundle, compiled } =
+    file.kind === "bundle"
+      ? { bundle: file.bundle, compiled: undefined }
+      : await compiledSource(file.source, compileOptions, io);
   if (lengths !== undefined) checkPacked(bundle, path);
   // Inputs and states are read and checked before the GPU is looked for: their mistakes are the likelier ones.
   const inputs = await loadInputs(bundle.manifest, options.input ?? [], options);
   const states = await readGivenStates(bundle, options, inputs);
-  const { requestDevice } = await import("../node/index.js");
-  const device = await requestDevice({
-    bundle,
+  const { deviceOf, requestAdapter } = await import("../node/index.js");
+  const isProfiled = options.profile === true || options.trace !== undefined;
+  const found = await requestAdapter({
     unsafeApis: options.experimental === true,
     ...(options.adapter === undefined ? {} : { adapter: options.adapter }),
+    ...(isProfiled && { toggles: EXACT_TIMES }),
   });
+  const device = await deviceOf(found.adapter, {
+    bundle,
+    ...(isProfiled && { features: timeFeatures(found.adapter) }),
+  });
+  const profiling = isProfiled
+    ? new (await import("./run-profile.js")).Profiling(device, found, options)
+    : undefined;
   try {
-    const model = await openModel(bundle, device, options);
-    await runModel(model, bundle, { inputs, states }, options, io);
+    const model = await openModel(bundle, profiling?.device ?? device, options);
+    await profiling?.measureBounds(model.target);
+    const said = await runModel(model, bundle, { inputs, states }, options, io);
+    const profile = await profiling?.finish(bundle, model.target, compiled, io);
+    if (options.json) writeJson(io, { ok: true, ...said, ...(profile && { profile }) });
   } finally {
     device.destroy();
   }
+}
+
+async function compiledSource(
+  source: SourceFile,
+  options: CompileOptions,
+  io: Io,
+): Promise<{ readonly bundle: Bundle; readonly compiled: CompiledSource }> {
+  const compiled = { source, ...(await compileModel(source, options, io)) };
+  return { bundle: compiled.bundle, compiled };
 }
 
 async function readGivenStates(
@@ -169,7 +214,11 @@ function checkPacked({ manifest }: Bundle, path: string): void {
   );
 }
 
-function checkOptions({ output, stateOut, tokens, maxNew, stop, lengths, byStep }: RunOptions): void {
+function checkOptions(options: RunOptions): void {
+  const { output, stateOut, tokens, maxNew, stop, lengths, byStep, profile, trace, bounds } = options;
+  if (bounds !== undefined && profile !== true && trace === undefined) {
+    throw new UsageError("--bounds is what kernels are held to by --profile or --trace, which are missing");
+  }
   if (lengths !== undefined && byStep === true) {
     throw new UsageError("--lengths runs sequences of different lengths in one prefill, not by steps");
   }
@@ -221,7 +270,7 @@ async function runModel(
   { inputs, states }: { readonly inputs: RunInputs; readonly states: GivenStates },
   options: RunOptions,
   io: Io,
-): Promise<void> {
+): Promise<object> {
   const { manifest } = bundle;
   const batch = inputs.sizes[axisNames(manifest).batch] ?? 1;
   const session = await model.session({ batch });
@@ -236,8 +285,7 @@ async function runModel(
   if (options.output !== undefined) await saveOutputs(outputs, options.output);
   const generated = continues ? await printTokens(session, bundle, outputs, options, io) : undefined;
   if (options.stateOut !== undefined) await saveStates(session, options.stateOut);
-  if (options.json)
-    writeJson(io, { ok: true, ...summary(outputs, options), ...(generated && { generated }) });
+  return { ...summary(outputs, options), ...(generated && { generated }) };
 }
 
 async function saveOutputs(outputs: Outputs, file: string): Promise<void> {

@@ -13,13 +13,15 @@ import { timeGroups, warmUp, type TimingOptions, type Work } from "./timing.js";
 export interface DeviceBounds {
   /** Bytes a second, those read and those written together. */
   readonly copy: number;
-  /** f32 operations a second, a product and a sum each one. */
+  /** Operations a second of a product in f32 on plain lanes, a multiplication and a sum each one. */
+  readonly lanes: number;
+  /** The same by the target's own kernels: on matrix units where it has them, else `lanes`. */
   readonly product: number;
 }
 
 /** Larger and larger, until one run takes this long: caches and launches count for little then, and slow devices stop early. */
 const LONG_ENOUGH_MS = 0.25;
-const COPIED_MIB = [8, 64, 512];
+const COPIED_MIB = [8, 128, 512];
 const PRODUCT_EXTENTS = [256, 1024, 4096];
 const MIB = 2 ** 20;
 
@@ -29,10 +31,11 @@ export async function measureBounds(
   target: string,
   timing: TimingOptions,
 ): Promise<DeviceBounds> {
-  return {
-    copy: await copyRate(device, timing),
-    product: await productRate(device, profileOf(target), timing),
-  };
+  const profile = profileOf(target);
+  const copy = await copyRate(device, timing);
+  const lanes = await productRate(device, { ...profile, matrixUnits: false }, timing);
+  const product = profile.matrixUnits === true ? await productRate(device, profile, timing) : lanes;
+  return { copy, lanes, product };
 }
 
 function profileOf(name: string): Target {

@@ -4,10 +4,11 @@
  * runtime's public interface, as an application would use it.
  */
 import { BufferUsage } from "../../runtime/gpu-constants.js";
+import { overridden } from "./overridden.js";
 
 /** One dispatch with all that it needs; may be encoded again as long as its buffers live. */
 export interface RecordedDispatch {
-  /** The label of its pipeline: the kernel's name. */
+  /** The label of its pipeline: the shader's id. */
   readonly label: string;
   /** What is bound in group 0, in the order of the bindings. */
   readonly bound: readonly GPUBufferBinding[];
@@ -158,16 +159,4 @@ export class Recorder {
       },
     });
   }
-}
-
-/** `object` with some methods replaced. The rest are called on the object itself: Dawn's take no other `this`. */
-function overridden<T extends object>(object: T, methods: Readonly<Record<string, unknown>>): T {
-  return new Proxy(object, {
-    get(target, key) {
-      if (typeof key === "string" && Object.hasOwn(methods, key)) return methods[key];
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === "function" ? (value as (...args: never[]) => unknown).bind(target) : value;
-    },
-    set: (target, key, value) => Reflect.set(target, key, value, target),
-  });
 }

@@ -86,7 +86,7 @@ export async function tune(tuned: Tuned, device: GPUDevice, options: TuneOptions
   const profile = TARGETS.find(({ name }) => name === target.entry.name);
   if (profile === undefined) throw new Error(`there is no target ${target.entry.name}`);
   const recorder = new Recorder(device);
-  const model = await open(labelledById(bundle), {
+  const model = await open(bundle, {
     device: recorder.device,
     weights: syntheticWeights(bundle, {}),
     target: target.entry.name,
@@ -165,15 +165,6 @@ function launchedShaders({ body, tail }: Program, dim: KernelOfRun["dim"]): read
     ({ when = 1, workgroups }) => dim(when) !== 0 && workgroups.every((count) => dim(count) !== 0),
   );
   return [...new Set(launched.map(({ shader }) => shader))];
-}
-
-/** Recorded dispatches have the labels of shaders, which several of them may share; ids they do not. */
-function labelledById({ manifest, files }: Bundle): Bundle {
-  const targets = manifest.targets.map((target) => ({
-    ...target,
-    shaders: target.shaders.map((shader) => ({ ...shader, label: shader.id })),
-  }));
-  return { manifest: { ...manifest, targets }, files };
 }
 
 async function record(
