@@ -248,10 +248,17 @@ export class Execution {
         encode(encoder);
         device.queue.submit([encoder.finish()]);
       },
-      step: (at, copies) => {
+      steps: (begin, count, copies) => {
         if (this.#destroyed) return undefined;
-        const numbers = isPositional ? { ...run, pos: run.pos + at } : run;
-        return this.#launch(prepared, numbers, ALL, this.#arenas.parity, copies);
+        if (!isPositional) return this.#launch(prepared, run, ALL, this.#arenas.parity, copies, count);
+        // Numbers are written between submissions.
+        const all = Array.from({ length: count }, (_, i) => {
+          const numbers = { ...run, pos: run.pos + begin + i };
+          return this.#launch(prepared, numbers, ALL, this.#arenas.parity, (encoder) => {
+            copies(encoder, i);
+          });
+        });
+        return Promise.all(all.filter((accepted) => accepted !== undefined));
       },
       read: (staging, regions) => health.translate(this.#readback.finish(staging, regions)),
       tensors: (values) => this.#tensors(entries, values, 1),
@@ -481,25 +488,29 @@ export class Execution {
     return { begin: pieceBegin + run.tailBegin, count: run.tailCount, finish };
   }
 
-  /** Submits parts of a program, and copies after them. What WebGPU finds wrong comes by the promise. */
+  /** Submits parts of a program, `times` times, and copies after each. What WebGPU finds wrong comes by the promise. */
   #launch(
     { program, runner }: Prepared,
     run: RunNumbers,
     parts: readonly Part[],
     parity: Parity,
-    copies: (encoder: GPUCommandEncoder) => void,
+    copies: (encoder: GPUCommandEncoder, time: number) => void,
+    times = 1,
   ): Promise<void> | undefined {
     const { device, health } = this.#parts;
+    const parities = Array.from({ length: times }, (_, time) => ((parity + time) % 2) as Parity);
     const submit = (): void => {
       const encoder = device.createCommandEncoder({ label: program.name });
-      runner.encode(encoder, parts, run, parity);
-      copies(encoder);
+      for (const [time, its] of parities.entries()) {
+        runner.encode(encoder, parts, run, its);
+        copies(encoder, time);
+      }
       device.queue.submit([encoder.finish()]);
     };
     let accepted: Promise<void> | undefined;
-    if (runner.knows(parts, run, parity)) submit();
+    if (parities.every((its) => runner.knows(parts, run, its))) submit();
     else accepted = health.watch(submit);
-    if (parts.includes("body")) this.#arenas.swap();
+    if (parts.includes("body")) for (const _ of parities) this.#arenas.swap();
     return accepted;
   }
 

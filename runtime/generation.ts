@@ -68,8 +68,12 @@ export interface Machine {
   staging(bytes: number): Promise<GPUBuffer>;
   /** Submits copies. */
   copy(encode: (encoder: GPUCommandEncoder) => void): void;
-  /** Submits the generation's step `at`, and copies after it. What WebGPU finds wrong comes by the promise. */
-  step(at: number, copies: (encoder: GPUCommandEncoder) => void): Promise<void> | undefined;
+  /** Submits steps of the generation, `begin` and those after it, and copies after each. What WebGPU finds wrong comes by the promise. */
+  steps(
+    begin: number,
+    count: number,
+    copies: (encoder: GPUCommandEncoder, step: number) => void,
+  ): Promise<unknown> | undefined;
   /** What was gathered in `staging`, of each region. */
   read(staging: GPUBuffer, regions: readonly Region[]): Promise<readonly Float32Array[]>;
   /** A step's outputs, from the values of `outputs`. */
@@ -133,40 +137,30 @@ export async function generate(
 }
 
 function submit(machine: Machine, begin: number, count: number, start: GPUBuffer, staging: GPUBuffer): Batch {
-  const { outputs } = machine;
+  const { outputs, fed } = machine;
   machine.copy((encoder) => {
     gather(encoder, machine.carried(), start);
   });
   const bytes = Readback.bytes(outputs);
-  const regions: Region[] = [];
-  let accepted: Promise<unknown> | undefined;
-  for (let i = 0; i < count; i++) {
-    const mine = step(machine, begin + i, (encoder) => {
-      gather(encoder, outputs, staging, i * bytes);
-    });
-    if (mine !== undefined) accepted = Promise.all([accepted, mine]);
-    regions.push(...outputs);
-  }
-  machine.seen(begin + count);
+  const accepted = machine.steps(begin, count, (encoder, i) => {
+    feed(encoder, fed);
+    gather(encoder, outputs, staging, i * bytes);
+  });
+  const end = begin + count;
+  machine.seen(end);
+  const regions = Array.from({ length: count }, () => outputs).flat();
   const read = async (): Promise<Outputs[]> => {
     const [values] = await Promise.all([machine.read(staging, regions), accepted]);
     return Array.from({ length: count }, (_, i) => machine.tensors(values.slice(i * outputs.length)));
   };
   const reading = read();
   reading.catch(() => undefined); // reported when it is awaited, if it ever is
-  return { begin, end: begin + count, start, outputs: reading };
+  return { begin, end, start, outputs: reading };
 }
 
-/** A step, and what the next one has of it. */
-function step(
-  machine: Machine,
-  at: number,
-  copies?: (encoder: GPUCommandEncoder) => void,
-): Promise<void> | undefined {
-  return machine.step(at, (encoder) => {
-    for (const [from, { buffer }] of machine.fed) gather(encoder, [from], buffer);
-    copies?.(encoder);
-  });
+/** What the next step has of the one before. */
+function feed(encoder: GPUCommandEncoder, fed: Machine["fed"]): void {
+  for (const [from, { buffer }] of fed) gather(encoder, [from], buffer);
 }
 
 /** Begins a batch again, and takes the steps of it that were delivered: the same ones, to the bit. */
@@ -174,6 +168,9 @@ function goBack(machine: Machine, { begin, start }: Batch, delivered: number): v
   machine.copy((encoder) => {
     scatter(encoder, start, machine.carried());
   });
-  for (let at = begin; at < delivered; at++) void step(machine, at);
+  if (delivered > begin)
+    void machine.steps(begin, delivered - begin, (encoder) => {
+      feed(encoder, machine.fed);
+    });
   machine.seen(delivered);
 }

@@ -14,8 +14,8 @@ import { assertRejects } from "./errors.js";
 const VOCAB = 50;
 const SIZE = 8;
 
-/** A model that reads its own numbers and choices, the position among them. */
-const SOURCE = `
+/** A model that reads its own numbers and choices; and one that reads its position too. */
+const PLAIN = `
 axis b: batch, t: time, v = ${String(VOCAB)}, m = ${String(SIZE)}
 model echo {
   input token: index(v)[b, t]
@@ -23,7 +23,7 @@ model echo {
   input scale: f32[b, m]
   param embedding[v, m]
   state h[m]
-  x = embedding[v: token] + shift + 0.1*sin(pos(t))
+  x = embedding[v: token] + shift
   h = 0.7*prev(h) + x*scale
   scores = dot(h, embedding, over m)
   output scores[b, t, v] = scores
@@ -32,6 +32,7 @@ model echo {
   output narrow: index(m)[b, t] = argmax(h, over m)
 }
 `;
+const POSITIONAL = PLAIN.replace("+ shift", "+ shift + 0.1*sin(pos(t))");
 const FEED = { token: "next", shift: "moved" };
 
 const random = seeded(5);
@@ -67,28 +68,40 @@ async function stateOf(session: Session): Promise<{ pos: number; states: Record<
 }
 
 describe("generation", () => {
-  let model: Model;
+  let plain: Model;
+  let positional: Model;
   before(async () => {
-    model = await modelOf(bundleOf(SOURCE), { embedding });
+    plain = await modelOf(bundleOf(PLAIN), { embedding });
+    positional = await modelOf(bundleOf(POSITIONAL), { embedding });
   });
   after(() => {
-    model.destroy();
+    plain.destroy();
+    positional.destroy();
   });
 
   /** Sessions at the same place, some steps from the start: one to generate with, one to be stepped by hand. */
-  async function pair(batch: number): Promise<{ own: Session; other: Session; start: Start }> {
+  async function pair(
+    batch: number,
+    model = positional,
+  ): Promise<{ own: Session; other: Session; start: Start }> {
     const own = await model.session({ batch });
     const start = startOf(batch);
     await own.step(start);
     return { own, other: await own.fork(), start: { ...startOf(batch), scale: start.scale } };
   }
 
-  for (const batch of [1, 3]) {
+  for (const [batch, what] of [
+    [1, "plain"],
+    [3, "plain"],
+    [1, "positional"],
+    [3, "positional"],
+  ] as const) {
+    const model = (): Model => (what === "plain" ? plain : positional);
     const STEPS = 45; // several batches of steps, the last one short
     const names = ["next", "moved", "scores"];
 
-    it(`gives what steps give, and leaves what they leave, batch ${String(batch)}`, async () => {
-      const { own, other, start } = await pair(batch);
+    it(`gives what steps give, and leaves what they leave, ${what}, batch ${String(batch)}`, async () => {
+      const { own, other, start } = await pair(batch, model());
       const expected = await byHand(other, start, STEPS);
       const got: Record<string, number[]>[] = [];
       const deliver = (outputs: Outputs): void => {
@@ -106,8 +119,8 @@ describe("generation", () => {
     });
 
     for (const end of [1, 2, 7, 23, 44])
-      it(`goes back to where it was ended, after ${String(end)} steps, batch ${String(batch)}`, async () => {
-        const { own, other, start } = await pair(batch);
+      it(`goes back to where it was ended, after ${String(end)} steps, ${what}, batch ${String(batch)}`, async () => {
+        const { own, other, start } = await pair(batch, model());
         const expected = await byHand(other, start, end);
         const got: number[][] = [];
         const deliver = async ({ next }: Outputs): Promise<boolean> => {
@@ -198,7 +211,7 @@ describe("generation", () => {
       createBindGroup: (descriptor) => (made.groups++, device.createBindGroup(descriptor)),
     });
     const weights = tensorCheckpoint({ embedding });
-    const own = await open(bundleOf(SOURCE), { device: counting, weights });
+    const own = await open(bundleOf(PLAIN), { device: counting, weights });
     const session = await own.session({ batch: 3 });
     const start = startOf(3);
     await session.generate(start, { steps: 4, feed: FEED, deliver: () => true });
@@ -211,7 +224,7 @@ describe("generation", () => {
 
   it("frees what it took, and ends when its session does", async () => {
     const { device, live } = counted(await baselineDevice());
-    const own = await open(bundleOf(SOURCE), { device, weights: tensorCheckpoint({ embedding }) });
+    const own = await open(bundleOf(PLAIN), { device, weights: tensorCheckpoint({ embedding }) });
     const session = await own.session();
     const work = session.generate(startOf(1), {
       steps: Infinity,
