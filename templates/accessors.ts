@@ -1,7 +1,7 @@
 /** How a shader reads and writes its bindings: the one place that knows how elements lie in memory. */
 import type { BindingDeclaration, Element } from "./bindings.js";
 import { declareQuantized, isQuantized } from "./quantized.js";
-import { code, component, element, join, name, wgsl, type Code, type Wgsl, type WgslType } from "./wgsl.js";
+import { code, component, element, join, name, wgsl, type Code, type Wgsl } from "./wgsl.js";
 
 export type { BindingDeclaration } from "./bindings.js";
 
@@ -18,8 +18,10 @@ export function declareBindings(numbers: readonly string[], bindings: readonly B
   );
   const lines = bindings.map(({ name: binding, access, element: of, wide = false }, i) => {
     const mode = access === "read" ? name("read") : name("read_write");
-    const declared = code`@group(0) @binding(${i + 1}) var<storage, ${mode}> ${name(binding)}:`;
-    return code`${declared} array<${elementType({ access, element: of, wide })}>;`;
+    const isFour = wide && isWrittenHalf({ access, element: of });
+    return isFour
+      ? code`@group(0) @binding(${i + 1}) var<storage, ${mode}> ${name(binding)}: array<vec4<f16>>;`
+      : code`@group(0) @binding(${i + 1}) var<storage, ${mode}> ${name(binding)}: array<${name(elementType({ access, element: of, wide }))}>;`;
   });
   return code`
     struct Numbers {
@@ -30,15 +32,15 @@ export function declareBindings(numbers: readonly string[], bindings: readonly B
   `;
 }
 
-/** What a binding is an array of: f16 as such only where it is written, which takes the extension. */
+/** What a binding is an array of, but for four f16 that are written: those as such only where they are, for it takes the extension. */
 function elementType({
   access,
   element: of,
   wide,
-}: Pick<BindingDeclaration, "access" | "element" | "wide">): Wgsl<WgslType> {
-  if (isWrittenHalf({ access, element: of })) return wide === true ? wgsl`vec4<f16>` : wgsl`f16`;
+}: Pick<BindingDeclaration, "access" | "element" | "wide">): string {
+  if (isWrittenHalf({ access, element: of })) return "f16";
   const scalar = of === "f32" ? "f32" : "u32";
-  return wide === true || isQuantized(of) ? wgsl`vec4${name(scalar.charAt(0))}` : wgsl`${name(scalar)}`;
+  return wide === true || isQuantized(of) ? `vec4${scalar.charAt(0)}` : scalar;
 }
 
 /** Whether a binding's elements are f16 in the shader's own type (extension `f16`), for neighbours are written apart. */
@@ -111,6 +113,18 @@ export function loadWord<T extends "vec4f" | "vec4u">(
 ): Wgsl<T> {
   const shift = isPacked(binding.element) ? 3 : 2;
   return element<T>(name(binding.name), wgsl<"u32">`${index} >> ${shift}u`);
+}
+
+/** The low or the high four of a word of eight f16. */
+export function fourOfWord(word: Wgsl<"vec4u">, half: "low" | "high"): Wgsl<"vec4f"> {
+  const [first, second] = half === "low" ? ["x", "y"] : ["z", "w"];
+  return wgsl<"vec4f">`vec4f(unpack2x16float(${word}.${name(first ?? "x")}), unpack2x16float(${word}.${name(second ?? "y")}))`;
+}
+
+/** Four f16 in a row, from a multiple of four, of a wide binding. */
+export function loadFourOfWord(binding: BindingDeclaration, index: Wgsl<"u32">): Wgsl<"vec4f"> {
+  const word = loadWord<"vec4u">(binding, index);
+  return wgsl<"vec4f">`select(${fourOfWord(word, "low")}, ${fourOfWord(word, "high")}, (${index} & 4u) != 0u)`;
 }
 
 /** Four elements, each at an index of its own. */

@@ -1,6 +1,7 @@
 /**
- * Values that only matrix units read, as they are, lie in memory as the f16 that those would round them to: the products are
- * the same to the bit, half of what they read goes, and what is rounded once is not rounded by every workgroup that reads it.
+ * Values that only matrix units read, as they are or as factors of an operand, lie in memory in the f16 that operands are rounded
+ * to: half of what is read of them goes, which is what bounds products whose operands are shared by many. As they are, the
+ * products are the same to the bit; a factor is rounded once more.
  */
 import { deepened } from "../4-passes/schedule.js";
 import type { BoundBuffer } from "./lower/scope.js";
@@ -67,13 +68,14 @@ function isScratch({ ref, element, complex, joint, banks, bank, layout }: Tensor
   );
 }
 
-/** Whether a kernel loads a binding as a side of its product and nothing else: the loads themselves, or a choice among such. */
+/** Whether a kernel loads a binding as a side of its product and nothing else: the loads themselves, their products, or a choice among such. */
 function isOperand(kernel: Kernel, binding: string): boolean {
   if (kernel.skeleton !== "contract") return false;
   const direct = new Set<Expr>();
   const choose = (expr: Expr): void => {
     if (expr.kind === "load") direct.add(expr);
     else if (expr.kind === "op" && expr.op === "select") expr.args.slice(1).forEach(choose);
+    else if (expr.kind === "op" && expr.op === "mul") expr.args.forEach(choose);
   };
   [kernel.a, kernel.b].forEach(choose);
   const inSides = loadsOf([kernel.a, kernel.b], binding);

@@ -9,6 +9,7 @@ import {
   loadComponents,
   loadElement,
   loadFour,
+  loadFourOfWord,
   loadWord,
 } from "../../templates/accessors.js";
 import {
@@ -245,10 +246,9 @@ export class BlockPrinter {
       const four = this.consecutive(expr.index, scope, divisor);
       if (four !== undefined) {
         const first = this.emit(four, withFirsts(scope)).wgsl as Wgsl<"u32">;
+        if (binding.wide !== true) return vectorValue(loadFour(this.context.usesFours(binding), first));
         return vectorValue(
-          binding.wide === true
-            ? loadWord<"vec4f">(binding, first)
-            : loadFour(this.context.usesFours(binding), first),
+          binding.element === "f32" ? loadWord<"vec4f">(binding, first) : loadFourOfWord(binding, first),
         );
       }
       if (binding.wide === true && binding.element !== "f32")

@@ -1,5 +1,5 @@
 /** Products on matrix units: tiles are brought in words of eight neighbours, which become f16. */
-import { loadWord } from "../../../templates/accessors.js";
+import { fourOfWord, loadWord, type BindingDeclaration } from "../../../templates/accessors.js";
 import {
   contractMatrix,
   invocationsOfMatrix,
@@ -20,6 +20,7 @@ import {
   type Wgsl,
 } from "../../../templates/wgsl.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
+import { addNeeded } from "../needed.js";
 import { isZeroPastRow } from "../zero-past-row.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter, typeName } from "../print-block.js";
@@ -210,10 +211,7 @@ function readsWords(load: Load, operand: OperandOf, context: ModuleContext): boo
   if (!operand.eights) return false;
   const { element } = context.binding(load.binding);
   if (element === "f32") return context.builder.isStrideOne(load.index, operand.run, 4);
-  // As they are or not at all: what is computed with is read by fours, and bf16 is no f16.
-  return (
-    element === "f16" && load === operand.value && context.builder.isStrideOne(load.index, operand.run, WORD)
-  );
+  return element === "f16" && context.builder.isStrideOne(load.index, operand.run, WORD);
 }
 
 /** Whether an element that is read is one of four that a coordinate runs through, whole. */
@@ -333,9 +331,21 @@ function fetchFours(
   const declarations: Code[] = [];
   const loads: Code[] = [];
   const ofRow: Code[] = [];
+  const [low, high] = fours;
+  for (const { load, binding } of wordsOf(value, context)) {
+    const word = variable<"vec4u">(context.names.take("next"));
+    const index = low.loading.first(load.index);
+    declarations.push(code`var ${word}: vec4u;`);
+    (freeVars(load).has(of) ? ofRow : loads).push(
+      low.loading.flush(),
+      code`${word} = ${loadWord(binding, index)};`,
+    );
+    low.computing.given(load, vectorValue(fourOfWord(word, "low")));
+    high.computing.given(load, vectorValue(fourOfWord(word, "high")));
+  }
   for (const { loading, computing, shared } of fours) {
     const takes: Code[] = [];
-    for (const { load, value: loaded } of loading.loads([value])) {
+    for (const { load, value: loaded } of loading.loads([value], (load) => !isWide(load, context))) {
       const known = shared.get(load);
       const next = known ?? { ...loaded, wgsl: variable<"f32">(context.names.take("next")) };
       computing.given(load, next);
@@ -348,15 +358,38 @@ function fetchFours(
     const before = loading.flush();
     if (takes.length + ofRow.length > 0) loads.push(before, ...takes);
   }
-  const [low, high] = fours.map(({ computing }) => computing.vec4f(value));
-  if (low === undefined || high === undefined) throw new InternalError("print-wgsl", "two fours");
+  const read: Eight = {
+    kind: "values",
+    low: low.computing.vec4f(value),
+    high: high.computing.vec4f(value),
+  };
   return {
     declare: join(declarations),
     load: join([...loads, guarded(join(ofRow), [until])]),
     convert: join(fours.map(({ computing }) => computing.flush())),
-    read: { kind: "values", low, high },
+    read,
   };
 }
+
+/** Loads of f16 that are made whatever the values are, and come by whole words. */
+function wordsOf(
+  value: Expr,
+  context: ModuleContext,
+): readonly { readonly load: Load; readonly binding: BindingDeclaration }[] {
+  const needed = new Set<Expr>();
+  addNeeded(value, needed);
+  return [...needed].flatMap((expr) =>
+    expr.kind === "load" && isWide(expr, context)
+      ? [{ load: expr, binding: context.binding(expr.binding) }]
+      : [],
+  );
+}
+
+const isWide = (load: Expr, context: ModuleContext): boolean => {
+  if (load.kind !== "load") return false;
+  const { wide, element } = context.binding(load.binding);
+  return wide === true && element === "f16";
+};
 
 /** The eight as a word of f16. */
 function wordOf(read: Eight, convert: Code, { names }: ModuleContext): Pick<Piece, "convert" | "word"> {

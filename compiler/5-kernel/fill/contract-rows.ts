@@ -31,6 +31,7 @@ export function fillRows(kernel: ContractKernel, schedule: RowsSchedule, context
     storesAlong: (kernel.storesAlong ?? []).map((store) => mapStore(store, rebuild)),
   };
   const bodies = [holes.acc, ...holes.along.map(({ body }) => body)];
+  const isWide = widen(bodies, [...exprsOf(holes.storesAlong), ...exprsOf(holes.stores)], context);
   const place = placeGroups(kernel, schedule, context);
   const isOne = place.columns.length === 1;
   // A lane's only column is known outside the loop over k.
@@ -41,7 +42,7 @@ export function fillRows(kernel: ContractKernel, schedule: RowsSchedule, context
     ...exprsOf(holes.storesAlong),
     ...exprsOf(holes.stores),
   ]);
-  const inRow = bodies.some((body) => readsPacked(body, context));
+  const inRow = isWide || bodies.some((body) => readsPacked(body, context));
   const four: Value = {
     wgsl: variable("k_four"),
     width: 4,
@@ -207,6 +208,26 @@ function placeGroups(kernel: ContractKernel, schedule: RowsSchedule, context: Mo
     columns: colNames.map((col, c) => ({ col, exists: columnsExist[c] })),
     share,
   };
+}
+
+/** Bindings of f32 that are read along k by words of four: one load brings 16 bytes. Returns whether there are any. */
+function widen(bodies: readonly Expr[], stored: readonly Expr[], context: ModuleContext): boolean {
+  const { builder } = context;
+  const words = new Set<string>();
+  const others = new Set<string>();
+  const note = (exprs: readonly Expr[], inBodies: boolean): void => {
+    walk(exprs, (expr) => {
+      if (expr.kind !== "load" || context.binding(expr.binding).element !== "f32") return;
+      const isWord = builder.isStrideOne(expr.index, "k", 4) && builder.isWholeIn("k", 4);
+      if (!isWord) others.add(expr.binding);
+      else if (inBodies) words.add(expr.binding);
+    });
+  };
+  note(bodies, true);
+  note(stored, false);
+  const wide = [...words].filter((each) => !others.has(each));
+  for (const each of wide) context.declareWide(each);
+  return wide.length > 0;
 }
 
 function readsPacked(value: Expr, context: ModuleContext): boolean {

@@ -39,6 +39,8 @@ export interface Loops {
   readonly leads: Dim;
   readonly begin: Expr;
   readonly end: Expr;
+  /** Whether leads are chunks too, of which there are as many as channels leave idle. */
+  readonly isCut?: true;
   /** Absent: the scan's own. */
   readonly channels?: number;
   readonly inner?: number;
@@ -168,7 +170,8 @@ export class ScanBuilder {
       reductions: reductions.filter((each) => stored.has(each.name)),
       stores,
     };
-    return { ...kernel, schedule: this.context.schedules.scan(shapeOf(kernel)) };
+    const shape = { ...shapeOf(kernel), ...(loops.isCut && { isCut: true }) };
+    return { ...kernel, schedule: this.context.schedules.scan(shape) };
   }
 
   parts(): readonly ("re" | "im")[] {

@@ -128,10 +128,10 @@ function chunkLoops(scan: ScanBuilder, cut: Cut, { at, chunk }: Place, suffix: s
   const document = scan.values.documentOf(at);
   if (document === undefined) {
     const all = e.dim(axisSize(scan.context.graph, scan.layout.time));
-    return { suffix, leads, begin: offset, end: e.op("min", e.add(offset, steps), all) };
+    return { isCut: true, suffix, leads, begin: offset, end: e.op("min", e.add(offset, steps), all) };
   }
   const begin = e.op("min", e.add(document.begin, offset), document.end);
-  return { suffix, leads, begin, end: e.op("min", e.add(begin, steps), document.end) };
+  return { isCut: true, suffix, leads, begin, end: e.op("min", e.add(begin, steps), document.end) };
 }
 
 /** What the three kernels hand on: [lead, chunk, channel, inner] of a state. */

@@ -173,5 +173,6 @@ export function shapeOf(
     reductions: kernel.reductions.length,
     sums: kernel.contractions?.length ?? 0,
     shared: sharedSums(kernel, FEWEST_LANES).length,
+    held: kernel.inner * kernel.states.filter(({ inner }) => inner).length,
   };
 }
