@@ -152,6 +152,7 @@ const CALLS: Readonly<Record<string, readonly Example[]>> = {
   softmax: [["«softmax(z, over m)»", "K0406"]],
   log_sum_exp: [["«log_sum_exp(z, over m)»", "K0406"]],
   top_k: [["«top_k(z, over m, as pair)»", "K0406"]],
+  argmax: [["«argmax(z, over m)»", "K0406"]],
 };
 
 const AXES = "axis b: batch, t: time, m = 3, r = 3, both = m | r, pair = 2, tap = 2\n";
