@@ -199,8 +199,22 @@ function tiledSchedule({ rows, cols, depth }: ProductShape): TiledSchedule {
     : { kind: "tiled", tileRows: 32, tileCols: 32, tileDepth: 16, threadRows: 4, threadCols: 4 };
 }
 
+const NARROW = 192;
+const isDeep = (depth: Dim): boolean => typeof depth === "number" && depth >= 1024;
+
 /** Tiles as large as the product fills, by four subgroups: within 10 % of the best measured at each size (bench/RESULTS.md). */
 function matrixSchedule({ rows, cols, depth }: ProductShape): MatrixSchedule {
+  // Few columns of great depth are few tiles: small ones, for more of the device to have some.
+  if (typeof rows !== "number" && typeof cols === "number" && cols <= NARROW && isDeep(depth))
+    return {
+      kind: "matrix",
+      tileRows: 64,
+      tileCols: 32,
+      tileDepth: 64,
+      partRows: 32,
+      partCols: 16,
+      stages: 1,
+    };
   const tile = (extent: Dim): number => (typeof extent === "number" && extent <= 64 ? 64 : 128);
   const [tileRows, tileCols] = [tile(rows), tile(cols)];
   const isSmall = tileRows === 64 && tileCols === 64;

@@ -52,7 +52,7 @@ export function fillMatrix(kernel: ContractKernel, shape: MatrixSchedule, contex
   const body = contractMatrix({
     shape,
     place,
-    stretches: stretches.map(({ extent, a, b }) => ({
+    stretches: endingWithRows(stretches).map(({ extent, a, b }) => ({
       depth: depthOf(constant.u32(context.builder.dim(extent)), a.value, a.k, kernel, shape.tileRows),
       a: fetchOf(a, context),
       b: fetchOf(b, context),
@@ -70,6 +70,12 @@ export function fillMatrix(kernel: ContractKernel, shape: MatrixSchedule, contex
     dispatch,
   };
 }
+
+/** Those that end with a tile's own rows go last: what they read is what its stores are most likely to read again. */
+const endingWithRows = <T extends { readonly a: OperandOf }>(stretches: readonly T[]): readonly T[] => {
+  const ends = ({ a }: T): number => (isZeroPastRow(a.value, a.k, "row") ? 1 : 0);
+  return [...stretches].sort((p, q) => ends(p) - ends(q));
+};
 
 /** Coordinates begin ≤ k < begin + extent, which the var of that name counts from 0. */
 interface StretchOf {
