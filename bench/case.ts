@@ -33,6 +33,8 @@ export interface BenchRun {
   readonly batch: number;
   /** Of a model without time: 1. */
   readonly steps: number;
+  /** A sequence whose inputs no binding holds: as many equal pieces, of which one is made and timed so often. */
+  readonly pieces?: number;
   /** At which positions outputs are computed while timing. Default: the last. */
   readonly outputs?: "last" | "all";
   /** Whether the host's time matters too: it does for whole models. */
@@ -47,4 +49,10 @@ export interface BenchRun {
 export function runId({ group, name }: BenchCase, { kind, batch, steps }: BenchRun): string {
   const size = kind === "step" ? String(batch) : `${String(batch)}×${String(steps)}`;
   return `${group}/${name} ${kind} ${size}`;
+}
+
+/** Whether a case is asked for: its name contains a text, or ends with one that ends with `$`. */
+export function isAsked(id: string, only: readonly string[]): boolean {
+  if (only.length === 0) return true;
+  return only.some((text) => (text.endsWith("$") ? id.endsWith(text.slice(0, -1)) : id.includes(text)));
 }

@@ -6,13 +6,15 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
+import { tuningOption } from "../src/cli/tuning-file.js";
 import { packageVersion } from "../src/cli/package-files.js";
 import { ADAPTER_NAMES, deviceOf, requestAdapter, type AdapterName } from "../src/node/index.js";
 import { measureBounds, type DeviceBounds } from "../src/measure/bounds.js";
 import type { BenchCase, BenchRun } from "./case.js";
-import { runId } from "./case.js";
+import { isAsked, runId } from "./case.js";
 import { modelCases } from "./cases/models.js";
 import { operationCases } from "./cases/operations.js";
+import { readBeside } from "./beside.js";
 import { measureCase } from "./measure.js";
 import {
   kernelTable,
@@ -36,6 +38,8 @@ interface Options {
   readonly json?: string;
   readonly adapter?: AdapterName;
   readonly targets: readonly string[];
+  readonly tuning: readonly string[];
+  readonly beside?: string;
   readonly layers?: number;
   readonly runs: number;
 }
@@ -48,6 +52,9 @@ const WITHOUT_ROBUSTNESS = [
   "vulkan_use_cooperative_matrix_robust_access",
 ];
 
+/** Groups whose results are set beside what the device does at most. */
+const SHARED = ["model", "generation", "product", "products"];
+
 const HELP = `
 Robustness is what browsers insist on: bounds checks and their like. Without --robust or --fast both are measured.
 A device that has timestamps gives the GPU's time: the median of --runs runs in one submission, after 150 ms of the same
@@ -58,12 +65,14 @@ Examples:
   $ npm run bench -- --only "model/mamba-130m step" --fast --kernels
   $ npm run bench -- --only model/mamba-2.8b --layers 8
   $ npm run bench -- --only generation/mamba-1.4b-f16 --fast
+  $ npm run bench -- --only products/2.8b --targets matrix --fast
+  $ npm run bench -- --only "model/mamba-1.4b-f16 step 1$" --beside official.json
   $ npm run bench -- --quick --adapter software
 `;
 
 const command = new Command("bench")
   .description("Measures operations and models, and checks what they compute.")
-  .option("--only <text,…>", "cases whose names contain one of these", list, [])
+  .option("--only <text,…>", "cases whose names contain one of these (or, before $, end so)", list, [])
   .option("--list", "print the names of the cases and end")
   .option("--quick", "small sizes, few runs: shows that everything works, not how fast")
   .option("--robust", "with robustness")
@@ -72,6 +81,8 @@ const command = new Command("bench")
   .option("--json <file>", "write the report, every figure in it")
   .option("--adapter <name>", `one of ${ADAPTER_NAMES.join(", ")}`)
   .option("--targets <name,…>", "target profiles, best first", list, ["baseline"])
+  .option("--tuning <file,…>", "tuning files of krait tune to build with", list, [])
+  .option("--beside <file>", "JSON: another implementation's times, [{ name, ms }] by the names of cases")
   .option("--layers <n>", "cut the models to so many layers", count)
   .option("--runs <n>", "runs of each case", count, 24)
   .addHelpText("after", HELP);
@@ -89,6 +100,8 @@ const options = command.parse().opts<Options>();
 const quick = options.quick === true;
 const timing = quick ? { runs: 3, warmUpMs: 0 } : { runs: options.runs, warmUpMs: 150 };
 const measuredBounds = new Map<string, DeviceBounds>();
+const { tuning = [] } = tuningOption(options.tuning);
+const beside = options.beside === undefined ? new Map<string, never>() : readBeside(options.beside);
 const modes = options.robust === options.fast ? [true, false] : [options.robust === true];
 
 const chosen = [
@@ -96,9 +109,7 @@ const chosen = [
   ...modelCases({ quick, ...(options.layers !== undefined && { layers: options.layers }) }),
 ].flatMap((one) => {
   const { only } = options;
-  const runs = one.runs.filter(
-    (run) => only.length === 0 || only.some((text) => runId(one, run).includes(text)),
-  );
+  const runs = one.runs.filter((run) => isAsked(runId(one, run), only));
   return runs.length === 0 ? [] : [{ one, runs }];
 });
 
@@ -118,14 +129,15 @@ if (options.list === true) {
   }
   process.exitCode = wrong.length + report.failures.length > 0 ? 1 : 0;
 }
-// Dawn's threads would keep the process.
-process.exit();
+// Dawn's threads would keep the process; what was written has to leave it first.
+process.stdout.write("", () => process.exit());
 
 async function measureAll(): Promise<Report> {
   const { adapter } = options;
   const found = await requestAdapter(adapter === undefined ? {} : { adapter });
   const { vendor, architecture, device, description } = found.adapter.info;
   console.log(`${found.description}; Krait ${packageVersion()} at ${commit()}`);
+  if (modes.includes(false)) console.log(`robustness off: ${WITHOUT_ROBUSTNESS.join(", ")}`);
   const results: Result[] = [];
   const failures: Failure[] = [];
   for (const group of new Set(chosen.map(({ one }) => one.group))) {
@@ -137,7 +149,7 @@ async function measureAll(): Promise<Report> {
     process.stdout.write(`\n${resultTable(measured)}`);
     for (const robustness of modes) {
       const shares = shareTable(measured.filter((result) => result.robustness === robustness));
-      if (["model", "generation"].includes(group) && shares !== "") process.stdout.write(`\n${shares}`);
+      if (SHARED.includes(group) && shares !== "") process.stdout.write(`\n${shares}`);
     }
     if (options.kernels !== true) continue;
     for (const result of measured.filter(({ kernels }) => kernels.length > 0))
@@ -200,6 +212,8 @@ async function measureOne(
         ...timing,
         robustness,
         targets: options.targets,
+        tuning,
+        beside,
         bounds: (on, target) => boundsOf(on, target, robustness),
       },
       {

@@ -1,7 +1,7 @@
 /** Measures one case: compile, open, time each run, check what came out. */
 import { compile, type Compilation, type CompileResult } from "../compiler/compile.js";
 import { evaluateDim, open, type Bundle, type Inputs, type Model, type Session } from "../runtime/index.js";
-import { GROUP_ELEMENTS, STORAGE_BITS } from "../runtime/bundle-format.js";
+import { GROUP_ELEMENTS, STORAGE_BITS, type AdapterTuning } from "../runtime/bundle-format.js";
 import { familySource } from "../src/families.js";
 import type { Graph } from "../compiler/3-graph/types.js";
 import type { BenchCase, BenchRun } from "./case.js";
@@ -19,6 +19,10 @@ import { hasTimestamps, timeKernels, timeRuns, type TimingOptions } from "../src
 export interface MeasureOptions extends TimingOptions {
   readonly targets: readonly string[];
   readonly robustness: boolean;
+  /** Schedules that were measured before. */
+  readonly tuning: readonly AdapterTuning[];
+  /** Another implementation's times, by the names of runs. */
+  readonly beside: ReadonlyMap<string, NonNullable<BenchRun["reference"]>>;
   /** What the device does at most, for a target. */
   readonly bounds: (device: GPUDevice, target: string) => Promise<DeviceBounds>;
 }
@@ -47,7 +51,7 @@ export async function measureCase(
   const host = new HostMemory();
   try {
     const begin = performance.now();
-    const { bundle, compilation } = compiled(one, one.set, options.targets);
+    const { bundle, compilation } = compiled(one, one.set, options.targets, options.tuning);
     const compileMs = performance.now() - begin;
     const weights = syntheticWeights(bundle, one.ranges ?? {});
     const openBegin = performance.now();
@@ -77,7 +81,7 @@ export async function measureCase(
           hostBytes: host.peak(),
           ...(flops !== undefined && { flops }),
           ...(leastBytes !== undefined && { leastBytes }),
-          ...(reference !== undefined && { reference }),
+          ...asReference(options.beside.get(runId(one, run)) ?? reference),
         });
       } catch (error) {
         told.failed(run, error);
@@ -87,6 +91,10 @@ export async function measureCase(
     host.stop();
     device.destroy();
   }
+}
+
+function asReference(reference: BenchRun["reference"]): Pick<Result, "reference"> {
+  return reference === undefined ? {} : { reference };
 }
 
 interface Opened {
@@ -120,8 +128,11 @@ async function measureGenerate(opened: Opened): Promise<Measured> {
 }
 
 /** One prefill in one piece, or one step: its dispatches are recorded and run again between timestamps. */
-async function measureRun(opened: Opened): Promise<Measured> {
-  const { one, run, bundle, model, recorder, options } = opened;
+async function measureRun(whole: Opened): Promise<Measured> {
+  const { pieces = 1, ...entire } = whole.run;
+  const run: BenchRun = { ...entire, steps: entire.steps / pieces };
+  const opened = { ...whole, run };
+  const { one, bundle, model, recorder, options } = opened;
   const stepping = isStep(run);
   const steps = stepping ? CONTEXT + 1 : run.steps;
   const inputs = inputsOf(bundle, one, run.batch, steps);
@@ -134,8 +145,9 @@ async function measureRun(opened: Opened): Promise<Measured> {
     got = await (stepping ? session.step(last) : session.prefill(inputs, { outputs }));
   });
   refuseCut(recording, runId(one, run));
-  const gpu = await timeRuns(recorder.real, recording, options);
-  const kernels = await timeKernels(recorder.real, recording, options);
+  const dispatches = Array.from({ length: pieces }, () => recording.dispatches).flat();
+  const gpu = await timeRuns(recorder.real, { ...recording, dispatches }, options);
+  const kernels = await timeKernels(recorder.real, { ...recording, dispatches }, options);
   const walls = run.wall === true ? await wallTimes(opened, session, stepping ? last : inputs) : {};
   session.destroy();
   const check =
@@ -143,8 +155,8 @@ async function measureRun(opened: Opened): Promise<Measured> {
       ? await checkByAnotherRoute(model, run, before, last, got, run.kind)
       : await checkAgainstOracle(model, bundle, sampleOf(one, one.sample), one, run, inputs);
   const clock = hasTimestamps(recorder.real) ? "timestamps" : "host";
-  const work = workOf(opened);
-  return { clock, gpu, ...walls, kernels, launches: recording.dispatches.length, work, check };
+  const work = pieces === 1 ? { work: workOf(opened) } : {};
+  return { clock, gpu, ...walls, kernels, launches: dispatches.length, ...work, check };
 }
 
 /** A sequence of any length, in pieces of the runtime's own choice. */
@@ -261,6 +273,7 @@ function compiled(
   { source, name, schedule, weights }: BenchCase,
   set: BenchCase["set"],
   targets: readonly string[],
+  tuning: readonly AdapterTuning[] = [],
 ): { bundle: Bundle; graph: Graph; compilation: Compilation } {
   const file = "text" in source ? { path: `${name}.krait`, text: source.text } : familySource(source.family);
   if (file === undefined) throw new Error(`${name}: there is no such family`);
@@ -269,6 +282,7 @@ function compiled(
     targets,
     ...(schedule && { schedule }),
     ...(weights && { weights }),
+    tuning,
   });
   if (bundle === undefined || stages.graph === undefined)
     throw new Error(diagnostics.map(({ code, message }) => `${code} ${message}`).join("\n"));

@@ -108,7 +108,18 @@ export function parseReport(json: unknown, name: string): Report {
   throw new Error(`${name} is not a report of npm run bench:\n${v.summarize(parsed.issues)}`);
 }
 
-const HEADINGS = ["case", "rob.", "GPU ms", "±", "rate", "× ref.", "wall ms", "quiet ms", "launches"];
+const HEADINGS = [
+  "case",
+  "rob.",
+  "GPU ms",
+  "±",
+  "rate",
+  "ref. ms",
+  "× ref.",
+  "wall ms",
+  "quiet ms",
+  "launches",
+];
 const HEADINGS_2 = ["compile", "pipelines", "GPU MiB", "host MiB", "error"];
 
 /** One group's results, a line each. */
@@ -119,6 +130,7 @@ export function resultTable(results: readonly Result[]): string {
     digits(result.gpu?.median),
     result.gpu === undefined ? "" : `${spreadPercent(result.gpu).toFixed(0)}%`,
     rate(result),
+    digits(result.reference?.ms),
     result.reference === undefined ? "" : (result.reference.ms / timeOf(result)).toFixed(2),
     digits(result.wall?.median),
     digits(result.wallQuiet?.median),
@@ -130,7 +142,7 @@ export function resultTable(results: readonly Result[]): string {
     result.check.error.toExponential(1),
   ]);
   return formatTable([[...HEADINGS, ...HEADINGS_2], ...rows], {
-    right: [2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13],
+    right: [2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14],
   });
 }
 

@@ -15,6 +15,10 @@ const SIZES = [
 /** How weights are stored; a case says it in its name, but for f32. */
 const STORAGES = ["f32", "f16", "int8", "int4"] as const;
 
+/** The paper's sizes by name, for cases of parts of the models. */
+export const MODEL_SIZES = SIZES.map(([name, width]) => ({ name, width }));
+export const MODEL_VOCABULARY = VOCABULARY;
+
 export interface ModelCaseOptions {
   /** Sizes that a software adapter computes in seconds. */
   readonly quick: boolean;
@@ -24,7 +28,8 @@ export interface ModelCaseOptions {
 
 export function modelCases({ quick, layers }: ModelCaseOptions): readonly BenchCase[] {
   if (quick) {
-    const sizes: ModelSize = { name: "tiny", vocab: 97, width: 32, layers: layers ?? 2 };
+    // Smaller weights would be kept in f32 whatever is asked for.
+    const sizes: ModelSize = { name: "tiny", vocab: 137, width: 64, layers: layers ?? 2 };
     const tiny = STORAGES.map((weights) => mamba(sizes, weights, TINY_RUNS));
     return [...tiny, generation(tiny[0] as BenchCase, [generate(2, 40)]), long(97, 32, [64, 512])];
   }
@@ -43,7 +48,7 @@ export function modelCases({ quick, layers }: ModelCaseOptions): readonly BenchC
         ];
       }),
     ),
-    long(1000, 768, [131_072, 1_048_576]),
+    long(1000, 768, LENGTHS),
   ];
 }
 
@@ -54,17 +59,23 @@ interface ModelSize {
   readonly layers: number;
 }
 
+/** Time per token is to be the same at all of them. */
+const LENGTHS = Array.from({ length: 11 }, (_, i) => 2 ** (10 + i));
+
+/** Sequences that are decoded at once. */
+const BATCHES = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+
 const prefill = (batch: number, steps: number): BenchRun => ({ kind: "prefill", batch, steps, wall: true });
 const step = (batch: number): BenchRun => ({ kind: "step", batch, steps: 1, wall: true });
 const generate = (batch: number, steps: number): BenchRun => ({ kind: "generate", batch, steps });
 
 const TINY_RUNS = [prefill(2, 24), step(2)];
-const RUNS = [prefill(1, 2048), step(1), step(8)];
+const RUNS = [prefill(1, 2048), ...BATCHES.map(step)];
 const SWEEP = [
   ...[1, 8].flatMap((batch) => [512, 2048].map((steps) => prefill(batch, steps))),
   prefill(1, 128),
   prefill(1, 8192),
-  ...[1, 2, 4, 8, 16, 64, 256].map(step),
+  ...BATCHES.map(step),
 ];
 
 function mamba(

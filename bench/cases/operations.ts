@@ -1,5 +1,6 @@
 /** Single operations, compiled from source as any model is. */
 import type { BenchCase, BenchRun } from "../case.js";
+import { MODEL_SIZES, MODEL_VOCABULARY } from "./models.js";
 
 const HEADER = "axis b: batch, t: time\n";
 
@@ -139,7 +140,7 @@ const WAYS: Readonly<Record<string, string>> = { undefined: "", "0": "-scan" };
 const F32 = 4;
 const OFFICIAL = "official CUDA, f32";
 
-/** batch, channels, steps, and the official kernel's milliseconds in f32. */
+/** batch, channels, steps, the official kernel's milliseconds in f32, and pieces where no binding holds an input. */
 const MAMBA_SHAPES = [
   [1, 1536, 2048, 0.131],
   [8, 1536, 2048, 0.882],
@@ -147,6 +148,7 @@ const MAMBA_SHAPES = [
   [1, 5120, 2048, 0.393],
   [1, 1536, 16384, 1.003],
   [1, 1536, 131072, 8.011],
+  [1, 1536, 1048576, 64.36, 8],
 ] as const;
 
 /** batch, channels, steps */
@@ -176,11 +178,17 @@ const PRODUCT_SHAPES = [
   [1, 1536, 48],
 ] as const;
 
+/** The second has weights enough that they are not kept in f32. */
+const QUICK_PRODUCT_SHAPES = [
+  [2, 5, 12],
+  [2, 130, 96],
+] as const;
+
 /** `quick`: sizes that a software adapter computes in seconds. */
 export function operationCases(quick: boolean): readonly BenchCase[] {
   return [
-    ...(quick ? ([[2, 48, 40]] as const) : MAMBA_SHAPES).map(([batch, channels, steps, ms]) =>
-      mamba(batch, channels, steps, ms),
+    ...(quick ? ([[2, 48, 40]] as const) : MAMBA_SHAPES).map(([batch, channels, steps, ms, pieces]) =>
+      mamba(batch, channels, steps, ms, pieces),
     ),
     ...(quick
       ? [[1, 2, 40] as const]
@@ -210,9 +218,11 @@ export function operationCases(quick: boolean): readonly BenchCase[] {
           [8, 2560, 2048],
         ] as const)
     ).map(([batch, channels, steps]) => linear(batch, channels, steps)),
-    ...(quick ? [[2, 5, 12] as const] : PRODUCT_SHAPES).map(([rows, cols, depth]) =>
-      product(rows, cols, depth),
-    ),
+    ...(quick ? QUICK_PRODUCT_SHAPES : PRODUCT_SHAPES).flatMap(([rows, cols, depth]) => [
+      product(rows, cols, depth, "f32"),
+      product(rows, cols, depth, "f16"),
+    ]),
+    ...modelProducts(quick),
     rowwise("convolution", CONVOLUTION, quick ? { channels: 48 } : { channels: 1536 }, quick, {
       channels: 3,
     }),
@@ -220,11 +230,18 @@ export function operationCases(quick: boolean): readonly BenchCase[] {
   ];
 }
 
-function mamba(batch: number, channels: number, steps: number, officialMs?: number): BenchCase {
+function mamba(
+  batch: number,
+  channels: number,
+  steps: number,
+  officialMs?: number,
+  pieces?: number,
+): BenchCase {
   const run: BenchRun = {
     kind: "prefill",
     batch,
     steps,
+    ...(pieces !== undefined && { pieces }),
     leastBytes: F32 * batch * steps * (4 * channels + 2 * 16),
     ...(officialMs !== undefined && { reference: { name: OFFICIAL, ms: officialMs } }),
   };
@@ -327,24 +344,66 @@ function linear(batch: number, channels: number, steps: number): BenchCase {
   };
 }
 
-function product(rows: number, cols: number, depth: number): BenchCase {
-  const flops = 2 * rows * cols * depth;
+/** As the target multiplies: on `matrix` with operands of 16 bits, whichever way weights are stored. */
+type ProductWeights = "f32" | "f16";
+
+function product(rows: number, cols: number, depth: number, weights: ProductWeights): BenchCase {
   return {
     group: "product",
-    name: `${String(rows)}x${String(cols)}x${String(depth)}`,
+    name: `${String(rows)}x${String(cols)}x${String(depth)}${weights === "f32" ? "" : "-f16"}`,
     source: { text: PRODUCT },
     set: { cols, depth },
+    weights,
     sample: { cols: 3 },
-    // Few rows are as fast as the weights come.
-    runs: [
-      {
-        kind: "prefill",
-        batch: rows,
-        steps: 1,
-        ...(rows > 8 ? { flops } : { leastBytes: F32 * (rows * depth + cols * depth + rows * cols) }),
-      },
-    ],
+    runs: [productRun(rows, cols, depth, weights)],
   };
+}
+
+/** Few rows are as fast as the weights come. */
+function productRun(rows: number, cols: number, depth: number, weights: ProductWeights): BenchRun {
+  const weightBytes = weights === "f16" ? 2 : F32;
+  return {
+    kind: "prefill",
+    batch: rows,
+    steps: 1,
+    ...(rows > 8
+      ? { flops: 2 * rows * cols * depth }
+      : { leastBytes: F32 * rows * (depth + cols) + weightBytes * cols * depth }),
+  };
+}
+
+/** Rows from one to what a long prompt has, in powers of two. */
+const ROWS = Array.from({ length: 15 }, (_, i) => 2 ** i);
+
+/** Each product of each of the paper's models, by many numbers of rows. */
+function modelProducts(quick: boolean): readonly BenchCase[] {
+  const sizes = quick ? [{ name: "tiny", width: 32 }] : MODEL_SIZES;
+  const rows = quick ? [1, 16] : ROWS;
+  const vocabulary = quick ? 97 : MODEL_VOCABULARY;
+  return sizes.flatMap(({ name, width }) => {
+    const [inner, rank, states] = [2 * width, Math.ceil(width / 16), 16];
+    const shapes = [
+      ["in_proj", 2 * inner, width],
+      ["x_proj", rank + 2 * states, inner],
+      ["dt_proj", inner, rank],
+      ["out_proj", width, inner],
+      ["logits", vocabulary, width],
+    ] as const;
+    return shapes.flatMap(([which, cols, depth]) =>
+      (["f32", "f16"] as const).map((weights): BenchCase => ({
+        group: "products",
+        name: `${name}-${which}${weights === "f32" ? "" : "-f16"}`,
+        source: { text: PRODUCT },
+        set: { cols, depth },
+        weights,
+        sample: { cols: 3 },
+        // Nobody wants the scores of every token of a prompt.
+        runs: rows
+          .filter((count) => which !== "logits" || count <= 256)
+          .map((count) => productRun(count, cols, depth, weights)),
+      })),
+    );
+  });
 }
 
 function rowwise(

@@ -1,5 +1,5 @@
 /** Inputs and weights: numbers without meaning, the same in every run. */
-import { setFloat16 } from "@petamoriken/float16";
+import { f16round, setFloat16 } from "@petamoriken/float16";
 import type { Bundle, Checkpoint, InputEntry, ParamEntry, RandomAccess } from "../../runtime/index.js";
 
 export type Range = readonly [low: number, high: number];
@@ -108,8 +108,13 @@ function periodic(block: Uint8Array<ArrayBuffer>): RandomAccess {
   };
 }
 
-/** The values that `syntheticWeights` gives a parameter. */
+/** The values that `syntheticWeights` gives a parameter, as the device stores them; of quantized ones before that. */
 export function paramValues(param: ParamEntry, range: Range | undefined): Float32Array<ArrayBuffer> {
   const count = param.shape.reduce((product, extent) => product * extent, 1);
-  return uniform(count, range ?? paramRange(param), 0);
+  const values = uniform(count, range ?? paramRange(param), 0);
+  if (param.storage === "f16") return values.map(f16round);
+  // As above: what bf16 has not is cut off.
+  if (param.storage === "bf16")
+    new Uint32Array(values.buffer).forEach((bits, i, all) => (all[i] = bits & 0xffff0000));
+  return values;
 }

@@ -21,8 +21,22 @@ describe("the benchmarks", () => {
   before(async () => {
     const { name } = await testAdapter();
     const json = path("report.json");
-    const only = "scan/mamba-48 prefill 2×40,product/2x5x12 prefill";
-    const options = ["--quick", "--robust", "--adapter", name, "--only", only, "--json", json];
+    const only =
+      "scan/mamba-48 prefill 2×40,product/2x5x12 prefill,product/2x130x96-f16,products/tiny-dt_proj prefill 1×1$";
+    const beside = path("official.json");
+    writeFileSync(beside, JSON.stringify([{ name: "product/2x5x12 prefill 2×1", ms: 7 }]));
+    const options = [
+      "--quick",
+      "--robust",
+      "--adapter",
+      name,
+      "--only",
+      only,
+      "--json",
+      json,
+      "--beside",
+      beside,
+    ];
     const result = node("--import", "tsx", "bench/main.ts", ...options);
     assert.equal(result.status, 0, result.stdout + result.stderr);
     stdout = result.stdout;
@@ -35,6 +49,8 @@ describe("the benchmarks", () => {
       [
         ["scan/mamba-48 prefill 2×40", true],
         ["product/2x5x12 prefill 2×1", true],
+        ["product/2x130x96-f16 prefill 2×1", true],
+        ["products/tiny-dt_proj prefill 1×1", true],
       ],
     );
     assert.deepEqual(report.failures, []);
@@ -59,6 +75,22 @@ describe("the benchmarks", () => {
     assert.ok((scan?.gpuBytes ?? 0) >= 4 * 2 * 40 * (4 * 48 + 2 * 16));
   });
 
+  it("set what they measure beside what the device does, and another implementation's times", () => {
+    for (const { target, bounds, work } of report.results) {
+      assert.equal(target, "baseline");
+      assert.ok(bounds !== undefined && bounds.copy > 1e6 && bounds.lanes > 1e6);
+      assert.equal(bounds.product, bounds.lanes);
+      assert.ok(work !== undefined);
+    }
+    const [, full, half] = report.results;
+    // A weight takes four bytes or two.
+    assert.deepEqual([full?.work?.weightBytes, half?.work?.weightBytes], [4 * 5 * 12, 2 * 130 * 96]);
+    assert.equal(full?.work?.productFlops, 2 * 2 * 5 * 12);
+    assert.deepEqual(full.reference, { name: "official", ms: 7 });
+    assert.equal(half?.reference, undefined);
+    assert.match(stdout, /weights \/ copy +products \/ product/);
+  });
+
   it("say where they ran and what of", () => {
     assert.match(report.commit, /^[0-9a-f]{12}(\+changes)?$|^unknown$/);
     assert.ok(!Number.isNaN(Date.parse(report.date)));
@@ -74,7 +106,7 @@ describe("the benchmarks", () => {
     writeFileSync(a, JSON.stringify({ ...report, results: slower }));
     const compared = node("--import", "tsx", "bench/compare.ts", a, b);
     assert.equal(compared.status, 0, compared.stderr);
-    assert.equal(compared.stdout.match(/ 2\.000 /g)?.length, 2, compared.stdout);
+    assert.equal(compared.stdout.match(/ 2\.000 /g)?.length, 4, compared.stdout);
   });
 
   it("fit in single files, with all that they need but templates and Dawn", () => {
@@ -82,7 +114,10 @@ describe("the benchmarks", () => {
     const { stdout: names } = node("dist/bench.js", "--list");
     assert.match(names, /^scan\/mamba-1536 prefill 8×2048$/m);
     assert.match(names, /^generation\/mamba-1\.4b-f16 generate 1×256$/m);
+    assert.match(names, /^scan\/mamba-1536 prefill 1×1048576$/m);
     assert.match(names, /^long\/mamba-768-2-layers stream 1×1048576$/m);
+    assert.match(names, /^products\/2\.8b-in_proj-f16 prefill 16384×1$/m);
+    assert.match(names, /^model\/mamba-1\.4b-int4 step 256$/m);
     assert.match(node("dist/bench-compare.js", "--help").stdout, /Usage: bench-compare/);
   });
 });
