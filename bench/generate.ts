@@ -2,7 +2,7 @@
 import type { Inputs, Model, Session } from "../runtime/index.js";
 import type { Recorder } from "../src/measure/recorder.js";
 import { spreadOf, type Spread } from "../src/measure/spread.js";
-import type { TimingOptions } from "../src/measure/timing.js";
+import { timeKernels, type TimingOptions } from "../src/measure/timing.js";
 
 /** Tokens of each sequence that are compared. */
 const COMPARED = 48;
@@ -14,6 +14,7 @@ export interface Generated {
   readonly encodingMs: number;
   /** Of one token. */
   readonly launches: number;
+  readonly kernels: Awaited<ReturnType<typeof timeKernels>>;
   readonly check: { readonly against: string; readonly error: number; readonly tolerance: number };
 }
 
@@ -26,7 +27,8 @@ export async function measureGeneration(
   options: TimingOptions,
 ): Promise<Generated> {
   const session = await model.session({ batch, maxChunk: 1 });
-  const { dispatches } = await recorder.record(() => generated(model, session, first, 1));
+  const recording = await recorder.record(() => generated(model, session, first, 1));
+  const kernels = await timeKernels(recorder.real, recording, options);
   await session.reset();
   const own = await generated(model, session, first, Math.min(steps, COMPARED));
   await session.reset();
@@ -45,7 +47,7 @@ export async function measureGeneration(
   session.destroy();
   const wrong = other.filter((token, i) => token !== own[i]).length;
   const check = { against: "steps that the host feeds", error: wrong / other.length, tolerance: 0 };
-  return { wall: spreadOf(times), encodingMs, launches: dispatches.length, check };
+  return { wall: spreadOf(times), encodingMs, launches: recording.dispatches.length, kernels, check };
 }
 
 /** The model's input of tokens, and the output that is the next one. */

@@ -124,7 +124,7 @@ async function measureGenerate(opened: Opened): Promise<Measured> {
   const { one, run, bundle, model, recorder, options } = opened;
   const first = inputsOf(bundle, one, run.batch, 1);
   const measured = await measureGeneration(model, recorder, first, run, options);
-  return { clock: "host", kernels: [], work: workOf(opened), ...measured };
+  return { clock: "host", work: workOf(opened), ...measured };
 }
 
 /** One prefill in one piece, or one step: its dispatches are recorded and run again between timestamps. */
