@@ -29,7 +29,8 @@ Takes the family from "model_type" in config.json and compiles the family's Krai
 (templates/models/<model_type>.krait) with the constants of that config. Weights stay where they
 are: 'run' reads them from the checkpoint. On the GPU they are kept as stored (f32, f16 or bf16),
 small ones in f32. With --weights-dtype f16 or bf16 they are rounded to the nearest when they are
-loaded; with int8 or int4, the matrices of products and lookups are quantized when they are loaded: every 32 values in a row share a scale; the rest is kept in f32.
+loaded; with int8 or int4, the matrices of products and lookups are quantized then: every 32 values in
+a row share a scale; the rest is kept in f32.
 
 Language models get an output 'next' beside 'logits': the likeliest next token, which 'run' feeds
 back on the GPU. It costs two small launches; --no-greedy leaves it out.
