@@ -49,16 +49,16 @@ export const isWrittenHalf = ({
   element: of,
 }: Pick<BindingDeclaration, "access" | "element">): boolean => access === "read_write" && of === "f16";
 
-/** Functions that take one element, or four in a row, out of packed words. */
+/** Functions that take one element, or four in a row, out of packed words; of quantized ones also codes alone. By bindings' names. */
 export function declareAccessors(
   bindings: readonly BindingDeclaration[],
-  fours: ReadonlySet<string>,
+  { fours, codes }: { readonly fours: ReadonlySet<string>; readonly codes: ReadonlySet<string> },
 ): readonly Code[] {
   return bindings
     .filter((each) => isPacked(each.element) && each.wide !== true && !isWrittenHalf(each))
     .flatMap((binding) =>
       isQuantized(binding.element)
-        ? declareQuantized(binding, fours.has(binding.name))
+        ? declareQuantized(binding, { fours: fours.has(binding.name), codes: codes.has(binding.name) })
         : [declareOne(binding), ...(fours.has(binding.name) ? [declareFour(binding)] : [])],
     );
 }

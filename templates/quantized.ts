@@ -24,13 +24,17 @@ const codesLoader = (binding: string): string => `load_codes_${binding}`;
 const scaleLoader = (binding: string): string => `load_scale_${binding}`;
 
 /** Functions that take one element or four in a row, the codes of four, and the scale of an element's group. */
-export function declareQuantized(binding: BindingDeclaration, fours: boolean): readonly Code[] {
+export function declareQuantized(
+  binding: BindingDeclaration,
+  { fours, codes }: { readonly fours: boolean; readonly codes: boolean },
+): readonly Code[] {
   const { element: of } = binding;
   if (!isQuantized(of)) return [];
   return [
     declareScale(binding),
     declareOne(binding, of),
-    ...(fours ? [declareCodes(binding, of), declareFour(binding, of)] : []),
+    ...(fours || codes ? [declareCodes(binding, of)] : []),
+    ...(fours ? [declareFour(binding, of)] : []),
   ];
 }
 

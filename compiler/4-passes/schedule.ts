@@ -100,8 +100,17 @@ export interface Schedules {
   reduce(depth: Dim): { readonly workgroup: number };
   /** A product of many rows. */
   tiles(shape: ProductShape): TiledSchedule | MatrixSchedule;
-  /** @param shape `isDear`: an element of a row is computed, and should be so once for all columns of a workgroup. */
-  rows(shape: { readonly cols: Dim; readonly depth: Dim; readonly isDear?: boolean }): RowsSchedule;
+  /**
+   * A product of few rows.
+   * @param shape `isDear`: an element of a row is computed, and should be so once for all columns of a workgroup. `piece`: how
+   * many elements of a column a lane reads at once, where they are quantized.
+   */
+  rows(shape: {
+    readonly cols: Dim;
+    readonly depth: Dim;
+    readonly isDear?: boolean;
+    readonly piece?: number;
+  }): RowsSchedule;
   /** Up to how many rows the `rows` schedule is taken. */
   readonly fewRows: number;
   /** So many bytes that other workgroups read too cost as much as a launch. */
@@ -169,7 +178,8 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
     }),
     tiles: (shape) =>
       target.matrixUnits === true ? (options.matrixTiles ?? matrixSchedule(shape)) : tiledSchedule(shape),
-    rows: ({ depth, isDear = false }) => {
+    rows: ({ cols, depth, isDear = false, piece }) => {
+      if (piece !== undefined) return piecesSchedule(cols, depth, piece);
       const isShort = typeof depth === "number" && depth <= 64;
       if (isDear) return { kind: "rows", lanes: isShort ? 32 : 128, cols: 4, each: 4 };
       return { kind: "rows", lanes: isShort ? 8 : 32, cols: 4 };
@@ -187,6 +197,19 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
     },
     sequential: () => ({ workgroup: 64 }),
   };
+}
+
+/** Lanes times columns: each lane has 16 bytes of a column on their way, and a GPU wants some MB so. */
+const PIECES_IN_FLIGHT = 131_072;
+const MOST_PIECE_LANES = 128;
+
+/** Lanes with four columns each, for what they read of a is more than of b; the fewer columns there are, the more lanes to each. */
+function piecesSchedule(cols: Dim, depth: Dim, piece: number): RowsSchedule {
+  const powerFrom = (size: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, size)));
+  const wanted = typeof cols === "number" ? powerFrom(PIECES_IN_FLIGHT / cols) : 32;
+  const busy = typeof depth === "number" ? powerFrom(depth / piece) : 32;
+  const lanes = Math.max(8, Math.min(wanted, busy, MOST_PIECE_LANES));
+  return { kind: "rows", lanes, cols: Math.max(4, Math.min(16, 256 / lanes)), each: 4 };
 }
 
 /** 64×64 by 8×4 is within 7 % of the best measured everywhere it fits (bench/RESULTS.md); small products waste most of it. */

@@ -20,6 +20,7 @@ export class ModuleContext {
   private readonly bindings = new Map<string, BindingDeclaration>();
   private readonly math = new Map<Width, Set<MathFunction>>();
   private readonly fours = new Set<string>();
+  private readonly codes = new Set<string>();
   private readonly extensions = new Set<string>();
 
   constructor(
@@ -74,6 +75,12 @@ export class ModuleContext {
     this.math.set(width, functions.add(fn));
   }
 
+  /** Of a quantized binding, codes by fours, not scaled. */
+  usesCodes(binding: BindingDeclaration): BindingDeclaration {
+    this.codes.add(binding.name);
+    return binding;
+  }
+
   usesFours(binding: BindingDeclaration): BindingDeclaration {
     this.fours.add(binding.name);
     return binding;
@@ -89,7 +96,7 @@ export class ModuleContext {
         ...[...this.extensions].map((extension) => code`enable ${name(extension)};`),
       ]),
       declareBindings([...this.numbers.values()], bindings),
-      ...declareAccessors(bindings, this.fours),
+      ...declareAccessors(bindings, { fours: this.fours, codes: this.codes }),
       mathDeclarations(this.math),
       body,
     ]);

@@ -6,8 +6,16 @@ import { partialsOf, treeFold } from "./reduce.js";
 /** One sum along k for one row: of a·b, or of a value of the row. */
 export interface Along {
   readonly name: Wgsl<"f32">;
-  readonly four: Wgsl<"vec4f">;
+  /** What a loop over k by fours adds. */
+  readonly four: Wgsl<"vec4f"> | undefined;
   readonly one: Wgsl<"f32">;
+}
+
+/** A loop over k by so many in a row of a lane, from `k_first` on; its body adds to `ownOf` the sums. */
+export interface Pieces {
+  readonly elements: number;
+  readonly end: Wgsl<"u32">;
+  readonly body: Code;
 }
 
 /** One of the rows that a workgroup computes together. */
@@ -33,6 +41,8 @@ export interface RowsHoles {
   readonly outside: Code;
   /** k, four at a time, and how far; what all rows share. */
   readonly fours: { readonly inside: Code; readonly end: Wgsl<"u32"> } | undefined;
+  /** In the place of fours. */
+  readonly pieces: Pieces | undefined;
   /** Four k of a lane in a row, or `lanes` apart. */
   readonly inRow: boolean;
   /** The rest, one at a time. */
@@ -51,7 +61,8 @@ export interface Share {
 }
 
 const four = (sum: Along): Wgsl<"vec4f"> => variable(`${sum.name.text}_four`);
-const own = (sum: Along): Wgsl<"f32"> => variable(`${sum.name.text}_own`);
+/** A lane's part of a sum. */
+export const ownOf = (sum: Along): Wgsl<"f32"> => variable(`${sum.name.text}_own`);
 
 export function contractRows(holes: RowsHoles): Code {
   const { lanes, columns } = holes;
@@ -67,10 +78,11 @@ export function contractRows(holes: RowsHoles): Code {
         let column = invocation / ${lanes}u;
         ${holes.outside}
         ${alongLoop(holes)}
-        ${join(sums.map((sum) => code`var ${own(sum)} = 0.0;`))}
+        ${join(sums.map((sum) => code`var ${ownOf(sum)} = 0.0;`))}
         ${foursLoop(holes, sums)}
+        ${piecesLoop(holes)}
         ${onesLoop(holes)}
-        ${join(sums.map((sum) => code`${partialsOf(sum.name)}[invocation] = ${own(sum)};`))}
+        ${join(sums.map((sum) => code`${partialsOf(sum.name)}[invocation] = ${ownOf(sum)};`))}
         ${treeFold(
           sums.map((sum) => ({ name: sum.name, fn: "sum" as const })),
           lanes,
@@ -116,6 +128,8 @@ function alongLoop({ lanes, columns, rows, share }: RowsHoles): Code {
   `;
 }
 
+const addFour = (sum: Along): Code => (sum.four === undefined ? nothing : code`${four(sum)} += ${sum.four};`);
+
 function foursLoop({ lanes, inRow, fours, rows }: RowsHoles, sums: readonly Along[]): Code {
   if (fours === undefined) return nothing;
   const first = inRow ? wgsl<"u32">`depth_start + 4u * lane` : wgsl<"u32">`depth_start + lane`;
@@ -128,19 +142,31 @@ function foursLoop({ lanes, inRow, fours, rows }: RowsHoles, sums: readonly Alon
       let k_first = ${first};
       let k_four = k_first + ${apart};
       ${fours.inside}
-      ${join(rows.map((row) => join([row.insideFours, ...row.sums.map((sum) => code`${four(sum)} += ${sum.four};`)])))}
+      ${join(rows.map((row) => join([row.insideFours, ...row.sums.map(addFour)])))}
     }
-    ${join(sums.map((sum) => code`${own(sum)} = dot(${four(sum)}, vec4f(1.0));`))}
+    ${join(sums.map((sum) => code`${ownOf(sum)} = dot(${four(sum)}, vec4f(1.0));`))}
   `;
 }
 
-function onesLoop({ lanes, fours, ones, rows }: RowsHoles): Code {
+function piecesLoop({ lanes, pieces }: RowsHoles): Code {
+  if (pieces === undefined) return nothing;
+  const { elements, end, body } = pieces;
+  const first = name("k_first");
+  return code`
+    for (var ${first} = ${elements}u * lane; ${first} < ${end}; ${first} += ${elements * lanes}u) {
+      ${body}
+    }
+  `;
+}
+
+function onesLoop({ lanes, fours, pieces, ones, rows }: RowsHoles): Code {
   if (ones === undefined) return nothing;
   const k = name("k");
+  const begin = (fours ?? pieces)?.end;
   return code`
-    for (var ${k} = ${fours === undefined ? wgsl<"u32">`lane` : wgsl<"u32">`${fours.end} + lane`}; ${k} < ${ones.end}; ${k} += ${lanes}u) {
+    for (var ${k} = ${begin === undefined ? wgsl<"u32">`lane` : wgsl<"u32">`${begin} + lane`}; ${k} < ${ones.end}; ${k} += ${lanes}u) {
       ${ones.inside}
-      ${join(rows.map((row) => join([row.insideOnes, ...row.sums.map((sum) => code`${own(sum)} += ${sum.one};`)])))}
+      ${join(rows.map((row) => join([row.insideOnes, ...row.sums.map((sum) => code`${ownOf(sum)} += ${sum.one};`)])))}
     }
   `;
 }

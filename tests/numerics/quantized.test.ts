@@ -3,7 +3,9 @@
  * far both are from the checkpoint's own logits is known.
  */
 import assert from "node:assert/strict";
-import type { CompileOptions } from "../../compiler/compile.js";
+import { compile, type CompileOptions } from "../../compiler/compile.js";
+import { identityOf } from "../../compiler/5-kernel/schedules/identity.js";
+import { extentsOf } from "../../compiler/5-kernel/schedules/shape.js";
 import { interpret } from "../../compiler/interpret/index.js";
 import { open, type Bundle, tensorCheckpoint, type HostTensor, type Storage } from "../../runtime/index.js";
 import { fileWeights } from "../../src/node/files.js";
@@ -116,6 +118,29 @@ model m {
 }`;
 const ones: HostTensor = { shape: [128, 128], data: f32({ length: 16384 }).fill(1) };
 
+/** Columns that begin at whole pieces, and one that ends within one; fewer of them than workgroups have, and more. */
+const PIECES = `
+axis b: batch, t: time, i = 96, o = 37, p = 40, q = 56
+model pieces {
+  input x: f32[b, t, i]
+  input u: f32[b, t, p]
+  param (left[p] | right[q])[o, _] from "both"
+  param gain[i], wide[o, i], back[i, o], flat[o, i]
+  n = x * rsqrt(mean(x^2, over i) + 1e-5) * gain
+  y = dot(wide, n, over i)
+  output y[b, t, o] = y
+  output z[b, t, i] = n + dot(back, y, over o) + dot(wide, dot(flat, x, over i), over o)
+  output s[b, t, o] = dot(left, u, over p) + sum(right, over q)
+}`;
+/** Lanes with one column or several, for one row or several, as many as pieces or fewer or more. */
+const BY_ROWS = [
+  { lanes: 8, cols: 4 },
+  { lanes: 4, cols: 16, each: 2 },
+  { lanes: 32, cols: 4, each: 4 },
+  { lanes: 4, cols: 8, rows: 2 },
+  { lanes: 8, cols: 8, rows: 4 },
+];
+
 describe("quantized weights", () => {
   const names = ["embedding", "turned", "deep", "down", "expert", "both", "single"];
   const random = seeded(3);
@@ -168,6 +193,51 @@ describe("quantized weights", () => {
         assert.ok(tied !== undefined && step !== undefined);
         const rows = [0, 13].flatMap((t) => [...tied.data.slice(t * 40, (t + 1) * 40)]);
         expectClose(step, { shape: step.shape, data: rows }, { tolerance: "f32", what: "step" });
+        model.destroy();
+      });
+
+  for (const storage of STORAGES)
+    for (const schedule of BY_ROWS)
+      it(`of ${storage} agree with the oracle where lanes read whole pieces, by ${JSON.stringify(schedule)}`, async () => {
+        const names = ["wide", "back", "both"];
+        const options = { storage: matricesIn(names, storage) };
+        const device = await baselineDevice();
+        const { vendor, architecture } = device.adapterInfo;
+        const { stages } = compile({ path: "m.krait", text: PIECES }, options);
+        const kernels = [...(stages.targets?.[0]?.kernels.values() ?? [])].filter(
+          (kernel) => kernel.skeleton === "contract",
+        );
+        const entries = kernels.map((kernel) => ({
+          target: "baseline",
+          kernel: identityOf(kernel),
+          shape: Object.fromEntries(Object.keys(extentsOf(kernel)).map((name) => [name, 3])),
+          schedule: { kind: "rows", ...schedule },
+        }));
+        const bundle = bundleOf(PIECES, { ...options, tuning: [{ vendor, architecture, entries }] });
+        const shaders = [...bundle.files.values()].filter((text) => /k_first \+= \d+u/.test(text));
+        assert.ok(shaders.length >= 3, "nothing is read by pieces");
+        const draw = seeded(11);
+        const params = Object.fromEntries(
+          bundle.manifest.params.map(({ name, shape }): [string, HostTensor] => [
+            name,
+            { shape, data: f32(draw.tensor(shape).data) },
+          ]),
+        );
+        const x = f32(draw.tensor([3, 96]).data);
+        const u = f32(draw.tensor([3, 40]).data);
+        const expected = interpret(graphOf(PIECES), {
+          inputs: { x: { shape: [3, 1, 96], data: x }, u: { shape: [3, 1, 40], data: u } },
+          params: dequantizedParams(bundle.manifest, params),
+        }).outputs;
+        const model = await open(bundle, { device, weights: tensorCheckpoint(params) });
+        assert.match(model.target, /^baseline@/);
+        const session = await model.session({ batch: 3 });
+        const got = await session.step({ x, u });
+        for (const name of ["y", "z", "s"]) {
+          const [output, tensor] = [got[name], expected[name]];
+          assert.ok(output !== undefined && tensor !== undefined);
+          expectClose(output, { shape: output.shape, data: tensor.data }, { tolerance: "f32", what: name });
+        }
         model.destroy();
       });
 

@@ -31,6 +31,7 @@ import type { ContractKernel, Expr, MatrixSchedule, Store } from "../types.js";
 import { finishElement, finishFours, guarded, storesFours } from "./contract-finish.js";
 import { depthOf, isWhole, placeTiles, readingOrder, rebuilder } from "./contract-parts.js";
 import { exprsOf, mapStore, type Filled } from "./printed.js";
+import { isF32, isOfWords, splitsWords, type Load } from "./whole-words.js";
 
 export function fillMatrix(kernel: ContractKernel, shape: MatrixSchedule, context: ModuleContext): Filled {
   if (kernel.along.length > 0)
@@ -189,44 +190,11 @@ function widen(
   return fours && stores.every(({ binding }) => context.binding(binding).wide === true);
 }
 
-const isF32 = ({ binding }: Load, context: ModuleContext): boolean =>
-  context.binding(binding).element === "f32";
-
-type Load = Extract<Expr, { kind: "load" }>;
-
-const COMPARISONS: ReadonlySet<string> = new Set(["lt", "le", "gt", "ge", "eq", "ne"]);
-
-/**
- * Whether a condition parts coordinates elsewhere than between words, as where tensors are joined: the one before may end
- * there, and its last elements lie in no whole word.
- */
-function splitsWords(exprs: readonly Expr[], k: string): boolean {
-  let found = false;
-  walk(exprs, (expr) => {
-    if (expr.kind !== "op" || !COMPARISONS.has(expr.op)) return;
-    if (expr.args.some((arg) => arg.type === "f32") || !expr.args.some((arg) => arg.kind === "literal"))
-      return;
-    const [, end] = expr.args;
-    if ((expr.op === "lt" || expr.op === "ge") && end?.kind === "literal" && end.value % 4 === 0) return;
-    found ||= expr.args.some((arg) => ["row", "col", k].some((name) => freeVars(arg).has(name)));
-  });
-  return found;
-}
-
 function readsWords(load: Load, operand: OperandOf, context: ModuleContext): boolean {
   if (!operand.eights) return false;
   const { element } = context.binding(load.binding);
   if (element === "f32") return context.builder.isStrideOne(load.index, operand.run, 4);
   return element === "f16" && context.builder.isStrideOne(load.index, operand.run, WORD);
-}
-
-/** Whether an element that is read is one of four that a coordinate runs through, whole. */
-function isOfWords({ binding, index }: Load, ks: readonly string[], context: ModuleContext): boolean {
-  const { builder } = context;
-  return (
-    context.binding(binding).element === "f32" &&
-    ["row", "col", ...ks].some((name) => builder.isStrideOne(index, name, 4) && builder.isWholeIn(name, 4))
-  );
 }
 
 /** Past the edge of rows (columns) the last ones are read again; past the end of k there is zero. */

@@ -1,5 +1,5 @@
 /** Products of few rows: lanes along k, each with a column or a few, whose a it computes once. */
-import { contractRows, type Row, type Share } from "../../../templates/kernels/contract-rows.js";
+import { contractRows, type Along, type Row, type Share } from "../../../templates/kernels/contract-rows.js";
 import { binary, code, join, nothing, variable, type Code, type Wgsl } from "../../../templates/wgsl.js";
 import type { Dim } from "../../../runtime/bundle-format.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
@@ -9,7 +9,9 @@ import { scalarValue, type Value } from "../print-scope.js";
 import { walk } from "../traverse.js";
 import type { ContractKernel, Expr, RowsSchedule, Store } from "../types.js";
 import { isWhole, rebuilder } from "./contract-parts.js";
+import { pieceLoad, printPieces } from "./contract-pieces.js";
 import { ceilDiv, dispatchOf, exprsOf, mapStore, printStores, productOf, type Filled } from "./printed.js";
+import { declareWords } from "./whole-words.js";
 
 export const invocationsOfRows = ({ lanes, cols, each = 1 }: Omit<RowsSchedule, "kind">): number =>
   (lanes * cols) / each;
@@ -24,12 +26,19 @@ export function fillRows(kernel: ContractKernel, schedule: RowsSchedule, context
   const { builder } = context;
   const { lanes } = schedule;
   const rebuild = rebuilder(kernel, context);
+  const [a, b] = [rebuild(kernel.a), rebuild(kernel.b)];
   const holes: Holes = {
-    acc: builder.op("mul", rebuild(kernel.a), rebuild(kernel.b)),
+    acc: builder.op("mul", a, b),
     along: kernel.along.map(({ name, body }) => ({ name, body: rebuild(body) })),
     stores: kernel.stores.map((store) => mapStore(store, rebuild)),
     storesAlong: (kernel.storesAlong ?? []).map((store) => mapStore(store, rebuild)),
   };
+  const load = pieceLoad(b, context);
+  if (load !== undefined) {
+    const all = [...exprsOf(holes.stores), ...exprsOf(holes.storesAlong)];
+    const written = new Set([...kernel.stores, ...(kernel.storesAlong ?? [])].map(({ binding }) => binding));
+    declareWords([a, ...holes.along.map(({ body }) => body), ...all], written, context);
+  }
   const bodies = [holes.acc, ...holes.along.map(({ body }) => body)];
   const isWide = widen(bodies, [...exprsOf(holes.storesAlong), ...exprsOf(holes.stores)], context);
   const place = placeGroups(kernel, schedule, context);
@@ -51,15 +60,22 @@ export function fillRows(kernel: ContractKernel, schedule: RowsSchedule, context
   const fours = root.nested(new Map([["k", four]]));
   const ones = root.nested(new Map([["k", scalarValue(variable("k"))]]));
   const columns = isOne ? [undefined] : place.columns.map(({ col }) => col);
-  const printers = { root, fours, ones, context };
+  const printers = { root, fours: load === undefined ? fours : undefined, ones, context };
   const rows = place.rows.map(({ row, exists }, r): Row => ({
     ...printRow(printers, holes, { row, suffix: place.rows.length === 1 ? "" : `_${r}`, columns }),
     exists,
   }));
   const constant = BlockPrinter.root(context, new Map(), []);
   const depth = builder.dim(kernel.depth);
-  const foursEnd = builder.mul(builder.div(depth, 4 * lanes), 4 * lanes);
-  const none = foursEnd.kind === "literal" && foursEnd.value === 0;
+  const pieces =
+    load &&
+    printPieces(
+      { a, load, along: holes.along.map(({ body }) => body), depth: kernel.depth },
+      { root, context, columns, rows: place.rows.map(({ row }, r) => ({ row, sums: rows[r]?.sums ?? [] })) },
+    );
+  const step = load === undefined ? 4 * lanes : load.elements;
+  const stepsEnd = builder.mul(builder.div(depth, step), step);
+  const inFours = load === undefined && !(stepsEnd.kind === "literal" && stepsEnd.value === 0);
   const inside = { fours: fours.flush(), ones: ones.flush() };
   const end = constant.u32(depth);
   const invocations = invocationsOfRows(schedule);
@@ -69,9 +85,10 @@ export function fillRows(kernel: ContractKernel, schedule: RowsSchedule, context
     folded: place.folded,
     count: place.count,
     outside: join([place.bindings, root.flush()]),
-    fours: none ? undefined : { inside: inside.fours, end: constant.u32(foursEnd) },
+    fours: inFours ? { inside: inside.fours, end: constant.u32(stepsEnd) } : undefined,
+    pieces,
     inRow,
-    ones: foursEnd === depth ? undefined : { inside: inside.ones, end },
+    ones: stepsEnd === depth ? undefined : { inside: inside.ones, end },
     rows,
     columnsExist: place.columns.map(({ exists }) => exists),
     share: place.share && { ...place.share, depth: end },
@@ -91,8 +108,8 @@ interface Holes {
 
 interface Printers {
   readonly root: BlockPrinter;
-  /** In the loops over k. */
-  readonly fours: BlockPrinter;
+  /** In the loops over k; the first undefined where that is by pieces. */
+  readonly fours: BlockPrinter | undefined;
   readonly ones: BlockPrinter;
   readonly context: ModuleContext;
 }
@@ -117,17 +134,17 @@ function printRow(
   const taken = (wanted: string): Wgsl<"f32"> =>
     variable<"f32">(wanted === "acc" ? wanted : context.names.take(wanted));
   // Several rows share what they read of b inside the loop over k, several columns what they read of a.
-  const [inFours, inOnes] = [fours.nested(ofRow), ones.nested(ofRow)];
-  const sum = (name: string, body: Expr, from: readonly [BlockPrinter, BlockPrinter]) => ({
-    name: taken(name),
-    four: from[0].vec4f(body),
-    one: from[1].f32(body),
-  });
+  const [inFours, inOnes] = [fours?.nested(ofRow), ones.nested(ofRow)];
+  const sum = (
+    name: string,
+    body: Expr,
+    [four, one]: readonly [BlockPrinter | undefined, BlockPrinter],
+  ): Along => ({ name: taken(name), four: four?.vec4f(body), one: one.f32(body) });
   const ofColumns = columns.map((col, c) => {
     if (col === undefined) return { acc: sum(`acc${suffix}`, holes.acc, [inFours, inOnes]), code: [] };
-    const own = [inFours.nested(ofColumn(col)), inOnes.nested(ofColumn(col))] as const;
+    const own = [inFours?.nested(ofColumn(col)), inOnes.nested(ofColumn(col))] as const;
     const acc = sum(`acc_${c}`, holes.acc, own);
-    return { acc, code: own.map((printer) => printer.flush()) };
+    return { acc, code: own.map((printer) => printer?.flush() ?? nothing) };
   });
   const along = holes.along.map(({ name, body }) => sum(`${name}${suffix}`, body, [inFours, inOnes]));
   const results = new Map(along.map((each, k) => [holes.along[k]?.name ?? "", scalarValue(each.name)]));
@@ -138,7 +155,7 @@ function printRow(
   });
   const atK = root.nested(new Map([...ofRow, ["k", scalarValue(variable("k"))]]));
   return {
-    insideFours: join([inFours.flush(), ...ofColumns.map(({ code: [own = nothing] }) => own)]),
+    insideFours: join([inFours?.flush() ?? nothing, ...ofColumns.map(({ code: [own = nothing] }) => own)]),
     insideOnes: join([inOnes.flush(), ...ofColumns.map(({ code: [, own = nothing] }) => own)]),
     sums: [...ofColumns.map(({ acc }) => acc), ...along],
     stores,

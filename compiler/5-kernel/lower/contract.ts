@@ -1,5 +1,6 @@
 /** Products: Σ_k a(row, k) · b(col, k), with whatever is fused before and after. */
 import type { Dim } from "../../../runtime/bundle-format.js";
+import { isQuantized, PIECE_ELEMENTS } from "../../../templates/quantized.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { Absorbed, Group } from "../../4-passes/fuse.js";
 import { rolesOf, type Roles } from "../../4-passes/product-roles.js";
@@ -183,15 +184,23 @@ function contractKernel(
     part.turn?.isLast === false ? (turn?.stores ?? []) : resultStores(context, group, result, inner);
   const members = [group, ...form.absorbed.map((each) => each.group)].flatMap((each) => [...each.members]);
   const { name, notes } = describe(context, { ...group, members: new Set(members) });
+  const { bindings } = scope.finish();
+  const element = b.kind === "load" ? bindings.find((each) => each.name === b.binding)?.element : undefined;
+  const piece = element && isQuantized(element) ? PIECE_ELEMENTS[element] : undefined;
   const schedule =
     form.kind === "rows"
-      ? context.schedules.rows({ cols, depth, isDear: maps.length > 0 })
+      ? context.schedules.rows({
+          cols,
+          depth,
+          isDear: maps.length > 0,
+          ...(piece !== undefined && { piece }),
+        })
       : context.schedules.tiles({ rows, cols, depth });
   return {
     name: `${name}_${schedule.kind}`.replace("_contract_", "_"),
     notes,
     skeleton: "contract",
-    bindings: scope.finish().bindings,
+    bindings,
     batch,
     rows,
     cols,
