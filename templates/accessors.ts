@@ -116,10 +116,10 @@ export function loadWord<T extends "vec4f" | "vec4u">(
 }
 
 /** The low or the high four of a word of eight f16. */
-export function fourOfWord(word: Wgsl<"vec4u">, half: "low" | "high"): Wgsl<"vec4f"> {
-  const [first, second] = half === "low" ? ["x", "y"] : ["z", "w"];
-  return wgsl<"vec4f">`vec4f(unpack2x16float(${word}.${name(first ?? "x")}), unpack2x16float(${word}.${name(second ?? "y")}))`;
-}
+export const fourOfWord = (word: Wgsl<"vec4u">, half: "low" | "high"): Wgsl<"vec4f"> =>
+  half === "low"
+    ? wgsl<"vec4f">`vec4f(unpack2x16float(${word}.x), unpack2x16float(${word}.y))`
+    : wgsl<"vec4f">`vec4f(unpack2x16float(${word}.z), unpack2x16float(${word}.w))`;
 
 /** Four f16 in a row, from a multiple of four, of a wide binding. */
 export function loadFourOfWord(binding: BindingDeclaration, index: Wgsl<"u32">): Wgsl<"vec4f"> {

@@ -24,9 +24,9 @@ const TILES = {
 } as const;
 const MATRIX: CompileOptions = { targets: ["matrix"], schedule: { matrixTiles: TILES } };
 
-/** A norm, a product of it, and a product of what comes out, with a residual: rows are run-time, other sizes odd. */
-const LAYERS = `
-axis b: batch, t: time, m = 37, f = 51
+/** A norm, a product of it, and a product of what comes out, with a residual: rows are run-time. */
+const layers = (m: number, f: number): string => `
+axis b: batch, t: time, m = ${String(m)}, f = ${String(f)}
 model layers {
   input x: f32[b, t, m]
   param up[f, m], down[m, f], bias[f]
@@ -34,6 +34,7 @@ model layers {
   output y[b, t, m] = x + dot(down, h, over f)
 }
 `;
+const LAYERS = layers(37, 51);
 
 const LIMITS = {
   maxStorageBuffersPerShaderStage: 16,
@@ -70,28 +71,50 @@ describe("on the target matrix", () => {
     }
   });
 
-  it("layers agree with the oracle, weights stored in any type", async () => {
-    const [batch, steps] = [2, 23];
-    const graph = graphOf(LAYERS);
-    const random = seeded(9);
-    const x = random.tensor([batch, steps, 37]);
-    // Values that every storage type holds.
-    const params = Object.fromEntries(
-      Object.entries({ up: [51, 37], down: [37, 51], bias: [51] }).map(([name, shape]) => {
-        const { data } = random.tensor(shape, (r) => Math.round(r.normal() * 8) / 64);
-        return [name, { shape, data: f32(data) }];
-      }),
-    );
-    const inputs = { x: { shape: x.shape, data: Float64Array.from(f32(x.data)) } };
-    const expected = interpret(graph, { inputs, params }).outputs["y"] ?? assert.fail("no y");
-    for (const weights of ["f32", "f16", "bf16"] as const) {
-      const model = await opened(bundleOf(LAYERS, { ...MATRIX, weights }), params);
-      const session = await model.session({ batch });
-      const { y } = await session.prefill({ x: f32(x.data) }, { outputs: "all" });
-      assert.ok(y);
-      expectClose(y, expected, { tolerance: "f16-products", what: `y, weights in ${weights}` });
-      model.destroy();
-    }
+  // Odd sizes; and whole words, but for the last tile's rows.
+  for (const [m, f] of [
+    [37, 51],
+    [40, 56],
+  ] as const)
+    it(`layers of ${String(m)} and ${String(f)} agree with the oracle, weights stored in any type`, async () => {
+      const text = layers(m, f);
+      const [batch, steps] = [2, 23];
+      const graph = graphOf(text);
+      const random = seeded(9);
+      const x = random.tensor([batch, steps, m]);
+      // Values that every storage type holds.
+      const params = Object.fromEntries(
+        Object.entries({ up: [f, m], down: [m, f], bias: [f] }).map(([name, shape]) => {
+          const { data } = random.tensor(shape, (r) => Math.round(r.normal() * 8) / 64);
+          return [name, { shape, data: f32(data) }];
+        }),
+      );
+      const inputs = { x: { shape: x.shape, data: Float64Array.from(f32(x.data)) } };
+      const expected = interpret(graph, { inputs, params }).outputs["y"] ?? assert.fail("no y");
+      for (const weights of ["f32", "f16", "bf16"] as const) {
+        const model = await opened(bundleOf(text, { ...MATRIX, weights }), params);
+        const session = await model.session({ batch });
+        const { y } = await session.prefill({ x: f32(x.data) }, { outputs: "all" });
+        assert.ok(y);
+        expectClose(y, expected, { tolerance: "f16-products", what: `y, weights in ${weights}` });
+        model.destroy();
+      }
+    });
+
+  it("what these products alone read lies in f16, and by a step in f32", () => {
+    const written = (text: string, options: CompileOptions): readonly string[] => {
+      const { files } = bundleOf(text, options);
+      return [...files.values()].flatMap((code) =>
+        [...code.matchAll(/read_write> (\w+): array<(?:f16|vec4<f16>)>/g)].map(([, name = ""]) => name),
+      );
+    };
+    const chunked = { ...MATRIX, set: SSD_SIZES, schedule: { ...MATRIX.schedule, matrixChunk: 16 } };
+    const inF16 = new Set(written(SSD, chunked));
+    for (const name of ["C_dot_B", "h"])
+      assert.ok(inF16.has(name), `${name} is not in f16: ${[...inF16].join(", ")}`);
+    // A scan reads it too.
+    assert.ok(!inF16.has("decay"), "cumulated logarithms are rounded");
+    assert.deepEqual(written(SSD, { ...chunked, targets: ["large"] }), []);
   });
 
   it("a bundle runs by the next profile where there are no matrix units, or says what it lacks", () => {
