@@ -69,7 +69,9 @@ function printFusion({ name, when, graph, fusion, groups }: EmittedProgram): str
     );
     lines.push(`      computes ${names(graph, [...group.members])}`);
     for (const { group: own, mostRows } of group.absorbed)
-      lines.push(`      up to ${mostRows} rows also ${names(graph, [...own.members])}`);
+      lines.push(
+        `      ${mostRows === undefined ? "" : `up to ${mostRows} rows `}also ${names(graph, [...own.members])}`,
+      );
     const shared = group.absorbed.flatMap((each) => each.shared);
     lines.push(
       `      stores   ${[names(graph, [...shared, ...group.stores]), ...group.outputs.map((o) => `output ${o}`), ...carried(graph, group)].filter(Boolean).join(", ")}`,

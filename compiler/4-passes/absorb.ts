@@ -9,7 +9,8 @@ import type { AxisId, Graph, NodeId } from "../3-graph/types.js";
 import type { Absorbed, Fusion, Group } from "./fuse.js";
 import type { Schedules } from "./schedule.js";
 import { rolesOf, type Roles } from "./product-roles.js";
-import { readersInTime, readersOf, readsOf } from "./uses.js";
+import { GroupReaders, regrouped } from "./regroup.js";
+import { readersOf, readsOf } from "./uses.js";
 
 type Costs = Pick<Schedules, "fewRows" | "rows" | "launchBytes">;
 
@@ -18,7 +19,7 @@ export function absorb(graph: Graph, fusion: Fusion, schedules: Costs): Fusion {
 }
 
 interface Found {
-  readonly product: number;
+  readonly target: number;
   readonly absorbed: Absorbed;
 }
 
@@ -26,21 +27,14 @@ interface Found {
 type Alone = Pick<Group, "start"> | Required<Pick<Group, "tooDear">>;
 
 class Absorber {
-  /** Groups that copy a value out, by the value. */
-  private readonly copiers = new Map<NodeId, number[]>();
+  private readonly readers: GroupReaders;
 
   constructor(
     private readonly graph: Graph,
     private readonly fusion: Fusion,
     private readonly schedules: Costs,
   ) {
-    for (const [g, { outputs, carries }] of fusion.groups.entries()) {
-      const copied = [
-        ...graph.outputs.filter(({ name }) => outputs.includes(name)).map(({ value }) => value),
-        ...carries.flatMap((id) => graph.states[id]?.equation.value ?? []),
-      ];
-      for (const id of copied) this.copiers.set(id, [...(this.copiers.get(id) ?? []), g]);
-    }
+    this.readers = new GroupReaders(graph, fusion);
   }
 
   run(): Fusion {
@@ -51,18 +45,7 @@ class Absorber {
       if (found !== undefined && "absorbed" in found) into.set(g, found);
       return found === undefined || "absorbed" in found ? group : { ...group, ...found };
     });
-    const kept = groups.map((_, g) => g).filter((g) => !into.has(g));
-    const renumbered = new Map(kept.map((g, k) => [g, k]));
-    const placeOf = (g: number): number => renumbered.get(into.get(g)?.product ?? g) ?? g;
-    const absorbedBy = (g: number): readonly Absorbed[] =>
-      [...into.values()].filter(({ product }) => product === g).map(({ absorbed }) => absorbed);
-    return {
-      ...fusion,
-      groups: kept.flatMap((g) =>
-        groups.slice(g, g + 1).map((group) => ({ ...group, absorbed: absorbedBy(g) })),
-      ),
-      home: new Map([...fusion.home].map(([id, g]) => [id, placeOf(g)])),
-    };
+    return regrouped({ ...fusion, groups }, into);
   }
 
   /** The product that absorbs a group, or why none does, if one could. */
@@ -70,7 +53,7 @@ class Absorber {
     if (group.kind === "reduce") {
       const product = this.sumsAlongside(group, g);
       if (typeof product !== "number") return { start: product };
-      return { product, absorbed: { group, shared: [], mostRows: this.schedules.fewRows } };
+      return { target: product, absorbed: { group, shared: [], mostRows: this.schedules.fewRows } };
     }
     return group.kind === "map" && group.members.size > 0 ? this.asOperand(group, g) : undefined;
   }
@@ -82,7 +65,7 @@ class Absorber {
     const isSum = root?.kind === "reduce" && root.fn === "sum" && root.type.scalar === "f32";
     if (!isSum || root.where !== undefined) return { kind: "reduction", alone: "function" };
     const alone = { kind: "reduction", alone: "readers" } as const;
-    const readers = this.groupsReading(group.members, g);
+    const readers = this.readers.of(group.members, g);
     const [only] = readers;
     const target = only === undefined ? undefined : fusion.groups[only];
     const product = target && graph.nodes[target.root];
@@ -100,7 +83,7 @@ class Absorber {
   /** A map over a product's rows and what it contracts, of which the rows are made. */
   private asOperand(group: Group, g: number): Found | Alone | undefined {
     const { graph, fusion } = this;
-    const readers = this.groupsReading(group.members, g);
+    const readers = this.readers.of(group.members, g);
     const product = Math.min(...readers);
     const target = fusion.groups[product];
     const root = target && graph.nodes[target.root];
@@ -117,11 +100,11 @@ class Absorber {
     );
     if (mostRows < 1) return { tooDear: { product: root.id, workgroups, bytes } };
     const shared = group.stores.filter((id) => {
-      const others = new Set(this.groupsReading([id], g));
+      const others = new Set(this.readers.of([id], g));
       others.delete(product);
       return others.size > 0;
     });
-    return { product, absorbed: { group, shared, mostRows } };
+    return { target: product, absorbed: { group, shared, mostRows } };
   }
 
   /** Whether a product reads what group `g` computes where its rows are at hand, through elementwise functions alone. */
@@ -165,25 +148,6 @@ class Absorber {
     };
     group.members.forEach(visit);
     return total;
-  }
-
-  /** Groups other than `except` that read values, directly or through what no kernel stores. */
-  private groupsReading(ids: Iterable<NodeId>, except: number): ReadonlySet<number> {
-    const found = new Set<number>();
-    const pending = [...ids];
-    const seen = new Set(pending);
-    for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
-      for (const copier of this.copiers.get(id) ?? []) if (copier !== except) found.add(copier);
-      for (const reader of readersInTime(this.graph)[id] ?? []) {
-        const home = this.fusion.home.get(reader);
-        if (home !== undefined && home !== except) found.add(home);
-        if (home === undefined && !seen.has(reader)) {
-          seen.add(reader);
-          pending.push(reader);
-        }
-      }
-    }
-    return found;
   }
 
   /** Elements along the axes of known size. */

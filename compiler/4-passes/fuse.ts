@@ -44,19 +44,20 @@ export interface Group {
   readonly outputs: readonly string[];
   /** States off any cycle whose carried value this group writes. */
   readonly carries: readonly StateId[];
-  /** contract: what it computes as it goes, where its rows are few. */
+  /** contract: what it computes as it goes, where its rows are few; reduce: what it computes before its own. */
   readonly absorbed: readonly Absorbed[];
   /** map: the product of few rows that could compute it as it goes, and what its workgroups would read again for a row. */
   readonly tooDear?: { readonly product: NodeId; readonly workgroups: number; readonly bytes: number };
 }
 
-/** A kernel's work that a product does as it goes up to so many rows; with more, that kernel runs before it. */
+/** A kernel's work that another does too: a product up to so many rows, and with more that kernel runs before it. */
 export interface Absorbed {
-  /** The kernel: a reduction over what the product contracts, or a map over its rows and that. */
+  /** The kernel: of a product, a reduction over what it contracts, or a map over its rows and that; else a reduction over the same axis. */
   readonly group: Group;
-  /** What of it other kernels than the product read. */
+  /** What of it other kernels read. */
   readonly shared: readonly NodeId[];
-  readonly mostRows: number;
+  /** Absent: any. */
+  readonly mostRows?: number;
 }
 
 export interface Fusion {

@@ -6,6 +6,7 @@ import { absorb } from "../4-passes/absorb.js";
 import { fuse, type Fusion, type FusionOptions } from "../4-passes/fuse.js";
 import { exceeds, relieve, type ReliefOptions } from "../4-passes/relieve.js";
 import type { Programs } from "../4-passes/index.js";
+import { mergeReductions } from "../4-passes/merge-reductions.js";
 import { share } from "../4-passes/share.js";
 import { schedulesFor, type ScheduleOptions, type Target } from "../4-passes/schedule.js";
 import type { Graph, Param, Pieces } from "../3-graph/types.js";
@@ -90,7 +91,7 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     // What a scan computes anew brings its operands' buffers along; where they are too many, it goes alone.
     const fused = fusing.map((each) => () => relieve(graph, share(graph, fuse(graph, each)), relief));
     const relieved = firstThat(fused, (fusion) => !exceeds(graph, fusion, relief));
-    const fusion = name === "step" ? absorb(graph, relieved, schedules) : relieved;
+    const fusion = mergeReductions(graph, name === "step" ? absorb(graph, relieved, schedules) : relieved);
     const lowered = lower(graph, fusion, {
       schedules: name === "load" ? atLoad : schedules,
       storage,

@@ -112,6 +112,12 @@ export function resultStores(
   return stores;
 }
 
+/** A group with the members of what it computes of others. */
+export function withAbsorbed(group: Group, absorbed: Group["absorbed"] = group.absorbed): Group {
+  const members = [group, ...absorbed.map((each) => each.group)].flatMap((each) => [...each.members]);
+  return { ...group, members: new Set(members) };
+}
+
 /** The kernel's name, from the values that it stores; and the source lines that it computes. */
 export function describe(
   context: LowerContext,

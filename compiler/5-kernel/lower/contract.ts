@@ -12,6 +12,7 @@ import {
   describe,
   resultStores,
   scalarizeContext,
+  withAbsorbed,
   type LowerContext,
   type LoweredKernel,
 } from "./context.js";
@@ -39,7 +40,7 @@ export function lowerContract(context: LowerContext, group: Group): readonly Low
   };
   const absorbed = fitting(context, group, build);
   const before = group.absorbed.map((each) => ({
-    from: absorbed.includes(each) ? each.mostRows : 0,
+    from: absorbed.includes(each) ? mostRows(each) : 0,
     to: Infinity,
     kernels: () => lowerApart(context, each.group),
   }));
@@ -61,16 +62,18 @@ interface Form {
   readonly absorbed: readonly Absorbed[];
 }
 
+const mostRows = (absorbed: Absorbed): number => absorbed.mostRows ?? Infinity;
+
 /** The forms for more than `from` and up to `to` rows. */
 function formsOf(
   absorbed: readonly Absorbed[],
   { fewRows }: Schedules,
 ): readonly (Form & { readonly from: number; readonly to: number })[] {
-  const ends = [...new Set([...absorbed.map(({ mostRows }) => mostRows), fewRows])].sort((p, q) => p - q);
+  const ends = [...new Set([...absorbed.map(mostRows), fewRows])].sort((p, q) => p - q);
   return [
     ...ends.map((to, k) => ({
       kind: "rows" as const,
-      absorbed: absorbed.filter(({ mostRows }) => mostRows >= to),
+      absorbed: absorbed.filter((each) => mostRows(each) >= to),
       from: ends[k - 1] ?? 0,
       to,
     })),
@@ -182,8 +185,7 @@ function contractKernel(
   ]);
   const stores =
     part.turn?.isLast === false ? (turn?.stores ?? []) : resultStores(context, group, result, inner);
-  const members = [group, ...form.absorbed.map((each) => each.group)].flatMap((each) => [...each.members]);
-  const { name, notes } = describe(context, { ...group, members: new Set(members) });
+  const { name, notes } = describe(context, withAbsorbed(group, form.absorbed));
   const { bindings } = scope.finish();
   const element = b.kind === "load" ? bindings.find((each) => each.name === b.binding)?.element : undefined;
   const piece = element && isQuantized(element) ? PIECE_ELEMENTS[element] : undefined;

@@ -1,14 +1,14 @@
 /** Groups without a recurrence or a product: map and reduce kernels. */
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { Group } from "../../4-passes/fuse.js";
-import type { AxisId, NodeId, StateId } from "../../3-graph/types.js";
+import type { AxisId, Node, NodeId, StateId } from "../../3-graph/types.js";
 import { identityValue } from "../expr.js";
 import type { Expr, Extent, MapKernel, ReduceKernel, Store } from "../types.js";
 import { axisSize, product } from "./buffers.js";
 import { coordinateOf, type Part } from "./by-banks.js";
 import { stepsOf } from "./document-steps.js";
 import { documentsOf, type DocumentSteps } from "./documents.js";
-import { describe, resultStores, scalarizeContext, type LowerContext } from "./context.js";
+import { describe, resultStores, scalarizeContext, withAbsorbed, type LowerContext } from "./context.js";
 import { scalarize, type Coordinates, type ScalarizeContext } from "./scalarize.js";
 import type { KernelScope } from "./scope.js";
 import { takeTurn } from "./turns.js";
@@ -154,43 +154,58 @@ export function lowerReduce(
   scope: KernelScope,
   part: Part,
 ): ReduceKernel {
-  const root = context.graph.nodes[group.root];
-  if (root?.kind !== "reduce") throw new InternalError("lower", `%${group.root} is no reduction`);
   const e = scope.expr;
   const { domain, at } = domainOf(context, group.domain, scope, part);
-  const sizes = root.over.map((axis) => axisSize(context.graph, axis));
+  const { over } = reductionOf(context, group.root);
+  const sizes = over.map((axis) => axisSize(context.graph, axis));
   const depth = part.ranges.get("along")?.size ?? product(sizes);
   const flat = coordinateOf(e, { var: "along", extent: depth }, part);
   const inside = new Map(at);
   e.unflatten(flat, sizes).forEach((coordinate, k) => {
-    const axis = root.over[k];
+    const axis = over[k];
     if (axis !== undefined) inside.set(axis, coordinate);
   });
-  const plain = scalarizeContext(context, group, scope);
-  const arg = scalarize(root.arg, inside, plain).re;
-  const body =
-    root.where === undefined
-      ? arg
-      : e.select(
-          scalarize(root.where, inside, plain).re,
-          arg,
-          e.literal(arg.type, identityValue(root.fn, arg.type)),
-        );
-  const reduced = [{ fn: root.fn, value: e.variable("reduced", body.type) }];
-  const turn = part.turn && takeTurn(context, scope, part.turn, reduced, domain);
-  const result = turn?.values[0] ?? e.variable("reduced", body.type);
-  const inner = scalarizeContext(context, group, scope, (id) =>
-    id === root.id ? { re: result } : undefined,
+  const known = new Map<NodeId, Expr>();
+  const inner = scalarizeContext(context, group, scope, (id) => {
+    const re = known.get(id);
+    return re && { re };
+  });
+  const before = group.absorbed.map((each) => each.group.root);
+  // Each may read the results of those before it.
+  const reductions = [...before, group.root].map((id, k) => {
+    const { fn, arg, where } = reductionOf(context, id);
+    const value = scalarize(arg, inside, inner).re;
+    const nothing = e.literal(value.type, identityValue(fn, value.type));
+    const body = where === undefined ? value : e.select(scalarize(where, inside, inner).re, value, nothing);
+    const name = before.length === 0 ? "reduced" : `reduced_${k}`;
+    known.set(id, e.variable(name, body.type));
+    return { name, fn, body };
+  });
+  const results = reductions.map(({ name, fn, body }) => ({ fn, value: e.variable(name, body.type) }));
+  const turn = part.turn && takeTurn(context, scope, part.turn, results, domain);
+  const last = turn?.values.at(-1);
+  if (last !== undefined) known.set(group.root, last);
+  const shared = group.absorbed.flatMap((each) =>
+    resultStores(context, { ...each.group, stores: each.shared }, at, inner),
   );
-  const stores = part.turn?.isLast === false ? (turn?.stores ?? []) : resultStores(context, group, at, inner);
+  const stores =
+    part.turn?.isLast === false
+      ? (turn?.stores ?? [])
+      : [...shared, ...resultStores(context, group, at, inner)];
   return {
-    ...describe(context, group),
+    ...describe(context, withAbsorbed(group)),
     skeleton: "reduce",
     bindings: scope.finish().bindings,
     domain,
     over: { var: "along", extent: depth },
-    reductions: [{ name: "reduced", fn: root.fn, body }],
+    reductions,
     stores,
     schedule: context.schedules.reduce(depth),
   };
+}
+
+function reductionOf({ graph }: LowerContext, id: NodeId): Node & { kind: "reduce" } {
+  const node = graph.nodes[id];
+  if (node?.kind !== "reduce") throw new InternalError("lower", `%${id} is no reduction`);
+  return node;
 }

@@ -4,7 +4,7 @@ import type { Span } from "../../diagnostics/types.js";
 import type { Fusion, Group } from "../../4-passes/fuse.js";
 import { storageOrder } from "../../4-passes/storage-order.js";
 import type { Schedules } from "../../4-passes/schedule.js";
-import type { Graph } from "../../3-graph/types.js";
+import type { Graph, NodeId } from "../../3-graph/types.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import { refKey, Tensors, type Tensor } from "./buffers.js";
 import type { LowerContext, LoweredKernel, SourceLine } from "./context.js";
@@ -110,12 +110,27 @@ function moved(
   }));
 }
 
+/** A reduction and those that it absorbed: one kernel, or one each where what they read lies in banks. */
+function lowerReductions(context: LowerContext, group: Group): readonly LoweredKernel[] {
+  const together = byBanks(context, (scope, part) => lowerReduce(context, group, scope, part));
+  const [only, ...more] = together;
+  const isOne = more.length === 0 && only?.before === undefined && only?.after === undefined;
+  if (group.absorbed.length === 0 || isOne) return together;
+  const stored = new Set<NodeId>();
+  return [...group.absorbed.map((each) => each.group), group].flatMap((own) => {
+    const alone = { ...own, absorbed: [] };
+    const here = { ...context, stored: new Set(stored) };
+    own.stores.forEach((id) => stored.add(id));
+    return byBanks(here, (scope, part) => lowerReduce(here, alone, scope, part));
+  });
+}
+
 function kernelsOf(context: LowerContext, group: Group): readonly LoweredKernel[] {
   switch (group.kind) {
     case "map":
       return byBanks(context, (scope, part) => lowerMap(context, group, scope, part));
     case "reduce":
-      return byBanks(context, (scope, part) => lowerReduce(context, group, scope, part));
+      return lowerReductions(context, group);
     case "contract":
       return lowerContract(context, group);
     case "scan":

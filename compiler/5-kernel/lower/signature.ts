@@ -27,7 +27,9 @@ export function signatureOf(context: LowerContext, group: Group, place: number):
     `root ${walk.visit(group.root)}`,
   ];
   for (const { group: own, shared, mostRows } of group.absorbed) {
-    parts.push(`absorbs ${own.kind} ${walk.visit(own.root)} over ${own.domain.join()} up to ${mostRows}`);
+    parts.push(
+      `absorbs ${own.kind} ${walk.visit(own.root)} over ${own.domain.join()} up to ${String(mostRows)}`,
+    );
     for (const id of own.carries) parts.push(`carries ${walk.state(id)}`);
     for (const id of own.stores)
       parts.push(`stores ${walk.visit(id)} in ${walk.tensor(context.tensors.value(id))}`);
