@@ -65,8 +65,8 @@ With --lengths, inputs with time (or --tokens) hold several sequences one after 
 axis; so have outputs of --all. A bundle needs --packed for it when it is built. Continued, they go on side by
 side: a line has an id of each, with tabs between.
 
-With --profile, standard error has each kernel's time on the GPU, the lines of source that it computes, what it
-moved and computed, and how near that is to what the device can do, which is measured just before the run.
+With --profile, standard error has each kernel's time on the GPU, the lines of source that it computes,
+what it moved and computed, and how near that is to what the device can do, measured just before the run.
 
 Examples:
   $ krait run mamba.bundle --weights ./mamba-130m-hf --tokens 510,5313 --max-new 16
