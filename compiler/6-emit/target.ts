@@ -97,11 +97,11 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
       storage,
       sourceAt: options.sourceAt,
       loads: name === "load",
-      // What runs once is not worth it.
-      ...(kernels && name !== "load" && { alternatives: kernels.alternatives }),
     });
     // A step of few sequences multiplies by plain lanes, which round nothing.
-    const groups = target.matrixUnits === true && name !== "step" ? inHalves(lowered) : lowered;
+    const untuned = target.matrixUnits === true && name !== "step" ? inHalves(lowered) : lowered;
+    // What runs once is not worth it.
+    const groups = kernels && name !== "load" ? untuned.map(kernels.ofGroup) : untuned;
     return { name, graph, fusion, groups };
   };
   const alone = { inlineDots: 0, inlineReductions: 0 };

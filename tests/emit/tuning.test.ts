@@ -95,6 +95,32 @@ describe("tuned targets", () => {
     assert.throws(() => chooseTarget(bundle, { features, limits }, "baseline@amd-rdna-3"), /amd, rdna-3/);
   });
 
+  it("know kernels again whose values lie in f16", () => {
+    const text = `axis b: batch, t: time, c = 64, d = 128
+      model pair {
+        input x: f32[b, t, c]
+        param w[d, c], v[c, d]
+        u = silu(dot(x, w, over c))
+        output y[b, t, c] = dot(u, v, over d)
+      }`;
+    const pair = { path: "pair.krait", text };
+    const target = TARGETS.find(({ name }) => name === "matrix") ?? assert.fail("no target matrix");
+    const { stages } = compile(pair, { targets: ["matrix"] });
+    const entries = [...(stages.targets?.[0]?.kernels.values() ?? [])].flatMap((kernel): TuningEntry[] => {
+      if (kernel.skeleton !== "contract" || kernel.schedule.kind !== "matrix") return [];
+      if (!kernel.bindings.some(({ element }) => element === "f16")) return [];
+      const schedule = spaceOf(kernel, target).find((each) => !sameSchedule(each, kernel.schedule));
+      const shape = Object.fromEntries(Object.keys(extentsOf(kernel)).map((name) => [name, 64]));
+      return schedule === undefined
+        ? []
+        : [{ target: "matrix", kernel: identityOf(kernel), shape, schedule: plain(schedule) }];
+    });
+    assert.ok(entries.length >= 2, `${String(entries.length)} kernels have values in f16`);
+    const tuned = compile(pair, { targets: ["matrix"], tuning: [tuningOf("nvidia", "hopper", entries)] });
+    const used = tuned.stages.targets?.find(({ tuned: of }) => of !== undefined)?.tuned;
+    assert.equal(used?.size, entries.length);
+  });
+
   it("hold each file once, and name it where it is", () => {
     const plainBundle = compiled().bundle;
     const { bundle } = compiled({ tuning: [NVIDIA, tuningOf("amd", "rdna-3")] });

@@ -31,12 +31,10 @@ export interface LowerOptions {
   readonly sourceAt: (span: Span) => SourceLine | undefined;
   /** Whether this is the load program, whose outputs are constants. */
   readonly loads?: boolean;
-  /** A kernel as several, of which the sizes of a run pick one. */
-  readonly alternatives?: (lowered: LoweredKernel) => readonly LoweredKernel[];
 }
 
 export function lower(graph: Graph, fusion: Fusion, options: LowerOptions): readonly LoweredGroup[] {
-  const { schedules, sourceAt, alternatives = alone } = options;
+  const { schedules, sourceAt } = options;
   const context: LowerContext = {
     graph,
     fusion,
@@ -59,16 +57,12 @@ export function lower(graph: Graph, fusion: Fusion, options: LowerOptions): read
     const same = known.get(signature.key);
     if (same !== undefined)
       return { group, kernels: moved(same.kernels, same.signature, signature, same.group, g) };
-    const kernels = kernelsOf({ ...context, group: g }, group)
-      .flatMap(alternatives)
-      .flatMap(inOrder);
+    const kernels = kernelsOf({ ...context, group: g }, group).flatMap(inOrder);
     for (const lowered of kernels) checkBindings(lowered, schedules);
     known.set(signature.key, { kernels, signature, group: g });
     return { group, kernels };
   });
 }
-
-const alone = (lowered: LoweredKernel): readonly LoweredKernel[] => [lowered];
 
 /** Only constants over the binding limit may take more bindings than there are (SPEC.md § Banks). */
 function checkBindings({ kernel, buffers }: LoweredKernel, { maxBindings }: Schedules): void {

@@ -4,7 +4,7 @@
  */
 import type { AdapterTuning, Dim, TuningEntry } from "../../../runtime/bundle-format.js";
 import type { Target } from "../../4-passes/schedule.js";
-import type { LoweredKernel } from "../lower/context.js";
+import type { LoweredGroup, LoweredKernel } from "../lower/index.js";
 import type { Kernel } from "../types.js";
 import { identityOf } from "./identity.js";
 import { extentsOf } from "./shape.js";
@@ -20,6 +20,7 @@ export class TunedKernels {
   readonly used = new Set<TuningEntry>();
   /** By kernel and shape: of several entries the last counts. */
   readonly #entries = new Map<string, Map<string, TuningEntry>>();
+  readonly #made = new Map<Kernel, Map<string, Kernel>>();
 
   constructor(
     tuning: AdapterTuning,
@@ -32,8 +33,14 @@ export class TunedKernels {
     }
   }
 
+  /** A group with each kernel that was measured as several, of which the sizes of a run pick one. */
+  readonly ofGroup = (group: LoweredGroup): LoweredGroup => ({
+    ...group,
+    kernels: group.kernels.flatMap((lowered) => this.#alternatives(lowered)),
+  });
+
   /** The kernel as it is, or once for each schedule, with conditions of which one holds whenever the kernel's own does. */
-  readonly alternatives = (lowered: LoweredKernel): readonly LoweredKernel[] => {
+  #alternatives(lowered: LoweredKernel): readonly LoweredKernel[] {
     if (this.#entries.size === 0) return [lowered];
     const { kernel, when } = lowered;
     const measured = this.#measured(kernel, when);
@@ -51,13 +58,23 @@ export class TunedKernels {
     const somewhere = all.reduce(either);
     const made = [...by].map(([schedule, condition]) =>
       conditional(
-        { ...lowered, kernel: schedule === undefined ? kernel : withSchedule(kernel, schedule) },
+        { ...lowered, kernel: schedule === undefined ? kernel : this.#withSchedule(kernel, schedule) },
         both(when, condition),
       ),
     );
     // Where sizes are fixed, what was measured is all that runs.
     return somewhere === undefined ? made : [conditional(lowered, both(when, ["==", somewhere, 0])), ...made];
-  };
+  }
+
+  /** The very same for layers that do the same. */
+  #withSchedule(kernel: Kernel, schedule: Schedule): Kernel {
+    const known = this.#made.get(kernel) ?? new Map<string, Kernel>();
+    this.#made.set(kernel, known);
+    const key = JSON.stringify(schedule);
+    const made = known.get(key) ?? withSchedule(kernel, schedule);
+    known.set(key, made);
+    return made;
+  }
 
   /** What was measured of this kernel at shapes where it may run, by schedules that it may have. */
   #measured(kernel: Kernel, when: Dim | undefined): readonly Measured[] {
