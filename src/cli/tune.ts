@@ -8,7 +8,9 @@ import type { AdapterTuning, Bundle, Manifest } from "../../runtime/bundle-forma
 import { axisNames } from "../../runtime/numbers.js";
 import { chooseTarget } from "../../runtime/target.js";
 import type { AdapterName, FoundAdapter } from "../node/index.js";
-import type { KernelResult, Progress, RunSizes, TuneOptions, TuneResult } from "../tune/tune.js";
+import type { RunSizes } from "../tune/runs.js";
+import type { KernelResult, KernelTrial } from "../tune/tune-kernel.js";
+import type { Progress, TuneOptions, TuneResult } from "../tune/tune.js";
 import { collectSetting, parseCount, type Settings } from "./arguments.js";
 import { sourceOfBundle } from "./bundle-source.js";
 import { compileModel } from "./compile-model.js";
@@ -35,14 +37,16 @@ interface TuneCommandOptions {
   readonly allowEdited?: boolean;
   readonly adapter?: AdapterName;
   readonly experimental?: boolean;
+  readonly verbose?: boolean;
   readonly json?: boolean;
 }
 
 const HELP = `
 Runs the model on this machine's GPU with made-up weights, in a prefill of the sizes given and a step,
 and tries each kernel by other schedules: tiles, lanes, steps, workgroups. What each writes is compared
-with what the default does. Schedules are tried neighbour by neighbour, from the default on; with
---exhaustive, all of them.
+with what the default does. Schedules are tried neighbour by neighbour, from the default on, and from
+what won for kernels of the same name, also in the file that is added to; with --exhaustive, all of
+them. Kernels that take the most of the run come first, and the most of the --budget.
 
 The tuning file has the fastest of each kernel and shape; one that exists is added to. --tuning FILE of
 'krait build' and 'krait import' makes bundles that use it on such GPUs; --apply builds this bundle
@@ -83,6 +87,7 @@ export function tuneCommand(io: Io): Command {
     )
     .option("--set <name=value>", "override a constant of a source (repeatable)", collectSetting)
     .option(...ALLOW_EDITED)
+    .option("--verbose", "print every schedule that is tried, with its time or why it was refused")
     .option("--json", "print what was measured as JSON on standard output")
     .addHelpText("after", HELP)
     .action((path: string, options: TuneCommandOptions) => tuneModel(path, options, io));
@@ -113,7 +118,8 @@ async function tuneModel(path: string, options: TuneCommandOptions, io: Io): Pro
     file.kind === "bundle"
       ? sourceOfBundle(file.bundle)
       : { source: file.source, compileOptions: { set: options.set ?? {} } };
-  const { result, tuning } = await measureAll(source, compileOptions, options, io, async (found) => {
+  const measuring = { ...options, winners: before.adapters.flatMap(({ entries }) => entries) };
+  const { result, tuning } = await measureAll(source, compileOptions, measuring, io, async (found) => {
     if (output !== undefined)
       await uninterrupted(() => writeFile(output, tuningText(merged([before, found]))));
     if (apply && file.kind === "bundle") await applyTo(file, source, compileOptions, found, io);
@@ -125,7 +131,7 @@ async function tuneModel(path: string, options: TuneCommandOptions, io: Io): Pro
 async function measureAll(
   source: SourceFile,
   compileOptions: CompileOptions,
-  options: TuneCommandOptions,
+  options: TuneCommandOptions & Required<Pick<TuneOptions, "winners">>,
   io: Io,
   save: (tuning: TuningFile) => Promise<void>,
 ): Promise<{ readonly result: TuneResult; readonly tuning: TuningFile }> {
@@ -148,20 +154,25 @@ async function measureAll(
   const { tune } = await import("../tune/tune.js");
   const results: KernelResult[] = [];
   const tuning = (): TuningFile => fileOf(found, results);
-  const end = options.budget === undefined ? Infinity : performance.now() + 1000 * options.budget;
+  const clear = io.color ? "\r\u001b[K" : "";
   try {
     const result = await endedBySignals(async (signal) => {
       const measuring: TuneOptions = {
         sizes,
         exhaustive: options.exhaustive === true,
+        winners: options.winners,
+        ...(options.budget !== undefined && { budgetMs: 1000 * options.budget }),
         ...(options.only !== undefined && { only: options.only }),
         // A device in software has no clock that falls.
         timing: { runs: options.runs, warmUpMs: found.name === "gpu" ? 150 : 0 },
-        isOver: () => signal.aborted || performance.now() > end,
-        ...(io.color && { onTrial: (progress: Progress) => io.err(`\r\u001b[K${progressText(progress)}`) }),
+        isOver: () => signal.aborted,
+        onTrial: (trial, progress) => {
+          if (options.verbose === true) io.err(`${clear}${trialText(trial, progress)}\n`);
+          if (io.color) io.err(`${clear}${progressText(progress)}`);
+        },
         onResult: (one, progress) => {
           results.push(one);
-          io.err(`${io.color ? "\r\u001b[K" : ""}${resultText(one, progress)}\n`);
+          io.err(`${clear}${resultText(one, progress)}\n`);
         },
       };
       try {
@@ -255,6 +266,11 @@ function progressText({ label, at, of, measured, space, best }: Progress): strin
   return `[${at}/${of}] ${label}: ${measured} of ${space}${so}`;
 }
 
+function trialText(trial: KernelTrial, { label, at, of }: Progress): string {
+  const said = "ms" in trial ? timeText(trial.ms) : trial.refused;
+  return `[${at}/${of}] ${label}: ${said} by ${valuesText({ ...trial.schedule })}`;
+}
+
 function resultText(result: KernelResult, { at, of }: Progress): string {
   const { label, shape, ms, defaultMs, measured, schedule } = result;
   const gain = ms < defaultMs ? `${timeText(defaultMs)} → ${timeText(ms)} by ${valuesText(schedule)}` : "";
@@ -263,9 +279,9 @@ function resultText(result: KernelResult, { at, of }: Progress): string {
 }
 
 function report(
-  { results, left, wrong }: TuneResult,
+  { results, trials, left, wrong }: TuneResult,
   tuning: TuningFile,
-  { output, json = false }: TuneCommandOptions,
+  { output, json = false, verbose = false }: TuneCommandOptions,
   io: Io,
 ): void {
   for (const each of wrong) io.err(`error: ${each}\n`);
@@ -274,8 +290,10 @@ function report(
       "nothing was measured",
       "Is there a kernel of that name (--only), and time (--budget)?",
     );
-  if (json) writeJson(io, { ok: wrong.length === 0, ...(output && { output }), ...tuning, left, wrong });
-  else {
+  if (json) {
+    const ok = wrong.length === 0;
+    writeJson(io, { ok, ...(output && { output }), ...tuning, ...(verbose && { trials }), left, wrong });
+  } else {
     const rows = results.map(({ label, shape, ms, defaultMs, launches }) => [
       ...[label, shapeText(shape), String(launches), timeText(defaultMs), timeText(ms)],
       (defaultMs / ms).toFixed(2),

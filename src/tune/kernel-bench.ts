@@ -78,9 +78,14 @@ export class KernelBench {
     return { pipeline, workgroups: [x, y, z] };
   }
 
-  /** Idle cards lower their clock: while the host compiles, nothing runs. */
-  async warm(): Promise<void> {
-    await warmUp(this.device, this.#launches, this.timing.warmUpMs);
+  /** Runs the kernel until something is there, and as long at least as it takes an idle card to raise its clock. */
+  async warmUntil<T>(coming: Promise<T>): Promise<T> {
+    const { warmUpMs } = this.timing;
+    let isThere = warmUpMs === 0;
+    const arrival = coming.finally(() => (isThere = true));
+    do await warmUp(this.device, this.#launches, warmUpMs);
+    while (!isThere);
+    return arrival;
   }
 
   /** Brings the kernel's inputs to what they are in the run: other launches have written there since. */
@@ -101,8 +106,19 @@ export class KernelBench {
     return differenceOf(written, reference);
   }
 
-  /** Milliseconds of a launch; `best`: of the fastest so far, beyond which nobody wants to know it exactly. */
+  /**
+   * Milliseconds of a launch; `best`: of the fastest so far, beyond which nobody wants to know it exactly.
+   * @throws what the device says of a launch that it does not take.
+   */
   async time(variant: OtherPipeline | undefined, best = Infinity): Promise<number> {
+    this.device.pushErrorScope("validation");
+    const ms = await this.#time(variant, best);
+    const error = await this.device.popErrorScope();
+    if (error !== null) throw new Error(error.message);
+    return ms;
+  }
+
+  async #time(variant: OtherPipeline | undefined, best: number): Promise<number> {
     const launches = this.#launches.map((launch) => ({
       encode: (pass: GPUComputePassEncoder) => launch.encode(pass, variant),
     }));

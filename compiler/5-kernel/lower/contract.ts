@@ -1,11 +1,11 @@
 /** Products: Σ_k a(row, k) · b(col, k), with whatever is fused before and after. */
 import type { Dim } from "../../../runtime/bundle-format.js";
-import { isQuantized, PIECE_ELEMENTS } from "../../../templates/quantized.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { Absorbed, Group } from "../../4-passes/fuse.js";
 import { rolesOf, type Roles } from "../../4-passes/product-roles.js";
 import type { Schedules } from "../../4-passes/schedule.js";
 import type { AxisId } from "../../3-graph/types.js";
+import { usualRows } from "../schedules/usual-rows.js";
 import type { ContractKernel, Expr } from "../types.js";
 import { axisSize, product } from "./buffers.js";
 import {
@@ -187,16 +187,9 @@ function contractKernel(
     part.turn?.isLast === false ? (turn?.stores ?? []) : resultStores(context, group, result, inner);
   const { name, notes } = describe(context, withAbsorbed(group, form.absorbed));
   const { bindings } = scope.finish();
-  const element = b.kind === "load" ? bindings.find((each) => each.name === b.binding)?.element : undefined;
-  const piece = element && isQuantized(element) ? PIECE_ELEMENTS[element] : undefined;
   const schedule =
     form.kind === "rows"
-      ? context.schedules.rows({
-          cols,
-          depth,
-          isDear: maps.length > 0,
-          ...(piece !== undefined && { piece }),
-        })
+      ? usualRows({ cols, depth, b, bindings }, context.schedules, maps.length > 0)
       : context.schedules.tiles({ rows, cols, depth });
   return {
     name: `${name}_${schedule.kind}`.replace("_contract_", "_"),

@@ -83,17 +83,27 @@ export function neighbours(
   space: readonly Schedule[],
   changes: 1 | 2,
 ): readonly Schedule[] {
-  const values = parametersOf(schedule);
   return space.filter((other) => {
-    if (kindOf(other) !== kindOf(schedule)) return false;
-    let changed = 0;
-    for (const [name, all] of Object.entries(values)) {
-      const apart = Math.abs(all.indexOf(valueOf(schedule, name)) - all.indexOf(valueOf(other, name)));
-      if (apart > 1) return false;
-      changed += apart;
-    }
-    return changed === changes;
+    const made = changesOf(schedule, other);
+    return made?.length === changes && made.every(({ by }) => Math.abs(by) === 1);
   });
+}
+
+/** A parameter that another schedule has so many values higher, or lower. */
+export interface Change {
+  readonly name: string;
+  readonly by: number;
+}
+
+/** In what two schedules of a kind differ; undefined: in their kind. */
+export function changesOf(from: Schedule, to: Schedule): readonly Change[] | undefined {
+  if (kindOf(from) !== kindOf(to)) return undefined;
+  const changes: Change[] = [];
+  for (const [name, all] of Object.entries(parametersOf(from))) {
+    const by = all.indexOf(valueOf(to, name)) - all.indexOf(valueOf(from, name));
+    if (by !== 0) changes.push({ name, by });
+  }
+  return changes;
 }
 
 export const sameSchedule = (p: Schedule, q: Schedule): boolean =>
@@ -120,7 +130,8 @@ export function scheduleText(schedule: Schedule): string {
   return [...("kind" in schedule ? [schedule.kind] : []), parts.join(", ")].join(": ");
 }
 
-const kindOf = (schedule: Schedule): string =>
+/** `rows`, `tiled`, `matrix`, `scan`, or `workgroup` where that is all there is to choose. */
+export const kindOf = (schedule: Schedule): string =>
   "kind" in schedule ? schedule.kind : "channels" in schedule ? "scan" : "workgroup";
 
 function parametersOf(schedule: Schedule): Readonly<Record<string, readonly number[]>> {

@@ -1,0 +1,15 @@
+/** By which schedule a product of few rows is made unless somebody measured. */
+import { isQuantized, PIECE_ELEMENTS } from "../../../templates/quantized.js";
+import type { Schedules } from "../../4-passes/schedule.js";
+import type { ContractKernel, RowsSchedule } from "../types.js";
+
+/** @param isDear an element of a is computed, and should be so once for all columns of a workgroup */
+export function usualRows(
+  { cols, depth, b, bindings }: Pick<ContractKernel, "cols" | "depth" | "b" | "bindings">,
+  schedules: Schedules,
+  isDear = false,
+): RowsSchedule {
+  const element = b.kind === "load" ? bindings.find(({ name }) => name === b.binding)?.element : undefined;
+  const piece = element && isQuantized(element) ? PIECE_ELEMENTS[element] : undefined;
+  return schedules.rows({ cols, depth, isDear, ...(piece !== undefined && { piece }) });
+}
