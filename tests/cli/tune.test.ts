@@ -107,6 +107,16 @@ describe("krait tune", () => {
     assert.deepEqual({ ok, adapters: adapters.length, left }, { ok: true, adapters: 1, left: 0 });
   });
 
+  it("says of every schedule what it took, where it is asked to", async () => {
+    const { out, err } = await kraitOk(
+      ...["tune", at("gated.krait"), "-o", at("v.json"), ...SIZES, "--only", "y_map", "--json", "--verbose"],
+    );
+    const { trials } = JSON.parse(out) as { trials: { label: string; ms: number }[] };
+    const lines = err.match(/^\[\d\/\d\] y_map: [\d.]+ (µs|ms) by workgroup \d+$/gm) ?? [];
+    assert.ok(trials.length >= 2 && trials.every(({ label, ms }) => label === "y_map" && ms > 0));
+    assert.equal(lines.length, trials.length);
+  });
+
   it("refuses what it cannot do before it measures", async () => {
     const model = at("gated.krait");
     writeFileSync(at("broken.json"), '{"format":"krait-tuning"');
