@@ -116,10 +116,7 @@ async function tuneCase({ one, runs }: Asked, targetName: string, budgetMs: numb
     ...(options.adapter !== undefined && { adapter: options.adapter }),
   });
   const { adapter, description } = found;
-  const device = await deviceOf(adapter, {
-    bundle,
-    features: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
-  });
+  const device = await deviceOf(adapter);
   console.log(
     `${name}, ${targetName}, ${(budgetMs / 1000).toFixed(1)} s, on ${description}, robustness ${options.fast === true ? "off" : "on"}`,
   );
