@@ -103,19 +103,31 @@ export const invocationsOfMatrix = (shape: MatrixShape): number => SUBGROUP * su
 
 type Along = Readonly<Record<"a" | "b", FetchEight["along"]>>;
 
-/** Words of workgroup memory for a part of a tile of either operand, whatever its stretches are like; enough for sums to leave through. */
-function partSize(alongs: readonly Along[], shape: MatrixShape): number {
-  const sizes = alongs.flatMap(({ a, b }) => [layoutOf("a", a, shape).size, layoutOf("b", b, shape).size]);
-  const narrowest = UNIT * (UNIT / 4 + 1);
-  return Math.max(...sizes, narrowest * Math.ceil(subgroupsOf(shape) / partsInAll(shape)));
+/**
+ * Workgroup memory of an operand's tiles: parts of so many words, whatever its stretches are like. Each operand has what it needs and no more:
+ * how many workgroups run side by side on a multiprocessor is a matter of what they keep there.
+ */
+interface Tiles {
+  readonly array: Name;
+  readonly parts: number;
+  readonly size: number;
 }
 
-/** Parts of tiles: those of a, those of b; and once more where two tiles are kept. */
-const partsInAll = (shape: MatrixShape): number => shape.stages * (partsOf("a", shape) + partsOf("b", shape));
+const arrayOf = (of: "a" | "b"): Name => name(`${of}_tiles`);
+
+function tilesOf(of: "a" | "b", alongs: readonly Along[], shape: MatrixShape): Tiles {
+  const parts = shape.stages * partsOf(of, shape);
+  const sizes = alongs.map((along) => layoutOf(of, along[of], shape).size);
+  // Those of a are enough for sums to leave through.
+  const narrowest = of === "a" ? stripeSize(UNIT) * Math.ceil(subgroupsOf(shape) / parts) : 0;
+  return { array: arrayOf(of), parts, size: Math.max(...sizes, narrowest) };
+}
 
 /** Bytes of workgroup memory. Sums leave through what held the tiles. */
 export const matrixBytes = (shape: MatrixShape, alongs: readonly Along[]): number =>
-  16 * partsInAll(shape) * partSize(alongs, shape);
+  (["a", "b"] as const)
+    .map((of) => tilesOf(of, alongs, shape))
+    .reduce((bytes, { parts, size }) => bytes + 16 * parts * size, 0);
 
 /** How a tile lies in memory: by parts, one for each row (column) of subgroups, of lines of words. */
 interface Layout {
@@ -130,11 +142,9 @@ interface Layout {
 const partsOf = (of: "a" | "b", shape: MatrixShape): number =>
   tileOf(of, shape) / (of === "a" ? shape.partRows : shape.partCols);
 
-/** Where the parts of a tile of a, or of b, lie among all. */
-function placeOf(of: "a" | "b", part: Wgsl<"u32">, stage: Wgsl<"u32">, shape: MatrixShape): Wgsl<"u32"> {
-  const own = of === "a" ? part : wgsl<"u32">`${partsOf("a", shape)}u + ${part}`;
-  return shape.stages === 2 ? wgsl<"u32">`${stage} * ${partsInAll(shape) / 2}u + ${own}` : own;
-}
+/** Which part of all that are kept. */
+const placeOf = (of: "a" | "b", part: Wgsl<"u32">, stage: Wgsl<"u32">, shape: MatrixShape): Wgsl<"u32"> =>
+  shape.stages === 2 ? wgsl<"u32">`${stage} * ${partsOf(of, shape)}u + ${part}` : part;
 
 const tileOf = (of: "a" | "b", shape: MatrixShape): number => (of === "a" ? shape.tileRows : shape.tileCols);
 
@@ -149,12 +159,14 @@ export function contractMatrix(holes: MatrixHoles): Code {
   const { shape, stretches } = holes;
   const alongs = stretches.map(({ a, b }) => ({ a: a.along, b: b.along }));
   const across = partsOf("b", shape);
-  const stripe = stripeOf(shape, partSize(alongs, shape));
+  const tiles = { a: tilesOf("a", alongs, shape), b: tilesOf("b", alongs, shape) };
+  const stripe = stripeOf(shape, tiles);
   const finishing = finishingOf(holes, stripe);
   const [only, ...others] = stretches.map((stretch) => multiplyAlong(stretch, shape));
   return paragraphs([
     code`
-      var<workgroup> tiles: array<array<vec4u, ${partSize(alongs, shape)}>, ${partsInAll(shape)}>;
+      var<workgroup> ${tiles.a.array}: array<array<vec4u, ${tiles.a.size}>, ${tiles.a.parts}>;
+      var<workgroup> ${tiles.b.array}: array<array<vec4u, ${tiles.b.size}>, ${tiles.b.parts}>;
     `,
     ...finishing.functions,
     code`
@@ -286,11 +298,11 @@ function pieceOf(fetch: FetchEight, of: "a" | "b", i: number, shape: MatrixShape
     ...(isWhole
       ? {
           convert: join([fetched.convert, code`let ${kept} = ${fetched.word};`]),
-          write: code`tiles[${place}][${at}] = ${kept};`,
+          write: code`${arrayOf(of)}[${place}][${at}] = ${kept};`,
         }
       : {
           convert: nothing,
-          write: guard(join([fetched.convert, code`tiles[${place}][${at}] = ${fetched.word};`])),
+          write: guard(join([fetched.convert, code`${arrayOf(of)}[${place}][${at}] = ${fetched.word};`])),
         }),
   };
 }
@@ -317,7 +329,7 @@ function multiply({ a, b }: Stretch, shape: MatrixShape): Code {
       // A line of a tile is a row of a or a column of b, or else all rows or columns at one k.
       order: (of === "a") === (along === "depth") ? "row_major" : "col_major",
       memory: {
-        array: name("tiles"),
+        array: arrayOf(of),
         part: placeOf(of, own, wgsl<"u32">`1u - stage`, shape),
       },
       offset:
@@ -344,6 +356,8 @@ function multiply({ a, b }: Stretch, shape: MatrixShape): Code {
 
 /** Sums leave by stripes of one unit's rows, each subgroup's in memory of its own: as many columns as there is memory for. */
 interface Stripe {
+  /** The tiles whose memory it takes. */
+  readonly array: Name;
   readonly cols: number;
   /** Words from row to row, and of all rows. */
   readonly stride: number;
@@ -352,17 +366,25 @@ interface Stripe {
   readonly inPart: number;
 }
 
-function stripeOf(shape: MatrixShape, part: number): Stripe {
-  const stripes = [4, 2, 1]
+/** Words from row to row: an odd number, as for tiles. */
+const stripeStride = (cols: number): number => cols / 4 + 1;
+const stripeSize = (cols: number): number => UNIT * stripeStride(cols);
+
+function stripeOf(shape: MatrixShape, tiles: Readonly<Record<"a" | "b", Tiles>>): Stripe {
+  const fitting = [4, 2, 1]
     .map((units) => units * UNIT)
     .filter((cols) => shape.partCols % cols === 0)
-    .map((cols): Stripe => {
-      const stride = cols / 4 + 1;
-      return { cols, stride, size: UNIT * stride, inPart: Math.floor(part / (UNIT * stride)) };
-    });
-  const fitting = stripes.find(({ inPart }) => inPart * partsInAll(shape) >= subgroupsOf(shape));
+    .flatMap((cols) => [tiles.a, tiles.b].map((those) => ({ cols, ...those })))
+    .map(({ cols, array, size, parts }) => ({
+      cols,
+      array,
+      parts,
+      inPart: Math.floor(size / stripeSize(cols)),
+    }))
+    .find(({ inPart, parts }) => inPart * parts >= subgroupsOf(shape));
   if (fitting === undefined) throw new Error("tiles too small for what subgroups of their own write");
-  return fitting;
+  const { array, cols, inPart } = fitting;
+  return { array, cols, stride: stripeStride(cols), size: stripeSize(cols), inPart };
 }
 
 /** A stripe's rows that a lane has four columns of, and how far apart they are. */
@@ -424,7 +446,7 @@ function finishingOf({ finish, finishFours }: MatrixHoles, stripe: Stripe): Fini
 }
 
 function finishAll(shape: MatrixShape, finishing: Finishing, stripe: Stripe): Code {
-  const { cols, stride, size, inPart } = stripe;
+  const { array, cols, stride, size, inPart } = stripe;
   const stripes = range(shape.partRows / UNIT).flatMap((row) =>
     range(shape.partCols / cols).map((each) => ({ row, first: each * (cols / UNIT) })),
   );
@@ -435,7 +457,7 @@ function finishAll(shape: MatrixShape, finishing: Finishing, stripe: Stripe): Co
         range(cols / UNIT).map((unit) =>
           storeSum(
             sum(row, first + unit),
-            { array: name("tiles"), part: wgsl<"u32">`stripe_part` },
+            { array, part: wgsl<"u32">`stripe_part` },
             wgsl<"u32">`stripe + ${unit * (UNIT / 4)}u`,
             stride,
           ),
@@ -463,19 +485,19 @@ const placeLane = ({ cols, stride }: Stripe): Code => code`
 
 /** A lane's part of a stripe that begins at a row and column of its subgroup's. */
 function finishStripe(finishing: Finishing, stripe: Stripe, row: number, col: number): Code {
-  const { cols, stride } = stripe;
+  const { array, cols, stride } = stripe;
   if (finishing.by === "one")
     return code`
       for (var stripe_at = lane; stripe_at < ${UNIT * cols}u; stripe_at += ${SUBGROUP}u) {
         let stripe_row = stripe_at / ${cols}u;
         let stripe_col = stripe_at % ${cols}u;
-        let stripe_sum = tiles[stripe_part][stripe + stripe_row * ${stride}u + stripe_col / 4u][stripe_col % 4u];
+        let stripe_sum = ${array}[stripe_part][stripe + stripe_row * ${stride}u + stripe_col / 4u][stripe_col % 4u];
         finish(batch, first_row + ${row}u + stripe_row, first_col + ${col}u + stripe_col, bitcast<f32>(stripe_sum));
       }
     `;
   const { count, apart } = rowsOfLane(stripe);
   const sumAt = (place: Wgsl<"u32">): Wgsl<"vec4f"> =>
-    wgsl<"vec4f">`bitcast<vec4f>(tiles[stripe_part][lane_at + ${place}])`;
+    wgsl<"vec4f">`bitcast<vec4f>(${array}[stripe_part][lane_at + ${place}])`;
   const finished = call<"bool">("finish_fours", [
     variable("batch"),
     wgsl<"u32">`first_row + ${row}u + lane_row`,

@@ -25,16 +25,20 @@ fn accumulate(sum: ptr<function, array<f32, 8>>, left: Operand, right: Operand, 
     for (var k = 0u; k < 16u; k++) {
       let a = place(left, row, k);
       let b = place(right, k, col);
-      (*sum)[e] += half_of(tiles[left.part][a.x], a.y) * half_of(tiles[right.part][b.x], b.y);
+      (*sum)[e] += half_of(a_tiles[left.part][a.x], a.y) * half_of(b_tiles[right.part][b.x], b.y);
     }
   }
 }
 
-fn store_sum(sum: ptr<function, array<f32, 8>>, part: u32, offset: u32, stride: u32, lane: u32) {
+`;
+
+/** Sums leave through either operand's tiles. */
+const storeInto = (tiles: string): string => `
+fn store_sum_${tiles}(sum: ptr<function, array<f32, 8>>, part: u32, offset: u32, stride: u32, lane: u32) {
   for (var e = 0u; e < 8u; e += 4u) {
     let col = (8u * lane + e) % 16u;
     let four = vec4f((*sum)[e], (*sum)[e + 1u], (*sum)[e + 2u], (*sum)[e + 3u]);
-    tiles[part][offset + (8u * lane + e) / 16u * stride + col / 4u] = bitcast<vec4u>(four);
+    ${tiles}[part][offset + (8u * lane + e) / 16u * stride + col / 4u] = bitcast<vec4u>(four);
   }
 }
 `;
@@ -67,7 +71,7 @@ export function withMatrices(device: GPUDevice): GPUDevice {
 }
 
 const LOAD =
-  /= subgroupMatrixLoad<subgroup_matrix_(?:left|right)<f16, 16, 16>, (row|col)_major>\(&tiles\[(.*)\], (\d+), (\d+)\);/g;
+  /= subgroupMatrixLoad<subgroup_matrix_(?:left|right)<f16, 16, 16>, (row|col)_major>\(&[ab]_tiles\[(.*)\], (\d+), (\d+)\);/g;
 
 export const usesMatrices = (code: string): boolean =>
   code.includes("enable chromium_experimental_subgroup_matrix;");
@@ -93,11 +97,14 @@ export function emulateMatrices(code: string): string {
       "accumulate(&$1, $2, $3, lane);",
     )
     .replace(
-      /subgroupMatrixStore<row_major>\(&tiles\[(.*)\], (.*), (\w+), (\d+)\);/g,
-      "store_sum(&$3, $1, $2, $4u, lane);",
+      /subgroupMatrixStore<row_major>\(&([ab]_tiles)\[(.*)\], (.*), (\w+), (\d+)\);/g,
+      "store_sum_$1(&$4, $2, $3, $5u, lane);",
     );
   if (/subgroup(?:_)?matrix/i.test(emulated)) throw new Error(`not emulated:\n${emulated}`);
-  return emulated.replace("\n@compute", `\n${EMULATION}\n@compute`);
+  const stores = ["a_tiles", "b_tiles"]
+    .filter((tiles) => emulated.includes(`store_sum_${tiles}(`))
+    .map(storeInto);
+  return emulated.replace("\n@compute", `\n${EMULATION}${stores.join("")}\n@compute`);
 }
 
 const WRITTEN = /var<storage, read_write> (\w+): array<(f16|vec4<f16>)>;/g;
