@@ -6,7 +6,7 @@ import type { Dim } from "../../runtime/bundle-format.js";
 import { InternalError, TooInvolved } from "../diagnostics/internal-error.js";
 import type { ReduceFn } from "../3-graph/types.js";
 import { IndexArithmetic } from "./index-arithmetic.js";
-import { foldLiterals, identityOf } from "./simplify.js";
+import { foldLiterals, identityOf, narrowedTo } from "./simplify.js";
 import { freeVars } from "./traverse.js";
 import type { Expr, ExprOp, ExprType } from "./types.js";
 
@@ -135,10 +135,11 @@ export class ExprBuilder {
     return this.intern(made);
   }
 
-  op(op: ExprOp, ...operands: readonly Operand[]): Expr {
-    if (operands.length !== arityOf(op))
-      throw new InternalError("expr", `${op} takes ${arityOf(op)} operands, not ${operands.length}`);
-    const args = this.operands(op, operands);
+  op(wanted: ExprOp, ...operands: readonly Operand[]): Expr {
+    if (operands.length !== arityOf(wanted))
+      throw new InternalError("expr", `${wanted} takes ${arityOf(wanted)} operands, not ${operands.length}`);
+    const args = this.operands(wanted, operands);
+    const op = narrowedTo(wanted, args);
     const type = resultType(op, args);
     if (type === "u32" || type === "i32") {
       const simplified = this.integerOp(op, type, args);

@@ -81,6 +81,7 @@ function foldUnary(op: ExprOp, a: number): number | undefined {
     case "log":
       return a <= 0 ? undefined : Math.log(a);
     case "log1p":
+    case "log1p_unit":
       return a <= -1 ? undefined : Math.log1p(a);
     case "sin":
       return Math.sin(a);
@@ -147,4 +148,34 @@ export function identityOf(op: ExprOp, args: readonly Expr[]): Expr | undefined 
     default:
       return undefined;
   }
+}
+
+/** The same operation where it is cheaper for the operands that it has. */
+export function narrowedTo(op: ExprOp, [x]: readonly Expr[]): ExprOp {
+  return op === "log1p" && x !== undefined && isFraction(x) ? "log1p_unit" : op;
+}
+
+/** Whether it lies between 0 and 1 for certain: a power with an exponent that is not positive. */
+const isFraction = (expr: Expr): boolean =>
+  expr.kind === "op" &&
+  (expr.op === "exp" || expr.op === "exp2") &&
+  expr.args[0] !== undefined &&
+  isNotPositive(expr.args[0]);
+
+function isNotPositive(expr: Expr): boolean {
+  if (expr.kind === "literal") return expr.value <= 0;
+  if (expr.kind !== "op") return false;
+  const [a, b] = expr.args;
+  if (a === undefined) return false;
+  if (expr.op === "neg") return isNotNegative(a);
+  if (b === undefined) return false;
+  if (expr.op === "min") return isNotPositive(a) || isNotPositive(b);
+  return (
+    expr.op === "mul" && ((isNotPositive(a) && isNotNegative(b)) || (isNotNegative(a) && isNotPositive(b)))
+  );
+}
+
+function isNotNegative(expr: Expr): boolean {
+  if (expr.kind === "literal") return expr.value >= 0;
+  return expr.kind === "op" && (expr.op === "abs" || expr.op === "exp" || expr.op === "exp2");
 }

@@ -34,6 +34,7 @@ export type ExprOp =
   | "expm1"
   | "log"
   | "log1p"
+  | "log1p_unit" // of what lies between 0 and 1
   | "sin"
   | "cos"
   | "tanh"

@@ -541,6 +541,10 @@ describe("the library of functions", () => {
       exact: Math.log1p,
       at: [-0.99, -0.5, -0.29, -1e-3, -1e-7, 0, 1e-8, 1e-4, 0.25, 0.3, 1, 50, 1e6],
     },
+    log1p_unit: {
+      exact: Math.log1p,
+      at: [0, 1e-30, 1e-20, 1e-7, 1e-3, ...Array.from({ length: 100 }, (_, k) => (k + 1) / 100)],
+    },
     log: { exact: Math.log, at: [1e-30, 1e-3, 0.5, 0.9, 0.999, 1, 1.001, 1.5, 2, 100, 1e30] },
     phi: {
       exact: (x) => (x === 0 ? 1 : Math.expm1(x) / x),

@@ -3,7 +3,8 @@ import { innerInFours, type StagePass } from "../../../templates/kernels/scan.js
 import { code, join, name, variable, type Wgsl } from "../../../templates/wgsl.js";
 import { typeName } from "../print-block.js";
 import type { Value } from "../print-scope.js";
-import { children, dependsOn } from "../traverse.js";
+import type { ModuleContext } from "../module-context.js";
+import { children, dependsOn, walk } from "../traverse.js";
 import type { Expr } from "../types.js";
 import { valueOf, type ScanFrame } from "./scan-frame.js";
 
@@ -13,8 +14,8 @@ type Load = Extract<Expr, { kind: "load" }>;
 const MOST_PREFETCHED = 64;
 
 /**
- * Loads of the steps to come are worth keeping in registers while there are few; a load behind a condition stays there.
- * What a piece covers: four steps of a channel, or up to four inner coordinates of a step.
+ * Loads of the steps to come are worth keeping in registers while there are few. A load behind a condition is made behind it,
+ * unless that loads too: to know it would be to wait. What a piece covers: four steps of a channel, or up to four inner coordinates of a step.
  */
 export function stagePass(frame: ScanFrame, per: "channel" | "inner"): StagePass {
   const { context, shape } = frame;
@@ -28,6 +29,7 @@ export function stagePass(frame: ScanFrame, per: "channel" | "inner"): StagePass
   const loads = loadsAhead(
     staged.map((each) => each.value),
     per === "channel" ? ["t"] : ["t", "n"],
+    context,
   );
   const prefetch = Math.ceil(pieces) * loads.size * (four ? 4 : 1) <= MOST_PREFETCHED;
   const environment = new Map<string, Value>([
@@ -56,17 +58,18 @@ export function stagePass(frame: ScanFrame, per: "channel" | "inner"): StagePass
       ),
     load: (i) => {
       const printer = frame.root.nested(environment);
-      const values = [...loads.keys()].map(
-        (load) => code`${register(load, i).wgsl} = ${valueOf(printer, load, width)};`,
-      );
+      const values = [...loads].map(([load, { when }]) => {
+        const loaded = when === undefined ? load : context.builder.select(when, load, zeroOf(load, context));
+        return code`${register(load, i).wgsl} = ${valueOf(printer, loaded, width)};`;
+      });
       return join([printer.flush(), ...values]);
     },
     values: (i) => {
       const inner = new Map(environment);
-      if (prefetch) for (const [load, ahead] of loads) inner.set(ahead, register(load, i));
+      if (prefetch) for (const [load, { ahead }] of loads) inner.set(ahead, register(load, i));
       const replaced = new Map<Expr, Expr>();
       if (prefetch)
-        for (const [load, ahead] of loads) replaced.set(load, context.builder.variable(ahead, load.type));
+        for (const [load, { ahead }] of loads) replaced.set(load, context.builder.variable(ahead, load.type));
       const exprs = staged.map((each) => context.builder.substitute(each.value, new Map(), replaced));
       const printer = frame.root.nested(inner, exprs);
       const values = exprs.map((expr) => valueOf(printer, expr, width) as Wgsl<"f32">);
@@ -75,21 +78,61 @@ export function stagePass(frame: ScanFrame, per: "channel" | "inner"): StagePass
   };
 }
 
-/** Loads that depend on the vars and are made whatever the values are, each with a var for its result. */
-function loadsAhead(values: readonly Expr[], vars: readonly string[]): ReadonlyMap<Load, string> {
-  const found = new Map<Load, string>();
-  const seen = new Set<Expr>();
-  const enter = (expr: Expr): void => {
-    if (seen.has(expr)) return;
-    seen.add(expr);
+interface Ahead {
+  /** The var for its result. */
+  readonly ahead: string;
+  /** Where it is made at all; without, everywhere. */
+  readonly when?: Expr;
+}
+
+/** Loads that depend on the vars and whose being made is known without loading: always, or by one condition. */
+function loadsAhead(
+  values: readonly Expr[],
+  vars: readonly string[],
+  { builder }: ModuleContext,
+): ReadonlyMap<Load, Ahead> {
+  const names = new Set(vars);
+  const found = new Map<Load, Set<Expr | undefined>>();
+  const seen = new Map<Expr | undefined, Set<Expr>>();
+  const enter = (expr: Expr, when: Expr | undefined): void => {
+    const before = seen.get(when) ?? new Set();
+    if (before.has(expr)) return;
+    seen.set(when, before.add(expr));
     if (expr.kind === "load") {
-      if (dependsOn(expr, new Set(vars))) found.set(expr, `ahead ${found.size}`);
+      if (dependsOn(expr, names)) found.set(expr, (found.get(expr) ?? new Set()).add(when));
       return;
     }
     if (expr.kind === "loop") return;
-    const operands = expr.kind === "op" && expr.op === "select" ? expr.args.slice(0, 1) : children(expr);
-    for (const operand of operands) enter(operand);
+    const [condition, ifTrue, ifFalse] = expr.kind === "op" && expr.op === "select" ? expr.args : [];
+    if (condition === undefined || ifTrue === undefined || ifFalse === undefined) {
+      for (const operand of children(expr)) enter(operand, when);
+      return;
+    }
+    enter(condition, when);
+    if (loadsAnything(condition)) return;
+    const both = (also: Expr): Expr => (when === undefined ? also : builder.op("and", when, also));
+    enter(ifTrue, both(condition));
+    enter(ifFalse, both(builder.op("not", condition)));
   };
-  for (const value of values) enter(value);
-  return found;
+  for (const value of values) enter(value, undefined);
+  const ahead = [...found].flatMap(([load, conditions]): (readonly [Load, Expr | undefined])[] => {
+    if (conditions.has(undefined)) return [[load, undefined]];
+    const [only, ...others] = conditions;
+    return others.length > 0 ? [] : [[load, only]];
+  });
+  return new Map(
+    ahead.map(([load, when], i): readonly [Load, Ahead] => [
+      load,
+      { ahead: `ahead ${i}`, ...(when !== undefined && { when }) },
+    ]),
+  );
 }
+
+function loadsAnything(expr: Expr): boolean {
+  let loads = false;
+  walk([expr], (each) => (loads ||= each.kind === "load"));
+  return loads;
+}
+
+/** In place of what is not loaded. */
+const zeroOf = (load: Load, { builder }: ModuleContext): Expr => builder.literal(load.type, 0);
