@@ -86,10 +86,17 @@ export interface ScanShape {
 export type ProductShape = Readonly<Record<"rows" | "cols" | "depth", Dim>>;
 
 export interface Chunking {
+  /** Whether an invocation holds a channel: one program may cut scans that are alike both ways. */
+  readonly isHeld: boolean;
   readonly when: Dim;
   /** Steps a chunk, and chunks, over the run-time numbers. */
   readonly steps: Dim;
   readonly chunks: Dim;
+}
+
+export interface Crowded {
+  readonly from: number;
+  readonly schedule: ScanKernel["schedule"];
 }
 
 export interface Schedules {
@@ -116,6 +123,8 @@ export interface Schedules {
   /** So many bytes that other workgroups read too cost as much as a launch. */
   readonly launchBytes: number;
   scan(shape: ScanShape): ScanKernel["schedule"];
+  /** Another schedule of a scan that is not cut, from so many channels in flight on; undefined: there is none. */
+  crowded(shape: ScanShape): Crowded | undefined;
   /** Whether and how a scan is cut in time; undefined: never. */
   chunking(shape: ScanShape, leads: Dim, steps: Dim): Chunking | undefined;
   sequential(): { readonly workgroup: number };
@@ -125,8 +134,10 @@ export interface Schedules {
 export interface ScheduleOptions {
   /** Scans with fewer channels in flight than this are cut in time. */
   readonly chunkBelow?: number;
-  /** Shorter sequences are never cut. */
+  /** Shorter sequences are never cut, nor into shorter chunks. */
   readonly chunkFrom?: number;
+  /** Scans of more channels in flight are laid out for that. */
+  readonly crowdedFrom?: number;
   /** Steps a chunk of every recurrence that has a chunked matrix form; 0: none is written so. Default: as costs say. */
   readonly matrixChunk?: number;
   /** With `matrixChunk`: when they are, over the run-time numbers. Default: always. */
@@ -145,8 +156,11 @@ export interface ScheduleOptions {
 const LAUNCH_BYTES = 16e6;
 const CHANNELS_IN_FLIGHT = 12_000;
 const LONGEST_UNCUT = 256;
+/** Channels times chunks: twice as many where an invocation holds a channel. */
 const CHUNKED_CHANNELS = 49_152;
 const MOST_CHUNKS = 64;
+/** What a chunk ends with is stored and carried, at the cost of some steps. */
+const FEWEST_STEPS_A_CHUNK = 64;
 const STEPS_PER_TILE = 16;
 /** The scan takes four steps at a time. */
 const FEWEST_STEPS = 4;
@@ -187,13 +201,18 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
     fewRows: 8,
     launchBytes: options.launchBytes ?? LAUNCH_BYTES,
     scan: (shape) => scanSchedule(shape, onChip),
+    crowded: (shape) => crowdedSchedule(shape, onChip, options.crowdedFrom ?? CROWDED),
     chunking(shape, leads, steps) {
       if (shape.channels >= chunkBelow) return undefined;
       const channels: Dim = ["*", leads, shape.channels];
-      const wanted: Dim = ["min", ["^/", CHUNKED_CHANNELS, channels], MOST_CHUNKS];
-      const length: Dim = ["*", ["^/", ["^/", steps, wanted], STEPS_PER_TILE], STEPS_PER_TILE];
+      const held = isHeld(shape);
+      const all = held ? 2 * CHUNKED_CHANNELS : CHUNKED_CHANNELS;
+      const wanted: Dim = ["min", ["^/", all, channels], MOST_CHUNKS];
+      const enough: Dim = ["max", ["^/", steps, wanted], Math.min(FEWEST_STEPS_A_CHUNK, chunkFrom)];
+      const length: Dim = ["*", ["^/", enough, STEPS_PER_TILE], STEPS_PER_TILE];
       const few: Dim = ["<", channels, chunkBelow];
-      return { when: ["&", few, ["<=", chunkFrom, steps]], steps: length, chunks: ["^/", steps, length] };
+      const when: Dim = ["&", few, ["<=", chunkFrom, steps]];
+      return { isHeld: held, when, steps: length, chunks: ["^/", steps, length] };
     },
     sequential: () => ({ workgroup: 64 }),
   };
@@ -268,6 +287,23 @@ const lanesFor = (inner: number): number =>
 const lanesToSum = (inner: number): number =>
   Math.min(MOST_SUMMING, 2 ** Math.max(0, Math.ceil(Math.log2(inner / BEST_ALONE))));
 
+/** Whether one invocation can hold all of a channel and still be one of many. */
+const isHeld = ({ inner, held = inner }: ScanShape): boolean => inner > 1 && held <= MOST_HELD;
+
+const CROWDED = 16_000;
+
+/**
+ * Lanes hide what channels wait for while these are few. Where there are many, what counts is how many workgroups fit side by
+ * side: two lanes and short tiles keep a third of the memory (a multiprocessor of an H100 has 51 KiB for all of them) and add up half as much.
+ */
+function crowdedSchedule(shape: ScanShape, onChip: number, from: number): Crowded | undefined {
+  const usual = scanSchedule(shape, onChip);
+  if (usual.lanes !== 4 || shape.reductions === 0 || !isHeld(shape) || (shape.sums ?? 0) > 0)
+    return undefined;
+  const schedule = { channels: Math.min(32, usual.channels), lanes: 2, steps: STEPS_PER_TILE / 2 };
+  return { from, schedule };
+}
+
 /** Channels enough hide what they wait for: a tile is four steps. Lanes a channel grow with what they share; then fewer steps or channels a workgroup until the tiles fit on chip. */
 function scanSchedule(shape: ScanShape, onChip: number): ScanKernel["schedule"] {
   const { inner, sums = 0, shared = 0 } = shape;
@@ -275,7 +311,7 @@ function scanSchedule(shape: ScanShape, onChip: number): ScanKernel["schedule"] 
   if (lanes === 1 && inner <= 1 && shape.channels >= CHUNKED_CHANNELS)
     return { channels: 64, lanes, steps: FEWEST_STEPS };
   // What lanes would add up, one invocation has: where chunks fill the device anyway, that is a third faster.
-  if (shape.isCut === true && shape.reductions > 0 && (shape.held ?? inner) <= MOST_HELD) lanes = 1;
+  if (shape.isCut === true && shape.reductions > 0 && isHeld(shape)) lanes = 1;
   let channels = Math.min(32, MOST_INVOCATIONS / lanes);
   let steps = lanes === 1 && inner > 1 ? STEPS_PER_TILE / 2 : STEPS_PER_TILE;
   const byChannel = (): number => (shape.stagedChannel + shape.reductions * lanes) * channels;

@@ -26,7 +26,11 @@ interface Operation {
 type Schedules = Readonly<Record<string, NonNullable<CompileOptions["schedule"]>>>;
 
 const CUT = { chunkBelow: 1e9, chunkFrom: 1 };
-const SCANS: Schedules = { "in one piece": { chunkBelow: 0 }, "cut into chunks": CUT };
+const SCANS: Schedules = {
+  "in one piece": { chunkBelow: 0 },
+  "in one piece, crowded": { chunkBelow: 0, crowdedFrom: 0 },
+  "cut into chunks": CUT,
+};
 const MATRICES: Schedules = {
   "as a scan": { matrixChunk: 0, chunkBelow: 0 },
   "as a scan cut into chunks": { matrixChunk: 0, ...CUT },

@@ -287,6 +287,7 @@ const OPERATIONS: Partial<Record<ExprOp, (a: number, b: number, c: number) => nu
   expm1: Math.expm1,
   log: Math.log,
   log1p: Math.log1p,
+  log1p_unit: Math.log1p,
   sin: Math.sin,
   cos: Math.cos,
   tanh: Math.tanh,

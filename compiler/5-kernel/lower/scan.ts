@@ -3,6 +3,7 @@
  * channel can hold, as scan kernels: one dispatch, or three when time is cut into chunks (chunk-local states and decays;
  * carry over chunks; rescan from the carried states).
  */
+import type { Dim } from "../../../runtime/bundle-format.js";
 import { ASSOCIATIVE } from "../../4-passes/classify.js";
 import type { Group } from "../../4-passes/fuse.js";
 import type { ScanKernel } from "../types.js";
@@ -10,7 +11,7 @@ import { axisSize } from "./buffers.js";
 import type { LowerContext, LoweredKernel } from "./context.js";
 import { ScanBuilder } from "./scan-builder.js";
 import { carryOver, localStates, rescan } from "./scan-chunks.js";
-import { chunkingOf, layoutOf } from "./scan-layout.js";
+import { chunkingOf, layoutOf, leadsOf, shapeOf, type Layout } from "./scan-layout.js";
 import { withinBindings } from "./within-bindings.js";
 
 export function lowerScan(context: LowerContext, group: Group): readonly LoweredKernel[] {
@@ -26,10 +27,39 @@ export function lowerScan(context: LowerContext, group: Group): readonly Lowered
   const { kernel } = whole;
   const cuts = tried.at(-1) === true && group.class !== undefined && ASSOCIATIVE.has(group.class);
   const chunking = cuts && kernel.skeleton === "scan" ? chunkingOf(context, layout, kernel) : undefined;
-  if (chunking === undefined) return [whole];
+  if (chunking === undefined) return crowding(context, layout, whole, undefined);
   const { when, numbers, cut } = chunking;
   const parts = [localStates, carryOver, rescan].map((build) => part((scan) => build(scan, cut)));
-  return [{ ...whole, when: ["==", when, 0] }, ...parts.map((each) => ({ ...each, when, numbers }))];
+  return [
+    ...crowding(context, layout, whole, ["==", when, 0]),
+    ...parts.map((each) => ({ ...each, when, numbers })),
+  ];
+}
+
+/** The whole scan, and once more by another schedule where there are very many channels: sizes of a run pick. */
+function crowding(
+  context: LowerContext,
+  layout: Layout,
+  whole: LoweredKernel,
+  when: Dim | undefined,
+): readonly LoweredKernel[] {
+  const { kernel } = whole;
+  const alone = { ...whole, ...(when !== undefined && { when }) };
+  if (kernel.skeleton !== "scan" || axisSize(context.graph, layout.time) === 1) return [alone];
+  const crowded = context.schedules.crowded(shapeOf(kernel));
+  if (crowded === undefined) return [alone];
+  const leads = leadsOf(context.graph, layout);
+  const other = { ...whole, kernel: { ...kernel, schedule: crowded.schedule } };
+  if (typeof leads === "number")
+    return [
+      leads * kernel.channels < crowded.from ? alone : { ...other, ...(when !== undefined && { when }) },
+    ];
+  const many: Dim = ["<=", crowded.from, ["*", leads, kernel.channels]];
+  const also = (condition: Dim): Dim => (when === undefined ? condition : ["&", when, condition]);
+  return [
+    { ...whole, when: also(["==", many, 0]) },
+    { ...other, when: also(many) },
+  ];
 }
 
 /** The scan from the carried states over all steps; and whether every state is a factor times its own past, and something. */
