@@ -31,6 +31,12 @@ export interface Scope {
 
 export const scalarValue = (wgsl: AnyWgsl): Value => ({ wgsl, width: 1 });
 export const vectorValue = (wgsl: AnyWgsl): Value => ({ wgsl, width: 4 });
+/** A var of four whole numbers that follow one another from a multiple of four. */
+export const foursFrom = (four: Wgsl<"vec4u">): Value => ({
+  wgsl: four,
+  width: 4,
+  first: component<"u32">(four, 0),
+});
 
 /** A block in another; a branch unless it binds indexes. */
 export function scopeIn(

@@ -174,16 +174,20 @@ function widen(
     });
   };
   for (const operand of operands) {
-    const whole = !splitsWords([operand.value], operand.k);
+    const whole = !splitsWords([operand.value], ["row", "col", operand.k]);
     eachLoad([operand.value], (load) =>
-      note(load, whole && readsWords(load, operand, context), whole && isOfWords(load, [operand.k], context)),
+      note(
+        load,
+        whole && readsWords(load, operand, context),
+        whole && isOfWords(load, ["row", "col", operand.k], context),
+      ),
     );
   }
   const others = exprsOf(stores);
-  const whole = !splitsWords(others, "k");
+  const whole = !splitsWords(others, ["row", "col", "k"]);
   eachLoad(others, (load) => {
     const words = fours && whole && isF32(load, context) && context.isStrideOne(load.index, "col", 4);
-    note(load, words, whole && isOfWords(load, [], context));
+    note(load, words, whole && isOfWords(load, ["row", "col"], context));
   });
   if (fours) for (const store of stores) note(store, true, true);
   for (const [binding, { words, fits }] of wide) if (words && fits) context.declareWide(binding);

@@ -37,7 +37,10 @@ export function fillRows(kernel: ContractKernel, schedule: RowsSchedule, context
   if (load !== undefined) {
     const all = [...exprsOf(holes.stores), ...exprsOf(holes.storesAlong)];
     const written = new Set([...kernel.stores, ...(kernel.storesAlong ?? [])].map(({ binding }) => binding));
-    declareWords([a, ...holes.along.map(({ body }) => body), ...all], written, context);
+    declareWords([a, ...holes.along.map(({ body }) => body), ...all], written, context, {
+      run: "k",
+      others: ["row", "col"],
+    });
   }
   const bodies = [holes.acc, ...holes.along.map(({ body }) => body)];
   const isWide = widen(bodies, [...exprsOf(holes.storesAlong), ...exprsOf(holes.stores)], context);

@@ -2,7 +2,7 @@
 import { innerInFours, type StagePass } from "../../../templates/kernels/scan.js";
 import { code, join, name, variable, type Wgsl } from "../../../templates/wgsl.js";
 import { typeName } from "../print-block.js";
-import type { Value } from "../print-scope.js";
+import { foursFrom, scalarValue, type Value } from "../print-scope.js";
 import type { ModuleContext } from "../module-context.js";
 import { children, dependsOn, walk } from "../traverse.js";
 import type { Expr } from "../types.js";
@@ -35,7 +35,7 @@ export function stagePass(frame: ScanFrame, per: "channel" | "inner"): StagePass
   const environment = new Map<string, Value>([
     ["t", { wgsl: variable("t"), width: per === "channel" ? 4 : 1 }],
   ]);
-  if (per === "inner") environment.set("n", { wgsl: variable("n"), width: inFours ? 4 : 1 });
+  if (per === "inner") environment.set("n", inFours ? foursFrom(variable("n")) : scalarValue(variable("n")));
   const width = four ? 4 : 1;
   const registers = new Map<string, Value>();
   const register = (load: Load, i: number): Value => {

@@ -1,6 +1,6 @@
 /** A scan's holes: what stands before its loop over tiles and after it, around the stages and the steps of a tile. */
 import { InternalError } from "../../diagnostics/internal-error.js";
-import { scan, scanBytes, type ScanHoles } from "../../../templates/kernels/scan.js";
+import { innerInFours, scan, scanBytes, type ScanHoles } from "../../../templates/kernels/scan.js";
 import {
   code,
   component,
@@ -10,18 +10,20 @@ import {
   wgsl,
   type AnyWgsl,
   type Code,
+  type Wgsl,
 } from "../../../templates/wgsl.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter } from "../print-block.js";
-import { scalarValue, type Value } from "../print-scope.js";
+import { foursFrom, scalarValue, type Value } from "../print-scope.js";
 import { sharedSums } from "../shared-sums.js";
 import type { ScanKernel, Store } from "../types.js";
 import { ceilDiv, foldGroups, printStores, type Filled } from "./printed.js";
-import { ScanFrame, valueOf } from "./scan-frame.js";
+import { ScanFrame, exprsOfScan, valueOf } from "./scan-frame.js";
 import { printSharedSums } from "./scan-shared.js";
 import { stagePass } from "./scan-stage.js";
 import { printStep, type Block } from "./scan-steps.js";
 import { tileStores } from "./scan-stores.js";
+import { declareWords } from "./whole-words.js";
 
 /** Bytes of workgroup memory that the kernel would take under another schedule. */
 export function scanWorkgroupBytes(
@@ -63,6 +65,7 @@ class ScanFiller {
   fill(): Filled {
     const { frame, context } = this;
     const { kernel, shape, root } = frame;
+    if (innerInFours(shape)) this.declareWords();
     const shared = printSharedSums(frame);
     this.prologue.push(shared.parts);
     // States start from memory or from numbers: their loads are under way while lanes wait for each other.
@@ -105,6 +108,14 @@ class ScanFiller {
     };
   }
 
+  /** What lanes have four inner coordinates of in a row is read so. */
+  private declareWords(): void {
+    const { kernel } = this.frame;
+    const stored = [...kernel.stores, ...kernel.states.flatMap(({ final }) => (final ? [final] : []))];
+    const written = new Set(stored.map(({ binding }) => binding));
+    declareWords(exprsOfScan(kernel), written, this.context, { run: "n", others: ["channel"] });
+  }
+
   private makeBlocks(): readonly Block[] {
     const { inner, lanes } = this.frame.shape;
     const share = Math.ceil(inner / lanes);
@@ -138,7 +149,9 @@ class ScanFiller {
         offset,
         n,
         exists,
-        environment: new Map<string, Value>([["n", { wgsl: n, width }]]),
+        environment: new Map<string, Value>([
+          ["n", width === 4 && !ragged ? foursFrom(n as Wgsl<"vec4u">) : { wgsl: n, width }],
+        ]),
       };
       offset += width;
       return block;

@@ -14,7 +14,7 @@ const COMPARISONS: ReadonlySet<string> = new Set(["lt", "le", "gt", "ge", "eq", 
  * Whether a condition parts coordinates elsewhere than between words, as where tensors are joined: the one before may end
  * there, and its last elements lie in no whole word.
  */
-export function splitsWords(exprs: readonly Expr[], k: string): boolean {
+export function splitsWords(exprs: readonly Expr[], coordinates: readonly string[]): boolean {
   let found = false;
   walk(exprs, (expr) => {
     if (expr.kind !== "op" || !COMPARISONS.has(expr.op)) return;
@@ -22,37 +22,42 @@ export function splitsWords(exprs: readonly Expr[], k: string): boolean {
       return;
     const [, end] = expr.args;
     if ((expr.op === "lt" || expr.op === "ge") && end?.kind === "literal" && end.value % 4 === 0) return;
-    found ||= expr.args.some((arg) => ["row", "col", k].some((name) => freeVars(arg).has(name)));
+    found ||= expr.args.some((arg) => coordinates.some((name) => freeVars(arg).has(name)));
   });
   return found;
 }
 
 /** Whether an element that is read is one of four that a coordinate runs through, whole. */
-export function isOfWords({ binding, index }: Load, ks: readonly string[], context: ModuleContext): boolean {
+export function isOfWords(
+  { binding, index }: Load,
+  coordinates: readonly string[],
+  context: ModuleContext,
+): boolean {
   const { builder } = context;
   return (
     context.binding(binding).element === "f32" &&
-    ["row", "col", ...ks].some((name) => builder.isStrideOne(index, name, 4) && builder.isWholeIn(name, 4))
+    coordinates.some((name) => builder.isStrideOne(index, name, 4) && builder.isWholeIn(name, 4))
   );
 }
 
 /**
- * Declares f32 bindings so that are read four along k at a time, where whatever else reads them lies within words that the tensor
- * has whole.
+ * Declares f32 bindings so that are read four along `run` at a time, where whatever else reads them lies within words that the tensor
+ * has whole, along `others`.
  */
 export function declareWords(
   exprs: readonly Expr[],
   written: ReadonlySet<string>,
   context: ModuleContext,
+  { run, others }: { readonly run: string; readonly others: readonly string[] },
 ): void {
   const { builder } = context;
-  if (!builder.isWholeIn("k", 4) || splitsWords(exprs, "k")) return;
-  const words = new Map<string, boolean>();
-  const others = new Set<string>(written);
+  if (!builder.isWholeIn(run, 4) || splitsWords(exprs, [...others, run])) return;
+  const words = new Set<string>();
+  const elements = new Set<string>(written);
   walk(exprs, (expr) => {
     if (expr.kind !== "load" || !isF32(expr, context)) return;
-    if (builder.isStrideOne(expr.index, "k", 4)) words.set(expr.binding, true);
-    else if (!isOfWords(expr, [], context)) others.add(expr.binding);
+    if (builder.isStrideOne(expr.index, run, 4)) words.add(expr.binding);
+    else if (!isOfWords(expr, others, context)) elements.add(expr.binding);
   });
-  for (const binding of words.keys()) if (!others.has(binding)) context.declareWide(binding);
+  for (const binding of words) if (!elements.has(binding)) context.declareWide(binding);
 }
