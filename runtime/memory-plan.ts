@@ -6,7 +6,7 @@ import type { RunNumbers } from "./numbers.js";
 import type { BufferNeed, PreparedProgram } from "./program.js";
 
 /** Scratch for a piece of a sequence is kept within this, unless the caller chooses maxChunk. */
-const PIECE_BUDGET = 256 << 20;
+const PIECE_BUDGET = 288 << 20;
 const LARGEST_DEFAULT_CHUNK = 2048;
 /** What the outputs of one window (and the tail's scratch for it) may take beyond those of a single position. */
 const WINDOW_BUDGET = 64 << 20;

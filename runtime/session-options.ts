@@ -9,7 +9,7 @@ export interface SessionOptions {
   /** Sequences that run together; 1 by default. */
   readonly batch?: number;
   /**
-   * Steps computed at a time; longer sequences are cut. By default as many as keep scratch memory within 256 MiB, at
+   * Steps computed at a time; longer sequences are cut. By default as many as keep scratch memory within 288 MiB, at
    * most 2048. A model that looks ahead in time is never cut, and refuses longer sequences than an explicit maxChunk.
    */
   readonly maxChunk?: number;

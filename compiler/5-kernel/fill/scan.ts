@@ -10,7 +10,6 @@ import {
   wgsl,
   type AnyWgsl,
   type Code,
-  type Wgsl,
 } from "../../../templates/wgsl.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter } from "../print-block.js";
@@ -150,7 +149,7 @@ class ScanFiller {
         n,
         exists,
         environment: new Map<string, Value>([
-          ["n", width === 4 && !ragged ? foursFrom(n as Wgsl<"vec4u">) : { wgsl: n, width }],
+          ["n", width === 4 && !ragged ? foursFrom(n) : { wgsl: n, width }],
         ]),
       };
       offset += width;
