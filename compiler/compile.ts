@@ -5,7 +5,7 @@
 import { check } from "./check.js";
 import { emitBundle } from "./6-emit/bundle.js";
 import { storageOf } from "./6-emit/storage.js";
-import { emitTarget } from "./6-emit/target.js";
+import { emitTarget, tunedTarget } from "./6-emit/target.js";
 import type { SourceLine } from "./5-kernel/lower/index.js";
 import { positionsIn } from "./diagnostics/positions.js";
 import type { SourceFile, Span } from "./diagnostics/types.js";
@@ -39,12 +39,12 @@ function emitted(
     ...(options.schedule && { schedule: options.schedule }),
   };
   const kernels = targets.flatMap((target) => {
-    const made = [emitTarget(passes.programs, target, emitting)];
+    const plain = emitTarget(passes.programs, target, emitting);
+    const made = [plain];
     for (const tuning of options.tuning ?? []) {
-      if (!tuning.entries.some((entry) => entry.target === target.name)) continue;
       const beside = new Map(made.flatMap(({ files }) => [...files]));
-      const tuned = emitTarget(passes.programs, target, { ...emitting, tuned: { tuning, beside } });
-      if (tuned.tuned !== undefined && tuned.tuned.size > 0) made.push(tuned);
+      const tuned = tunedTarget(passes.programs, target, plain, { tuning, beside });
+      if (tuned !== undefined) made.push(tuned);
     }
     return made;
   });

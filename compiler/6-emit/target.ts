@@ -33,8 +33,6 @@ export interface EmitOptions {
   readonly storage: (param: string) => Storage;
   readonly sourceAt: (span: Span) => SourceLine | undefined;
   readonly schedule?: ScheduleOptions;
-  /** What was measured on an adapter; files of the same profile's other targets are shared. */
-  readonly tuned?: { readonly tuning: AdapterTuning; readonly beside: ReadonlyMap<string, string> };
 }
 
 export interface EmittedTarget {
@@ -75,11 +73,34 @@ function firstThat<T>(made: readonly (() => T)[], isGood: (value: T) => boolean)
 }
 
 export function emitTarget(programs: Programs, target: Target, options: EmitOptions): EmittedTarget {
+  return emitted(programs, target, lowered(programs, target, options));
+}
+
+/**
+ * The target once more with what was measured on an adapter; undefined if that has none of its kernels.
+ * @param beside files of the profile's other targets, which are shared
+ */
+export function tunedTarget(
+  programs: Programs,
+  target: Target,
+  { programs: untuned, kernels }: EmittedTarget,
+  { tuning, beside }: { readonly tuning: AdapterTuning; readonly beside: ReadonlyMap<string, string> },
+): EmittedTarget | undefined {
+  const known = new TunedKernels(tuning, target);
+  if (![...kernels.values()].some((kernel) => known.has(kernel))) return undefined;
+  const tuned = untuned.map((program) =>
+    // What runs once is not worth it.
+    program.name === "load" ? program : { ...program, groups: program.groups.map(known.ofGroup) },
+  );
+  if (known.used.size === 0) return undefined;
+  return { ...emitted(programs, target, tuned, { tuning, beside }), tuned: known.used };
+}
+
+/** All programs, in the order in which bundles have them. */
+function lowered(programs: Programs, target: Target, options: EmitOptions): readonly EmittedProgram[] {
   const schedules = schedulesFor(target, options.schedule);
   // What is computed once is computed as well as can be.
   const atLoad = schedulesFor({ ...target, matrixUnits: false }, options.schedule);
-  const { tuned } = options;
-  const kernels = tuned && new TunedKernels(tuned.tuning, target);
   const prepare = (name: EmittedProgram["name"], graph: Graph, fusing: Attempts): EmittedProgram => {
     const { storage } = options;
     const tensors = new Tensors(graph, { storage, bindingBytes: schedules.bindingBytes });
@@ -92,16 +113,14 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     const fused = fusing.map((each) => () => relieve(graph, share(graph, fuse(graph, each)), relief));
     const relieved = firstThat(fused, (fusion) => !exceeds(graph, fusion, relief));
     const fusion = mergeReductions(graph, name === "step" ? absorb(graph, relieved, schedules) : relieved);
-    const lowered = lower(graph, fusion, {
+    const kernels = lower(graph, fusion, {
       schedules: name === "load" ? atLoad : schedules,
       storage,
       sourceAt: options.sourceAt,
       loads: name === "load",
     });
     // A step of few sequences multiplies by plain lanes, which round nothing.
-    const untuned = target.matrixUnits === true && name !== "step" ? inHalves(lowered) : lowered;
-    // What runs once is not worth it.
-    const groups = kernels && name !== "load" ? untuned.map(kernels.ofGroup) : untuned;
+    const groups = target.matrixUnits === true && name !== "step" ? inHalves(kernels) : kernels;
     return { name, graph, fusion, groups };
   };
   const alone = { inlineDots: 0, inlineReductions: 0 };
@@ -115,11 +134,25 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
         ...when,
       }),
     );
-  const prefills = variantsOf("prefill", programs.prefill);
-  const step = programs.step && prepare("step", programs.step, oneStep);
-  const packed = programs.packed && variantsOf("packed", programs.packed);
-  const load = programs.load && prepare("load", programs.load, inTime);
+  const { prefill, step, packed, load } = programs;
+  return [
+    ...variantsOf("prefill", prefill),
+    ...(step ? [prepare("step", step, oneStep)] : []),
+    ...(packed ? variantsOf("packed", packed) : []),
+    ...(load ? [prepare("load", load, inTime)] : []),
+  ];
+}
 
+/** Places for what the programs need, their shaders, and the manifest's entry. */
+function emitted(
+  programs: Programs,
+  target: Target,
+  all: readonly EmittedProgram[],
+  tuned?: { readonly tuning: AdapterTuning; readonly beside: ReadonlyMap<string, string> },
+): EmittedTarget {
+  const of = (which: EmittedProgram["name"]): readonly EmittedProgram[] =>
+    all.filter(({ name }) => name === which);
+  const [load] = of("load");
   const derived = new Set(programs.load?.outputs.map((output) => output.name));
   const params = [...programs.model.params, ...(programs.load?.params ?? [])];
   const pieces = params.flatMap(({ name, pieces: of, scalar }) =>
@@ -130,9 +163,9 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
   const states = planStates(programs.model);
   const emit = (variants: readonly EmittedProgram[]): TargetEntry["prefill"] =>
     emitProgram({ variants, constants, states, shaders });
-  const prefillEntry = emit(prefills);
-  const stepEntry = step && emit([step]);
-  const packedEntry = packed && emit(packed);
+  const prefillEntry = emit(of("prefill"));
+  const stepEntry = programs.step && emit(of("step"));
+  const packedEntry = programs.packed && emit(of("packed"));
   const loadEntry = load
     ? emitLoad({ groups: load.groups, constants, shaders })
     : { numbers: [], scratch: [], body: [], tail: [] };
@@ -156,9 +189,7 @@ export function emitTarget(programs: Programs, target: Target, options: EmitOpti
     ...(stepEntry && { step: stepEntry }),
     ...(packedEntry && { packed: packedEntry }),
   };
-  const all = [...prefills, step, ...(packed ?? []), load].filter((program) => program !== undefined);
-  const made = { entry, files: shaders.files, kernels: shaders.kernels, programs: all };
-  return kernels === undefined ? made : { ...made, tuned: kernels.used };
+  return { entry, files: shaders.files, kernels: shaders.kernels, programs: all };
 }
 
 const adapterOf = ({ vendor, architecture }: AdapterTuning): AdapterKind => ({ vendor, architecture });

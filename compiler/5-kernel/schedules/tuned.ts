@@ -33,6 +33,11 @@ export class TunedKernels {
     }
   }
 
+  /** Whether there are entries for it, at whatever shape. */
+  has(kernel: Kernel): boolean {
+    return this.#entries.size > 0 && this.#entries.has(identityOf(kernel));
+  }
+
   /** A group with each kernel that was measured as several, of which the sizes of a run pick one. */
   readonly ofGroup = (group: LoweredGroup): LoweredGroup => ({
     ...group,
@@ -41,7 +46,6 @@ export class TunedKernels {
 
   /** The kernel as it is, or once for each schedule, with conditions of which one holds whenever the kernel's own does. */
   #alternatives(lowered: LoweredKernel): readonly LoweredKernel[] {
-    if (this.#entries.size === 0) return [lowered];
     const { kernel, when } = lowered;
     const measured = this.#measured(kernel, when);
     if (measured.length === 0) return [lowered];
