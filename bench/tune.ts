@@ -141,7 +141,7 @@ async function tuneCase({ one, runs }: Asked, targetName: string, budgetMs: numb
 
   function keep({ launches: _, ...result }: KernelResult): void {
     const { vendor, architecture } = adapter.info;
-    const entry = { ...result, shape: { ...result.shape }, schedule: { ...result.schedule } };
+    const entry = { ...result, model: name, shape: { ...result.shape }, schedule: { ...result.schedule } };
     const more = { vendor, architecture, description, entries: [entry] };
     file = merged([file, { ...NOTHING_MEASURED, adapters: [more] }]);
     // Whole at all times: a process that has no time left is ended.

@@ -6,7 +6,9 @@ import { type Io, writeJson } from "./io.js";
 import { readSource } from "./model-file.js";
 import { describeModel, describeSignature, describeTarget } from "./summary.js";
 import { saveBundle, TYPES } from "./save-bundle.js";
-import { describeTuning, TUNING, tuningOption } from "./tuning-file.js";
+import { shippedTunings } from "./shipped-tuning.js";
+import { TUNING, tuningOption } from "./tuning-file.js";
+import { reportTuning, useText } from "./tuning-summary.js";
 
 interface BuildOptions {
   readonly set?: Settings;
@@ -19,7 +21,7 @@ interface BuildOptions {
   readonly json?: boolean;
 }
 
-const HELP = `
+const help = (): string => `
 A bundle is a folder: model.json (the manifest), kernels/*.wgsl and the sources. It holds no
 weights; they are read when it runs. An older bundle of that name is replaced, whole, at the end.
 With --weights-dtype int8 or int4, matrices are quantized when a checkpoint is loaded: every 32
@@ -27,11 +29,13 @@ values in a row share a scale. Everything else is kept in f32.
 
 With --types it has model.ts too, whose open() stands for that of krait/runtime, and makes a wrong
 name, type or shape a mistake that TypeScript reports. With --tuning it has a target more for each
-adapter that 'krait tune' measured, which runs there; everywhere else the others do.
+adapter that 'krait tune' measured, which runs there; everywhere else the others do. Measured already,
+and named without a path: ${shippedTunings().join(", ")}.
 
 Examples:
   $ krait build model.krait -o model.bundle
   $ krait build model.krait --set layers=2 --set 'layer_types=["a","b"]' -o small.bundle
+  $ krait build model.krait --target matrix --target baseline --tuning nvidia-h100 -o model.bundle
   $ krait run model.bundle --weights weights.safetensors --input u=data.safetensors:u --output y.safetensors
 `;
 
@@ -52,7 +56,7 @@ export function buildCommand(io: Io): Command {
     .option(...TUNING)
     .option(...TYPES)
     .option("--json", "print what was built as JSON on standard output")
-    .addHelpText("after", HELP)
+    .addHelpText("after", help)
     .action((path: string, options: BuildOptions) => build(path, options, io));
 }
 
@@ -64,18 +68,19 @@ async function build(path: string, options: BuildOptions, io: Io): Promise<void>
     packed: options.packed ?? false,
     ...tuningOption(options.tuning),
   };
-  const { bundle } = await compileModel(readSource(path), compileOptions, io);
+  const { bundle, stages } = await compileModel(readSource(path), compileOptions, io);
   await saveBundle(bundle, options.output, options.types);
   const { manifest } = bundle;
+  const tuning = reportTuning(compileOptions.tuning, stages.targets, io);
   if (options.json) {
-    writeJson(io, { ok: true, bundle: options.output, model: manifest.model });
+    writeJson(io, { ok: true, bundle: options.output, model: manifest.model, ...(tuning && { tuning }) });
     return;
   }
   const lines = [
     `${options.output}: ${describeModel(manifest)}`,
     `  ${describeSignature(manifest)}`,
     ...manifest.targets.map((target) => `  ${describeTarget(manifest, target)}`),
-    ...describeTuning(compileOptions.tuning, manifest).map((line) => `  ${line}`),
+    ...(tuning ?? []).map((use) => `  ${useText(use)}`),
   ];
   io.out(`${lines.join("\n")}\n`);
 }

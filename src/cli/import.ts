@@ -11,7 +11,8 @@ import { InputError } from "./errors.js";
 import { type Io, writeJson } from "./io.js";
 import { saveBundle, TYPES } from "./save-bundle.js";
 import { describeModel, describeSignature, describeTarget } from "./summary.js";
-import { describeTuning, TUNING, tuningOption } from "./tuning-file.js";
+import { TUNING, tuningOption } from "./tuning-file.js";
+import { reportTuning, useText, type TuningUse } from "./tuning-summary.js";
 
 interface ImportOptions {
   readonly output: string;
@@ -70,17 +71,19 @@ async function importCheckpoint(folder: string, options: ImportOptions, io: Io):
   const { family, source } = familyOf(config, folder);
   const { fileWeights } = await import("../node/index.js");
   const checkpoint = await fileWeights(folder);
-  const tuning = tuningOption(options.tuning);
+  const given = tuningOption(options.tuning);
   let bundle: Bundle;
+  let tuning: readonly TuningUse[] | undefined;
   try {
     const { set = {}, packed = false, weightsDtype: weights, greedy } = options;
     const storage = weights === undefined ? chooseStorage(checkpoint.tensors.values()) : { weights };
     const compiled = await compileModel(
       source,
-      { config: { ...config, krait: { greedy } }, set, packed, ...storage, ...tuning },
+      { config: { ...config, krait: { greedy } }, set, packed, ...storage, ...given },
       io,
     );
     ({ bundle } = compiled);
+    tuning = reportTuning(given.tuning, compiled.stages.targets, io);
     for (const choice of choices(compiled.stages.tree, bundle.manifest.constants, set))
       io.err(`note: ${choice}\n`);
     const { unused } = matchWeights(bundle.manifest.params, checkpoint);
@@ -90,12 +93,15 @@ async function importCheckpoint(folder: string, options: ImportOptions, io: Io):
   }
   await saveBundle(bundle, options.output, options.types);
   const { manifest } = bundle;
-  if (options.json) return writeJson(io, { ok: true, bundle: options.output, model: manifest.model, family });
+  if (options.json) {
+    const { model } = manifest;
+    return writeJson(io, { ok: true, bundle: options.output, model, family, ...(tuning && { tuning }) });
+  }
   const lines = [
     `${options.output}: ${describeModel(manifest)}`,
     `  ${describeSignature(manifest)}`,
     ...manifest.targets.map((target) => `  ${describeTarget(manifest, target)}`),
-    ...describeTuning(tuning.tuning, manifest).map((line) => `  ${line}`),
+    ...(tuning ?? []).map((use) => `  ${useText(use)}`),
     `Try it:  krait run ${options.output} --weights ${folder} --tokens 1,2,3 --max-new 16`,
   ];
   io.out(`${lines.join("\n")}\n`);

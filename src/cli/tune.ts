@@ -153,7 +153,7 @@ async function measureAll(
   });
   const { tune } = await import("../tune/tune.js");
   const results: KernelResult[] = [];
-  const tuning = (): TuningFile => fileOf(found, results);
+  const tuning = (): TuningFile => fileOf(bundle.manifest.model, found, results);
   const clear = io.color ? "\r\u001b[K" : "";
   try {
     const result = await endedBySignals(async (signal) => {
@@ -207,10 +207,15 @@ function runSizes(manifest: Manifest, axes: readonly Sizes[] = [new Map()]): rea
 
 const DEFAULT_STEPS = 2048;
 
-function fileOf({ adapter, description }: FoundAdapter, results: readonly KernelResult[]): TuningFile {
+function fileOf(
+  model: string,
+  { adapter, description }: FoundAdapter,
+  results: readonly KernelResult[],
+): TuningFile {
   const { vendor, architecture } = adapter.info;
   const entries = results.map(({ launches: _, ...entry }) => ({
     ...entry,
+    model,
     shape: { ...entry.shape },
     schedule: { ...entry.schedule },
   }));

@@ -4,10 +4,10 @@
  */
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
-import type { AdapterTuning, Manifest } from "../../runtime/bundle-format.js";
+import type { AdapterTuning } from "../../runtime/bundle-format.js";
 import { InputError } from "./errors.js";
 import { collect } from "./arguments.js";
-import { plural } from "./summary.js";
+import { tuningPath } from "./shipped-tuning.js";
 
 const FORMAT = "krait-tuning";
 const VERSION = 1;
@@ -26,7 +26,8 @@ const entry = v.object({
   kernel: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, "is not a kernel's identity: 16 hexadecimal digits")),
   shape: v.record(name, extent),
   schedule: v.record(name, v.union([size, name])),
-  /** What the model that it was measured with calls it. */
+  /** The model that it was measured with, and what that calls it. */
+  model: v.exactOptional(v.string()),
   label: v.string(),
   /** Of one launch; of one by the schedule that the compiler takes by itself; and how many were measured. */
   ms: milliseconds,
@@ -54,8 +55,8 @@ export const NOTHING_MEASURED: TuningFile = { format: FORMAT, version: VERSION, 
 
 /** For commands that build a bundle. */
 export const TUNING = [
-  "--tuning <file>",
-  "schedules that 'krait tune' measured: adds a target for each adapter in it (repeatable)",
+  "--tuning <name-or-file>",
+  "schedules that were measured: adds a target for each adapter in it (repeatable)",
   collect,
 ] as const;
 
@@ -119,21 +120,8 @@ export function tuningText({ adapters }: TuningFile): string {
   return `{"format":"${FORMAT}","version":${VERSION},"adapters":[\n${lines.join(",\n")}\n]}\n`;
 }
 
-/** What a compiler is given of files that `--tuning` names. */
-export function tuningOption(paths: readonly string[] = []): { readonly tuning?: readonly AdapterTuning[] } {
-  return paths.length === 0 ? {} : { tuning: merged(paths.map(readTuning)).adapters };
-}
-
-/** `tuned for nvidia hopper: 12 entries used, 3 match nothing in this model`. */
-export function describeTuning(
-  given: readonly AdapterTuning[] = [],
-  { options }: Manifest,
-): readonly string[] {
-  return given.map(({ vendor, architecture, entries }) => {
-    const used = options.tuning?.find((each) => each.vendor === vendor && each.architecture === architecture)
-      ?.entries.length;
-    const unused = entries.length - (used ?? 0);
-    const rest = unused === 0 ? "" : `, ${plural(unused, "matches", "match")} nothing in this model`;
-    return `tuned for ${vendor} ${architecture}: ${plural(used ?? 0, "entry", "entries")} used${rest}`;
-  });
+/** What a compiler is given of the files, or shipped names, that `--tuning` has. */
+export function tuningOption(given: readonly string[] = []): { readonly tuning?: readonly AdapterTuning[] } {
+  const files = given.map((nameOrPath) => readTuning(tuningPath(nameOrPath)));
+  return files.length === 0 ? {} : { tuning: merged(files).adapters };
 }
