@@ -15,6 +15,7 @@ import { isAsked, runId } from "./case.js";
 import { modelCases } from "./cases/models.js";
 import { operationCases } from "./cases/operations.js";
 import { readBeside } from "./beside.js";
+import { flatnessTable } from "./flatness.js";
 import { measureCase } from "./measure.js";
 import {
   kernelTable,
@@ -27,6 +28,7 @@ import {
   type Report,
   type Result,
 } from "./report.js";
+import { untunedTable } from "./untuned.js";
 
 interface Options {
   readonly only: readonly string[];
@@ -39,6 +41,7 @@ interface Options {
   readonly adapter?: AdapterName;
   readonly targets: readonly string[];
   readonly tuning: readonly string[];
+  readonly tuned: readonly string[];
   readonly beside?: string;
   readonly layers?: number;
   readonly runs: number;
@@ -67,6 +70,8 @@ Examples:
   $ npm run bench -- --only generation/mamba-1.4b-f16 --fast
   $ npm run bench -- --only products/2.8b --targets matrix --fast
   $ npm run bench -- --only "model/mamba-1.4b-f16 step 1$" --beside official.json
+  $ npm run bench -- --only "model/mamba-1.4b-f16" --layers 4 --targets matrix --fast --tuned measured.json
+  $ npm run bench -- --only long
   $ npm run bench -- --quick --adapter software
 `;
 
@@ -81,7 +86,13 @@ const command = new Command("bench")
   .option("--json <file>", "write the report, every figure in it")
   .option("--adapter <name>", `one of ${ADAPTER_NAMES.join(", ")}`)
   .option("--targets <name,…>", "target profiles, best first", list, ["baseline"])
-  .option("--tuning <file,…>", "tuning files of krait tune to build with", list, [])
+  .option(
+    "--tuning <name-or-file,…>",
+    "tunings to build with: shipped ones, or files of krait tune",
+    list,
+    [],
+  )
+  .option("--tuned <name-or-file,…>", "the same, and set what runs by them beside the same untuned", list, [])
   .option("--beside <file>", "JSON: another implementation's times, [{ name, ms }] by the names of cases")
   .option("--layers <n>", "cut the models to so many layers", count)
   .option("--runs <n>", "runs of each case", count, 24)
@@ -100,7 +111,8 @@ const options = command.parse().opts<Options>();
 const quick = options.quick === true;
 const timing = quick ? { runs: 3, warmUpMs: 0 } : { runs: options.runs, warmUpMs: 150 };
 const measuredBounds = new Map<string, DeviceBounds>();
-const { tuning = [] } = tuningOption(options.tuning);
+const { tuning = [] } = tuningOption([...options.tuning, ...options.tuned]);
+const besideUntuned = options.tuned.length > 0;
 const beside = options.beside === undefined ? new Map<string, never>() : readBeside(options.beside);
 const modes = options.robust === options.fast ? [true, false] : [options.robust === true];
 
@@ -151,10 +163,15 @@ async function measureAll(): Promise<Report> {
       const shares = shareTable(measured.filter((result) => result.robustness === robustness));
       if (SHARED.includes(group) && shares !== "") process.stdout.write(`\n${shares}`);
     }
+    for (const robustness of modes) {
+      const flatness = flatnessTable(measured.filter((result) => result.robustness === robustness));
+      if (flatness !== "") process.stdout.write(`\n${flatness}`);
+    }
     if (options.kernels !== true) continue;
     for (const result of measured.filter(({ kernels }) => kernels.length > 0))
       console.log(`\n${kernelTable(result)}`);
   }
+  if (besideUntuned) process.stdout.write(`\n${untunedTable(results)}`);
   return {
     format: REPORT_FORMAT,
     version: REPORT_VERSION,
@@ -213,6 +230,7 @@ async function measureOne(
         robustness,
         targets: options.targets,
         tuning,
+        besideUntuned,
         beside,
         bounds: (on, target) => boundsOf(on, target, robustness),
       },

@@ -15,12 +15,15 @@ import { Recorder, type Recording } from "../src/measure/recorder.js";
 import { spreadOf, type Spread } from "../src/measure/spread.js";
 import type { Result } from "./report.js";
 import { hasTimestamps, timeKernels, timeRuns, type TimingOptions } from "../src/measure/timing.js";
+import { besideUntuned, untunedTarget } from "./untuned.js";
 
 export interface MeasureOptions extends TimingOptions {
   readonly targets: readonly string[];
   readonly robustness: boolean;
   /** Schedules that were measured before. */
   readonly tuning: readonly AdapterTuning[];
+  /** Whether tuned targets are measured in turn with the profiles' own. */
+  readonly besideUntuned: boolean;
   /** Another implementation's times, by the names of runs. */
   readonly beside: ReadonlyMap<string, NonNullable<BenchRun["reference"]>>;
   /** What the device does at most, for a target. */
@@ -30,6 +33,8 @@ export interface MeasureOptions extends TimingOptions {
 /** What a whole model's calls take, measured fewer times. */
 const WALL_RUNS = 8;
 const WALL_STEPS = 64;
+/** Sequences in pieces, at least. */
+const STREAM_RUNS = 3;
 /** What a step follows, in steps. */
 const CONTEXT = 15;
 
@@ -57,10 +62,15 @@ export async function measureCase(
     const openBegin = performance.now();
     const model = await open(bundle, { device: recorder.device, weights });
     const openMs = performance.now() - openBegin;
+    const profile = options.besideUntuned ? untunedTarget(model.target) : undefined;
+    const untuned = profile && (await open(bundle, { device: recorder.device, weights, target: profile }));
     const bounds = await options.bounds(recorder.real, model.target);
     for (const run of runs) {
       try {
-        const opened = { one, run, bundle, compilation, model, recorder, options };
+        const opened = {
+          ...{ one, run, bundle, compilation, model, recorder, options },
+          ...(untuned && { untuned }),
+        };
         recorder.peakBytes = recorder.bytes;
         const measured = await MEASURE[run.kind](opened);
         const { flops, leastBytes, reference } = run;
@@ -103,12 +113,14 @@ interface Opened {
   readonly bundle: Bundle;
   readonly compilation: Compilation;
   readonly model: Model;
+  /** The same by default schedules, where that is to be measured too. */
+  readonly untuned?: Model;
   readonly recorder: Recorder;
   readonly options: MeasureOptions;
 }
 
 type Measured = Pick<Result, "clock" | "kernels" | "launches" | "check"> &
-  Partial<Pick<Result, "gpu" | "wall" | "wallQuiet" | "encodingMs" | "work">>;
+  Partial<Pick<Result, "gpu" | "wall" | "wallQuiet" | "encodingMs" | "work" | "untuned">>;
 
 const MEASURE: Readonly<Record<BenchRun["kind"], (opened: Opened) => Promise<Measured>>> = {
   prefill: measureRun,
@@ -127,6 +139,14 @@ async function measureGenerate(opened: Opened): Promise<Measured> {
   return { clock: "host", work: workOf(opened), ...measured };
 }
 
+/** A run that was encoded, its session still open. */
+interface Recorded {
+  readonly session: Session;
+  readonly recording: Recording;
+  readonly got: Awaited<ReturnType<Session["prefill"]>>;
+  readonly end: () => void;
+}
+
 /** One prefill in one piece, or one step: its dispatches are recorded and run again between timestamps. */
 async function measureRun(whole: Opened): Promise<Measured> {
   const { pieces = 1, ...entire } = whole.run;
@@ -137,17 +157,25 @@ async function measureRun(whole: Opened): Promise<Measured> {
   const steps = stepping ? CONTEXT + 1 : run.steps;
   const inputs = inputsOf(bundle, one, run.batch, steps);
   const { before, last } = splitLast(inputs, run.batch, steps);
-  const session = await model.session({ batch: run.batch, maxChunk: steps });
-  if (stepping) await session.prefill(before, { outputs: "none" });
   const { outputs = "last" } = run;
-  let got: Awaited<ReturnType<Session["prefill"]>> = {};
-  const recording = await recorder.record(async () => {
-    got = await (stepping ? session.step(last) : session.prefill(inputs, { outputs }));
-  });
-  refuseCut(recording, runId(one, run));
-  const dispatches = Array.from({ length: pieces }, () => recording.dispatches).flat();
-  const gpu = await timeRuns(recorder.real, { ...recording, dispatches }, options);
-  const kernels = await timeKernels(recorder.real, { ...recording, dispatches }, options);
+  const recorded = async (of: Model): Promise<Recorded> => {
+    const session = await of.session({ batch: run.batch, maxChunk: steps });
+    if (stepping) await session.prefill(before, { outputs: "none" });
+    let got: Recorded["got"] = {};
+    const recording = await recorder.record(async () => {
+      got = await (stepping ? session.step(last) : session.prefill(inputs, { outputs }));
+    });
+    refuseCut(recording, runId(one, run));
+    const dispatches = Array.from({ length: pieces }, () => recording.dispatches).flat();
+    return { session, got, recording: { ...recording, dispatches }, end: () => session.destroy() };
+  };
+  const { session, got, recording } = await recorded(model);
+  const { dispatches } = recording;
+  const times =
+    opened.untuned === undefined
+      ? { gpu: await timeRuns(recorder.real, recording, options) }
+      : await besideUntuned(recorder, recording, { model: opened.untuned, record: recorded }, options);
+  const kernels = await timeKernels(recorder.real, recording, options);
   const walls = run.wall === true ? await wallTimes(opened, session, stepping ? last : inputs) : {};
   session.destroy();
   const check =
@@ -156,7 +184,7 @@ async function measureRun(whole: Opened): Promise<Measured> {
       : await checkAgainstOracle(model, bundle, sampleOf(one, one.sample), one, run, inputs);
   const clock = hasTimestamps(recorder.real) ? "timestamps" : "host";
   const work = pieces === 1 ? { work: workOf(opened) } : {};
-  return { clock, gpu, ...walls, kernels, launches: dispatches.length, ...work, check };
+  return { clock, ...times, ...walls, kernels, launches: dispatches.length, ...work, check };
 }
 
 /** A sequence of any length, in pieces of the runtime's own choice. */
@@ -171,10 +199,21 @@ async function measureStream({ one, run, bundle, model, recorder, options }: Ope
   };
   const { dispatches } = await recorder.record(once);
   for (const start = performance.now(); performance.now() - start < options.warmUpMs;) await once();
-  const wall = await repeated(Math.min(3, options.runs), once);
+  // Short ones more often, and several together, so that all are timed for about as long.
+  const worth = Math.ceil(options.warmUpMs / (await repeated(1, once)).median);
+  const wall = await repeated(Math.min(options.runs, Math.max(STREAM_RUNS, worth)), once);
+  const together = Math.max(1, worth);
+  const many = await repeated(STREAM_RUNS, async () => {
+    for (let i = 0; i < together; i++) {
+      await session.reset();
+      await session.prefill(inputs, { outputs: "none" });
+    }
+    await recorder.real.queue.onSubmittedWorkDone();
+  });
   session.destroy();
   const check = await checkByAnotherRoute(model, run, before, last, got, "stream");
-  return { clock: "host", wall, kernels: [], launches: dispatches.length, check };
+  const wallQuiet = spreadOfEach(many, together);
+  return { clock: "host", wall, wallQuiet, kernels: [], launches: dispatches.length, check };
 }
 
 /** From the call to the outputs; and without outputs, many in flight. */
@@ -198,11 +237,14 @@ async function wallTimes(
     for (let i = 0; i < together; i++) await call("none");
     await recorder.real.queue.onSubmittedWorkDone();
   });
-  const each = (ms: number): number => ms / together;
-  const { median, min, max } = quiet;
-  const wallQuiet = { ...quiet, median: each(median), min: each(min), max: each(max) };
-  return { wall, wallQuiet, encodingMs: each(recorder.encodingMs / quietRuns) };
+  const encodingMs = recorder.encodingMs / quietRuns / together;
+  return { wall, wallQuiet: spreadOfEach(quiet, together), encodingMs };
 }
+
+/** Of one of so many that were timed together. */
+const spreadOfEach = ({ median, min, max, runs }: Spread, together: number): Spread => ({
+  ...{ median: median / together, min: min / together, max: max / together, runs },
+});
 
 async function repeated(runs: number, call: () => Promise<void>): Promise<Spread> {
   const times: number[] = [];

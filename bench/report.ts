@@ -56,6 +56,16 @@ const ResultSchema = v.object({
   /** Operations and bytes that no program could do without, where the case knows. */
   flops: v.optional(v.number()),
   leastBytes: v.optional(v.number()),
+  /** Of a tuned target, the same by its profile's default schedules, in turn with it; `ms` are a kernel's launches together. */
+  untuned: v.optional(
+    v.object({
+      target: v.string(),
+      gpu: SpreadSchema,
+      kernels: v.array(
+        v.object({ kernel: v.string(), tuned: v.string(), launches: Count, ms: Ms, tunedMs: Ms }),
+      ),
+    }),
+  ),
   /** Milliseconds of another implementation on an H100. */
   reference: v.optional(v.object({ name: v.string(), ms: Ms })),
   /** ‖difference‖ / ‖expected‖ of the outputs. */
@@ -212,7 +222,7 @@ function rate(result: Result): string {
 }
 
 /** Four significant digits, never an exponent. */
-function digits(value: number | undefined): string {
+export function digits(value: number | undefined): string {
   if (value === undefined) return "";
   return value >= 1000 ? value.toFixed(0) : Number(value.toPrecision(4)).toString();
 }

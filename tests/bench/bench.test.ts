@@ -3,7 +3,19 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parseReport, spreadOf, type Report } from "../../bench/report.js";
+import { operationCases } from "../../bench/cases/operations.js";
+import { flatnessTable } from "../../bench/flatness.js";
+import { parseReport, spreadOf, timeOf, type Report, type Result } from "../../bench/report.js";
+import { identityOf } from "../../compiler/5-kernel/schedules/identity.js";
+import { sameSchedule, spaceOf } from "../../compiler/5-kernel/schedules/space.js";
+import { TARGETS } from "../../compiler/4-passes/schedule.js";
+import { compile } from "../../compiler/compile.js";
+import {
+  NOTHING_MEASURED,
+  tuningText,
+  type MeasuredEntry,
+  type TuningFile,
+} from "../../src/cli/tuning-file.js";
 import { testAdapter } from "../support/adapter.js";
 import { temporaryFolder } from "../support/cli.js";
 
@@ -11,6 +23,23 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 
 function node(...args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
   return spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
+}
+
+/** Another schedule than its own for a quick product's kernel of few rows. */
+function entryOf(id: string): MeasuredEntry {
+  const one = operationCases(true).find(({ group, name }) => id.startsWith(`${group}/${name} `));
+  const [baseline] = TARGETS;
+  assert(one !== undefined && "text" in one.source && baseline !== undefined);
+  const { stages } = compile({ path: "product.krait", text: one.source.text }, { set: one.set });
+  const kernels = [...(stages.targets?.[0]?.kernels.values() ?? [])];
+  const kernel = kernels.find(({ schedule }) => "kind" in schedule && schedule.kind === "rows");
+  assert(kernel !== undefined);
+  const schedule = spaceOf(kernel, baseline).find((each) => !sameSchedule(each, kernel.schedule));
+  assert(schedule !== undefined);
+  return {
+    ...{ target: "baseline", kernel: identityOf(kernel), shape: { rows: 2 }, schedule: { ...schedule } },
+    ...{ label: kernel.name, ms: 1, defaultMs: 2, measured: 2 },
+  };
 }
 
 describe("the benchmarks", () => {
@@ -107,6 +136,57 @@ describe("the benchmarks", () => {
     const compared = node("--import", "tsx", "bench/compare.ts", a, b);
     assert.equal(compared.status, 0, compared.stderr);
     assert.equal(compared.stdout.match(/ 2\.000 /g)?.length, 4, compared.stdout);
+  });
+
+  it("set a tuned target beside its profile's own, in one run", async () => {
+    const { adapter, name } = await testAdapter();
+    const { vendor, architecture } = adapter.info;
+    const id = "product/2x5x12 prefill 2×1";
+    const [tuning, json] = [path("tuning.json"), path("tuned.json")];
+    const entries = [entryOf(id)];
+    const file: TuningFile = {
+      ...NOTHING_MEASURED,
+      adapters: [{ vendor, architecture, description: "", entries }],
+    };
+    writeFileSync(tuning, tuningText(file));
+    const options = [
+      "--quick",
+      "--robust",
+      "--adapter",
+      name,
+      "--only",
+      "product/2x5x12 prefill,rowwise/norm",
+    ];
+    const args = ["bench/main.ts", ...options, "--tuned", tuning, "--json", json];
+    const { status, stdout: said, stderr } = node("--import", "tsx", ...args);
+    assert.equal(status, 0, said + stderr);
+    const { results } = parseReport(JSON.parse(readFileSync(json, "utf8")), json);
+    const [product, norm] = results;
+    assert(product?.untuned !== undefined && norm !== undefined);
+    assert.deepEqual(
+      [product.id, product.target, product.untuned.target],
+      [id, `baseline@${vendor}-${architecture}`, "baseline"],
+    );
+    assert.deepEqual([product.gpu?.runs, product.untuned.gpu.runs], [3, 3]);
+    assert.equal(norm.untuned, undefined);
+    const ratio = (product.untuned.gpu.median / timeOf(product)).toFixed(3);
+    assert.match(said, new RegExp(`^geometric mean of 1: × ${ratio.replace(".", "\\.")}$`, "m"));
+    assert.match(said, /^1 more case: the tuning has nothing for it\.$/m);
+  });
+
+  it("say what a token takes at each length, and how far that is from flat", () => {
+    const [some] = report.results;
+    assert(some !== undefined);
+    const wall = (ms: number): Result["wall"] => ({ median: ms, min: ms, max: ms, runs: 3 });
+    const { gpu: _, ...rest } = some;
+    const at = (exponent: number, ms: number, quiet: number): Result => ({
+      ...{ ...rest, id: `long/m stream 1×${String(2 ** exponent)}`, group: "long", batch: 1 },
+      ...{ steps: 2 ** exponent, wall: wall(ms), wallQuiet: wall(quiet) },
+    });
+    const table = flatnessTable([at(12, 100, 100), at(13, 10, 8.192), at(14, 16.384, 16.384)]);
+    assert.match(table, /^ +8192 +on +10 +1\.221 +1\.221 +1 +1\.000 /m);
+    assert.match(table, /from 8192 tokens: a token 1\.221, not read back 1\.000$/m);
+    assert.equal(flatnessTable(report.results), "");
   });
 
   it("fit in single files, with all that they need but templates and Dawn", () => {

@@ -67,8 +67,8 @@ describe("--tuning", () => {
   const at = temporaryFolder();
   const [shipped] = shippedTunings();
   const SOURCE = "axis b: batch, t: time\nmodel m {\n  input x: f32[b, t]\n  output y[b, t] = silu(x)\n}\n";
-  const source = at("m.krait");
-  before(() => writeFileSync(source, SOURCE));
+  let source: string;
+  before(() => writeFileSync((source = at("m.krait")), SOURCE));
 
   it("takes a name of those that come with the package, or a path", async () => {
     assert(shipped !== undefined);
