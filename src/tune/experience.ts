@@ -13,6 +13,8 @@ export interface Winner extends Pick<TuningEntry, "shape" | "schedule"> {
 
 /** Others' winners to begin with, at most. */
 const MOST_WINNERS = 2;
+/** What twice as many invocations at work are thought to gain while nothing is known, as log₂ of times. */
+const BUSIER = 0.1;
 /** As many observations as what is known in general is worth. */
 const GENERAL = 2;
 
@@ -38,14 +40,16 @@ export class Experience {
     return [...new Set(found)].slice(0, MOST_WINNERS);
   }
 
-  guide(label: string): Guide {
+  /** @param atWork how many invocations a schedule keeps at work: of changes that nothing is known of, what has more comes first */
+  guide(label: string, atWork: (schedule: Schedule) => number): Guide {
     const keysOf = (from: Schedule, to: Schedule): readonly string[] =>
       (changesOf(from, to) ?? []).map(({ name, by }) => `${kindOf(from)} ${name} ${String(Math.sign(by))}`);
     return {
       order: (from, all) => {
-        const expected = new Map(
-          all.map((to) => [to, keysOf(from, to).reduce((sum, key) => sum + this.#expected(label, key), 0)]),
-        );
+        const known = (to: Schedule): number =>
+          keysOf(from, to).reduce((sum, key) => sum + this.#expected(label, key), 0);
+        const guess = (to: Schedule): number => BUSIER * Math.log2(atWork(to) / atWork(from));
+        const expected = new Map(all.map((to) => [to, known(to) + guess(to)]));
         return all.toSorted((p, q) => (expected.get(q) ?? 0) - (expected.get(p) ?? 0));
       },
       saw: (from: Trial, to: Trial) => {

@@ -1,7 +1,13 @@
 /** Tries a kernel of a recorded run by schedules of its space, and says which is the fastest. */
 import { schedulesFor, type Target } from "../../compiler/4-passes/schedule.js";
 import { identityOf } from "../../compiler/5-kernel/schedules/identity.js";
-import { sameSchedule, spaceOf, type Schedule } from "../../compiler/5-kernel/schedules/space.js";
+import {
+  sameSchedule,
+  spaceOf,
+  withSchedule,
+  workgroupNeeds,
+  type Schedule,
+} from "../../compiler/5-kernel/schedules/space.js";
 import { usualRows } from "../../compiler/5-kernel/schedules/usual-rows.js";
 import type { Kernel } from "../../compiler/5-kernel/types.js";
 import type { TuningEntry } from "../../runtime/bundle-format.js";
@@ -11,6 +17,7 @@ import type { Experience } from "./experience.js";
 import { KernelBench } from "./kernel-bench.js";
 import type { TunedKernel } from "./runs.js";
 import { search, type Trial } from "./search.js";
+import { sideBySide } from "./side-by-side.js";
 
 /** A schedule that was looked at: what a launch takes by it, or why it is none of this kernel's. */
 export type KernelTrial = Trial | Refused;
@@ -77,7 +84,7 @@ export async function tuneKernel(one: TunedKernel, trying: Trying): Promise<Kern
     measure: (schedules) => trials.of(schedules),
     isOver,
     exhaustive: trying.exhaustive,
-    guide: experience.guide(label),
+    guide: experience.guide(label, (schedule) => sideBySide(workgroupNeeds(withSchedule(kernel, schedule)))),
   });
   if (fastest === undefined) return undefined;
   // Side by side once more: what was measured minutes apart may differ by the card's clock.

@@ -4,11 +4,18 @@ import { isDeepStrictEqual } from "node:util";
 import type { Kernel, ScanKernel } from "../../compiler/5-kernel/types.js";
 import { compile } from "../../compiler/compile.js";
 import { schedulesFor, TARGETS } from "../../compiler/4-passes/schedule.js";
-import { neighbours, type Schedule } from "../../compiler/5-kernel/schedules/space.js";
+import {
+  neighbours,
+  spaceOf,
+  withSchedule,
+  workgroupNeeds,
+  type Schedule,
+} from "../../compiler/5-kernel/schedules/space.js";
 import { usualRows } from "../../compiler/5-kernel/schedules/usual-rows.js";
 import { Experience } from "../../src/tune/experience.js";
 import { differenceOf, type Written } from "../../src/tune/outputs.js";
 import { search, type Trial } from "../../src/tune/search.js";
+import { sideBySide } from "../../src/tune/side-by-side.js";
 import { tune, type TuneOptions } from "../../src/tune/tune.js";
 import { testDevice } from "../support/adapter.js";
 
@@ -223,17 +230,48 @@ describe("searching a space", () => {
     const [from, wide, long] = [at(8, 4, 16), at(16, 4, 16), at(8, 4, 32)];
     const experience = new Experience();
     const order = (label: string): readonly Schedule[] =>
-      experience.guide(label).order(from, [at(8, 8, 16), long, wide, at(16, 4, 32)]);
+      experience.guide(label, () => 1).order(from, [at(8, 8, 16), long, wide, at(16, 4, 32)]);
     assert.deepEqual(order("h_scan")[0], at(8, 8, 16));
     const ms = (schedule: Schedule, time: number): Trial => ({ schedule, ms: time });
-    experience.guide("h_scan").saw(ms(from, 2), ms(wide, 1));
-    experience.guide("h_scan").saw(ms(from, 2), ms(long, 1.5));
+    experience.guide("h_scan", () => 1).saw(ms(from, 2), ms(wide, 1));
+    experience.guide("h_scan", () => 1).saw(ms(from, 2), ms(long, 1.5));
     assert.deepEqual(order("h_scan").slice(0, 3), [at(16, 4, 32), wide, long]);
     assert.deepEqual(order("y_scan").slice(0, 3), [at(16, 4, 32), wide, long]);
-    for (let i = 0; i < 4; i++) experience.guide("y_scan").saw(ms(from, 1), ms(wide, 2));
+    for (let i = 0; i < 4; i++) experience.guide("y_scan", () => 1).saw(ms(from, 1), ms(wide, 2));
     assert.deepEqual(order("y_scan")[0], long);
     assert.deepEqual(order("y_scan").at(-1), wide);
     assert.deepEqual(order("h_scan").at(-1), at(8, 8, 16));
+  });
+
+  it("measures those first that leave more side by side, while nothing else is known", () => {
+    const from: Schedule = { channels: 8, lanes: 4, steps: 16 };
+    const [long, short] = [32, 8].map((steps): Schedule => ({ ...from, steps })) as [Schedule, Schedule];
+    const bytes = (each: Schedule): number => 1024 * ("steps" in each ? each.steps : 0);
+    const atWork = (each: Schedule): number => sideBySide({ invocations: 256, bytes: bytes(each) });
+    assert.deepEqual(
+      [short, from, long].map(atWork),
+      [5, 3, 1].map((workgroups) => 256 * workgroups),
+    );
+    const experience = new Experience();
+    assert.deepEqual(experience.guide("h_scan", atWork).order(from, [long, short]), [short, long]);
+    const slower: Trial = { schedule: short, ms: 2 };
+    for (let i = 0; i < 3; i++) experience.guide("h_scan", atWork).saw({ schedule: from, ms: 1 }, slower);
+    assert.deepEqual(experience.guide("h_scan", atWork).order(from, [long, short]), [long, short]);
+  });
+
+  it("knows of each schedule what its workgroups take: within the limits, all of a space", () => {
+    const target = TARGETS.find(({ name }) => name === "large") ?? assert.fail();
+    const source = { path: "m.krait", text: MODEL.replace("y[b, t, d] = h", "y[b, t] = dot(h, h, over d)") };
+    const { stages } = compile(source, { targets: [target.name] });
+    const kernels = [...(stages.targets?.[0]?.kernels.values() ?? [])];
+    assert.ok(kernels.length > 0);
+    for (const kernel of kernels)
+      for (const schedule of spaceOf(kernel, target)) {
+        const { invocations, bytes } = workgroupNeeds(withSchedule(kernel, schedule));
+        const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize } = target.limits;
+        assert.ok(invocations >= 1 && invocations <= maxComputeInvocationsPerWorkgroup);
+        assert.ok(bytes >= 0 && bytes <= maxComputeWorkgroupStorageSize);
+      }
   });
 
   it("measures everything where it is asked to", async () => {

@@ -122,6 +122,39 @@ export function withSchedule(kernel: Kernel, schedule: Schedule): Kernel {
   return { ...kernel, name, schedule } as Kernel;
 }
 
+/** What a workgroup of a kernel takes by the schedule that it has. */
+export function workgroupNeeds(kernel: Kernel): { readonly invocations: number; readonly bytes: number } {
+  switch (kernel.skeleton) {
+    case "map":
+    case "sequential":
+      return { invocations: kernel.schedule.workgroup, bytes: 0 };
+    case "reduce": {
+      const { workgroup } = kernel.schedule;
+      return { invocations: workgroup, bytes: reduceBytes(kernel, workgroup) };
+    }
+    case "scan": {
+      const { channels, lanes } = kernel.schedule;
+      return { invocations: channels * lanes, bytes: scanWorkgroupBytes(kernel, kernel.schedule) };
+    }
+    case "contract":
+      return contractNeeds(kernel, kernel.schedule);
+  }
+}
+
+function contractNeeds(
+  kernel: ContractKernel,
+  schedule: ContractKernel["schedule"],
+): ReturnType<typeof workgroupNeeds> {
+  switch (schedule.kind) {
+    case "rows":
+      return { invocations: invocationsOfRows(schedule), bytes: rowsBytes(kernel, schedule) };
+    case "tiled":
+      return { invocations: invocationsOf(schedule), bytes: tiledBytes(schedule) };
+    case "matrix":
+      return { invocations: invocationsOfMatrix(schedule), bytes: matrixBytes(schedule, ALONG) };
+  }
+}
+
 /** `tiled: tileRows 64, tileCols 64, …`: for people. */
 export function scheduleText(schedule: Schedule): string {
   const parts = Object.keys(parametersOf(schedule)).map(
