@@ -314,9 +314,6 @@ function scanSchedule(shape: ScanShape, onChip: number): ScanKernel["schedule"] 
   if (shape.isCut === true && shape.reductions > 0 && isHeld(shape)) lanes = 1;
   let channels = Math.min(32, MOST_INVOCATIONS / lanes);
   let steps = lanes === 1 && inner > 1 ? STEPS_PER_TILE / 2 : STEPS_PER_TILE;
-  // Fewer channels than a workgroup takes leave a device idle: what each waits for is asked for in few long tiles.
-  if (lanes === 1 && inner <= 1 && shape.channels < channels && shape.stagedChannel <= 1)
-    steps = STEPS_PER_TILE * 4;
   const byChannel = (): number => (shape.stagedChannel + shape.reductions * lanes) * channels;
   const byInner = shape.stagedInner * inner;
   const between = (): number => (lanes > 1 ? (8 * sums + 4 * shared) * lanes * channels : 0);

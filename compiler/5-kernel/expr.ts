@@ -289,6 +289,13 @@ export class ExprBuilder {
     return found;
   }
 
+  /** True if it is a multiple of `divisor` whatever its vars are. */
+  isMultipleOf(index: Expr, divisor: number): boolean {
+    return [...this.index.toPolynomial(index).values()].every(
+      ({ coefficient }) => coefficient % divisor === 0,
+    );
+  }
+
   /** True if the var's extent is known, and a multiple of `divisor`. */
   isWholeIn(name: string, divisor: number): boolean {
     const extent = this.extents.get(name);

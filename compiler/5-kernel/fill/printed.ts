@@ -1,6 +1,6 @@
 /** What filling a skeleton gives, and what the fillers share. */
 import type { Dim } from "../../../runtime/bundle-format.js";
-import { storeElement } from "../../../templates/accessors.js";
+import { storeElement, storeWord } from "../../../templates/accessors.js";
 import { MOST_GROUPS } from "../../../templates/kernels/entry.js";
 import { code, component, join, type Code, type Wgsl } from "../../../templates/wgsl.js";
 import type { ModuleContext } from "../module-context.js";
@@ -117,6 +117,11 @@ export function printFourStores(
     const value = printer.bindVector(store.value, "stored");
     const index = printer.bindVector(store.index, "at");
     const binding = context.binding(store.binding);
+    // Four that lie in one word exist together.
+    if (binding.wide === true) {
+      const write = storeWord(binding, component<"u32">(index, 0), value as Wgsl<"vec4f">);
+      return join([printer.flush(), code`if (${exists(0)}) { ${write} }`]);
+    }
     const write = (i: 0 | 1 | 2 | 3): Code =>
       storeElement(binding, component<"u32">(index, i), component<"f32">(value, i));
     return join([

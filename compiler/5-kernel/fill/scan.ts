@@ -16,7 +16,8 @@ import { BlockPrinter } from "../print-block.js";
 import { foursFrom, scalarValue, type Value } from "../print-scope.js";
 import { sharedSums } from "../shared-sums.js";
 import type { ScanKernel, Store } from "../types.js";
-import { ceilDiv, foldGroups, printStores, type Filled } from "./printed.js";
+import { walk } from "../traverse.js";
+import { ceilDiv, foldGroups, isTrue, printStores, type Filled } from "./printed.js";
 import { ScanFrame, exprsOfScan, valueOf } from "./scan-frame.js";
 import { printSharedSums } from "./scan-shared.js";
 import { stagePass } from "./scan-stage.js";
@@ -65,6 +66,7 @@ class ScanFiller {
     const { frame, context } = this;
     const { kernel, shape, root } = frame;
     if (innerInFours(shape)) this.declareWords();
+    this.declareStoredWords();
     const shared = printSharedSums(frame);
     this.prologue.push(shared.parts);
     // States start from memory or from numbers: their loads are under way while lanes wait for each other.
@@ -113,6 +115,25 @@ class ScanFiller {
     const stored = [...kernel.stores, ...kernel.states.flatMap(({ final }) => (final ? [final] : []))];
     const written = new Set(stored.map(({ binding }) => binding));
     declareWords(exprsOfScan(kernel), written, this.context, { run: "n", others: ["channel"] });
+  }
+
+  /** What four steps in a row lie side by side of is written so, where there are always four. */
+  private declareStoredWords(): void {
+    const { context, frame } = this;
+    const { builder } = context;
+    const { kernel } = frame;
+    if (![kernel.begin, kernel.end].every((bound) => builder.isMultipleOf(bound, 4))) return;
+    const others = kernel.states.flatMap(({ final }) => (final ? [final.binding] : []));
+    walk(exprsOfScan(kernel), (expr) => {
+      if (expr.kind === "load") others.push(expr.binding);
+    });
+    for (const { binding, index, when } of kernel.stores) {
+      const isOnly = kernel.stores.filter((store) => store.binding === binding).length === 1;
+      const isWhole = when === undefined || isTrue(when);
+      if (!isOnly || !isWhole || others.includes(binding) || context.binding(binding).element !== "f32")
+        continue;
+      if (builder.isStrideOne(index, "t", 4)) context.declareWide(binding);
+    }
   }
 
   private makeBlocks(): readonly Block[] {
