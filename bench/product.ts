@@ -145,12 +145,13 @@ interface Measured {
   readonly depth: number;
   readonly weights?: Storage;
   readonly inputs?: Storage;
+  readonly fastest?: "depth" | "cols";
   readonly shown?: number;
 }
 
 async function measure(
   bench: Bench,
-  { rows, cols, depth, weights = "f32", inputs = "f32", shown = 6 }: Measured,
+  { rows, cols, depth, weights = "f32", inputs = "f32", fastest = "depth", shown = 6 }: Measured,
   schedules: readonly ContractKernel["schedule"][],
 ): Promise<void> {
   const make = (storage: Storage, count: number): Promise<GPUBuffer> =>
@@ -164,9 +165,9 @@ async function measure(
   if (y === undefined) throw new Error("no output");
   let reference: Float32Array | undefined;
   const results: { readonly label: string; readonly ms: number }[] = [];
-  const storage = `${inputs} · ${weights}`;
+  const storage = `${inputs} · ${weights}${fastest === "cols" ? " by columns" : ""}`;
   for (const schedule of schedules) {
-    const kernel = product({ rows: "rows", cols, depth }, schedule, weights, inputs);
+    const kernel = product({ rows: "rows", cols, depth }, schedule, weights, inputs, fastest);
     const label = labelOf(schedule);
     const { workgroup, workgroupBytes } = printWgsl(kernel, ["rows"]);
     const { maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup } = bench.device.limits;
@@ -266,7 +267,8 @@ if (wanted("matrix")) {
     [256, 1536, 768],
     [16384, 3072, 768],
   ] as const) {
-    await measure(bench, { rows, cols, depth, ...f16, inputs: "f16", shown: 12 }, all);
+    for (const fastest of ["depth", "cols"] as const)
+      await measure(bench, { rows, cols, depth, ...f16, inputs: "f16", fastest, shown: 12 }, all);
     await measure(bench, { rows, cols, depth, ...f16, shown: 12 }, all);
   }
 }
