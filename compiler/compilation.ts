@@ -6,7 +6,7 @@ import type { PassResult, Verify } from "./4-passes/index.js";
 import type { ScheduleOptions, Target } from "./4-passes/schedule.js";
 import type { EmittedTarget } from "./6-emit/target.js";
 import type { Diagnostic, SourceFile } from "./diagnostics/types.js";
-import type { AdapterTuning, Bundle, ConstantValue, Storage } from "../runtime/bundle-format.js";
+import type { Activations, AdapterTuning, Bundle, ConstantValue, Storage } from "../runtime/bundle-format.js";
 
 /** What `compile` may be told. Everything has a default. */
 export interface CompileOptions {
@@ -20,6 +20,11 @@ export interface CompileOptions {
   readonly weights?: Storage;
   /** Storage of single parameters, by checkpoint name. */
   readonly storage?: Readonly<Record<string, Storage>>;
+  /**
+   * In what the model's inputs and outputs, and values between kernels, lie on the GPU; all is computed in f32, and states, whole numbers
+   * and complex ones stay what they are. Default: f32.
+   */
+  readonly activations?: Activations;
   /** Also builds `packed`, the program for documents of different lengths. Default: false. */
   readonly packed?: boolean;
   /** Finds the file that `use … from "path"` names. */

@@ -36,6 +36,7 @@ function emitted(
   const emitting = {
     storage: storageOf(passes.programs, options),
     sourceAt: sourceLines(sources),
+    activations: options.activations ?? "f32",
     ...(options.schedule && { schedule: options.schedule }),
   };
   const kernels = targets.flatMap((target) => {

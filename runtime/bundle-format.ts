@@ -6,7 +6,7 @@
 /** What `format` of every manifest says. */
 export const FORMAT = "krait-bundle";
 /** The manifest version that this compiler writes and this runtime reads; `open` refuses any other (R0102). */
-export const FORMAT_VERSION = 3;
+export const FORMAT_VERSION = 4;
 
 /**
  * A whole number known when a program runs: a literal, a run-time name (`b`, `t`, …) or an operation on two.
@@ -24,6 +24,12 @@ export type Dim =
  * scales, from -127 to 127 (-7 to 7). How they lie: SPEC.md § Quantized weights.
  */
 export type Storage = "f32" | "f16" | "bf16" | "int8" | "int4";
+
+/**
+ * How the model's inputs, outputs and values between kernels lie on the GPU: f32, or rounded to 16 bits, two in a u32, the first in the
+ * low half. SPEC.md § Activations.
+ */
+export type Activations = "f32" | "f16" | "bf16";
 
 /** Bits of one element; of int8 and int4 without its group's scale. */
 export const STORAGE_BITS = { f32: 32, f16: 16, bf16: 16, int8: 8, int4: 4 } as const;
@@ -50,6 +56,8 @@ export interface Manifest {
     /** Storage of every parameter unless `storage` of the parameter says otherwise. */
     readonly weights: Storage;
     readonly storage?: Readonly<Record<string, Storage>>;
+    /** In what inputs, outputs and values between kernels lie. Absent: f32. */
+    readonly activations?: Activations;
     /** Whether targets have the program `packed`. */
     readonly packed?: boolean;
     /** Schedules that were measured, as far as the model has use for them: for each adapter, targets of its own. */
@@ -103,10 +111,11 @@ export interface AxisEntry {
   readonly size: Dim;
 }
 
-/** An input as callers give it: row-major in the order of `axes`, f32 or whole numbers below `bound`. */
+/** An input as callers give it: row-major in the order of `axes`, numbers or whole numbers below `bound`. */
 export interface InputEntry {
   readonly name: string;
-  readonly scalar: "f32" | "index";
+  /** Numbers lie on the GPU as f32, or in 16 bits. */
+  readonly scalar: Activations | "index";
   /** For `index`: values are 0 ≤ i < bound. */
   readonly bound?: number;
   /** Row-major, as callers pass it. */
@@ -121,8 +130,8 @@ export interface InputEntry {
  */
 export interface OutputEntry {
   readonly name: string;
-  /** `index`: whole numbers 0 ≤ i < bound, on the GPU u32 as an input of that type has them. Absent: f32. */
-  readonly scalar?: "f32" | "index";
+  /** As an input's; `index`: whole numbers 0 ≤ i < bound, u32 on the GPU. Absent: f32. */
+  readonly scalar?: Activations | "index";
   readonly bound?: number;
   readonly axes: readonly AxisEntry[];
   readonly time?: string;

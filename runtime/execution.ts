@@ -428,7 +428,7 @@ export class Execution {
     for (const input of checked.inputs) {
       const buffer = this.#memory.find("input", input.name);
       if (buffer === undefined || this.#held.get(input.name) === input.data) continue;
-      queue.writeBuffer(buffer, 0, pieceOf(input, checked.steps, begin, count));
+      queue.writeBuffer(buffer, 0, inWords(pieceOf(input, checked.steps, begin, count)));
       if (input.layout === undefined) this.#held.set(input.name, input.data);
     }
   }
@@ -457,7 +457,7 @@ export class Execution {
         throw new KraitError("R0105", `No kernel of the bundle writes the output "${entry.name}".`);
       }
       const count = elements(this.#shape(entry, positions));
-      return { buffer, offset: 0, count, whole: entry.scalar === "index" };
+      return { buffer, offset: 0, count, scalar: entry.scalar };
     });
   }
 
@@ -529,6 +529,14 @@ export class Execution {
     this.#readback.destroy();
     for (const buffer of [...this.#uniforms, ...this.#starts]) buffer.destroy();
   }
+}
+
+/** Buffers are written by whole words. */
+function inWords(data: InputData): InputData {
+  if (data.byteLength % 4 === 0) return data;
+  const whole = new Uint16Array(data.length + 1);
+  whole.set(data);
+  return whole;
 }
 
 function wantedOf(piece: DocumentPiece, where: "none" | "last" | "all", size: number): readonly Wanted[] {

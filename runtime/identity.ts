@@ -15,7 +15,7 @@ export function modelIdentity({ model, sources, constants, states, inputs }: Man
     states: states.map(({ name, kind, axes, init }) => [name, kind, axes.map(({ size }) => size), init]),
     inputs: inputs.map(({ name, scalar, axes, time }) => [
       name,
-      scalar,
+      scalar === "index" ? scalar : "f32", // however it lies in memory
       axes.map(({ size }) => size),
       time ?? null,
     ]),

@@ -4,9 +4,14 @@ import { evaluateDim } from "./dim.js";
 import { KraitError } from "./errors.js";
 import type { AxisNames } from "./numbers.js";
 import { elements } from "./tensor.js";
+import { narrowTo } from "./widen.js";
 
-/** Row-major, as the model declares the input; `index` inputs are Uint32Array or Int32Array, others Float32Array. */
-export type InputData = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
+/**
+ * Row-major, as the model declares the input; `index` inputs are Uint32Array or Int32Array, others Float32Array. Those that lie in 16
+ * bits on the GPU are rounded to the nearest, halves to even, or are a Uint16Array of their bits.
+ */
+export type InputData =
+  Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
 /**
  * Inputs by the names of the model. Each has the size of its axes, times the batch, times the steps where it has
  * time.
@@ -153,11 +158,12 @@ function describe({ name, axes }: InputEntry): string {
 
 function measure(
   entry: InputEntry,
-  data: InputData,
+  given: InputData,
   names: AxisNames,
   batch: number,
 ): { readonly input: CheckedInput; readonly steps: number } {
-  checkType(entry, data);
+  checkType(entry, given);
+  const data = asStored(entry, given);
   const sizes = inputShape(entry, names, batch);
   const time = entry.axes.findIndex(({ name }) => name === entry.time);
   const perStep = elements(sizes);
@@ -178,14 +184,24 @@ function measure(
 }
 
 function checkType(entry: InputEntry, data: unknown): void {
+  const { scalar } = entry;
   const right =
-    entry.scalar === "f32"
-      ? data instanceof Float32Array
-      : data instanceof Uint32Array || data instanceof Int32Array;
+    scalar === "index"
+      ? data instanceof Uint32Array || data instanceof Int32Array
+      : data instanceof Float32Array || (scalar !== "f32" && data instanceof Uint16Array);
   if (right) return;
   const found = typeof data === "object" && data !== null ? data.constructor.name : typeof data;
-  const due = entry.scalar === "f32" ? "a Float32Array" : "a Uint32Array or Int32Array";
+  const more = scalar === "f32" ? "" : ` or a Uint16Array of ${scalar}`;
+  const due = scalar === "index" ? "a Uint32Array or Int32Array" : `a Float32Array${more}`;
   throw new KraitError("R0402", `The input "${entry.name}" is ${found}, and has to be ${due}.`);
+}
+
+/** Numbers in the type that the GPU has them in. */
+function asStored({ name, scalar }: InputEntry, data: InputData): InputData {
+  if (!(data instanceof Float32Array) || scalar === "f32") return data;
+  const halves = narrowTo(scalar, data);
+  if (halves) return halves;
+  throw new KraitError("R0403", `The input "${name}" has values that ${scalar} does not hold.`);
 }
 
 /** Reads out of range are the model's to clamp; a wrong id is a mistake that deserves to be heard of. */

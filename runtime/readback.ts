@@ -1,15 +1,21 @@
 /** Bringing bytes from the GPU to the host through a pool of staging buffers. */
 import { BufferUsage, MAP_READ } from "./gpu-constants.js";
+import { widenToF32 } from "./widen.js";
 import { allocate, bufferBytes, type BufferRequest } from "./memory.js";
 
 export interface Region {
   readonly buffer: GPUBuffer;
   readonly offset: number;
-  /** Elements of 4 bytes. */
+  /** Elements, of 4 bytes, or of 2 in whole words. */
   readonly count: number;
-  /** Whether they are u32; else f32. */
-  readonly whole?: boolean;
+  /** As a manifest says it; f32 without it. */
+  readonly scalar?: string | undefined;
 }
+
+const isWide = ({ scalar = "f32" }: Region): boolean => scalar === "f32" || scalar === "index";
+
+const bytesOf = (region: Region): number =>
+  isWide(region) ? region.count * 4 : Math.ceil(region.count / 2) * 4;
 
 /** A copy that is under way. */
 export interface Reading {
@@ -48,7 +54,7 @@ export class Readback {
   }
 
   static bytes(regions: readonly Region[]): number {
-    return regions.reduce((sum, { count }) => sum + count * 4, 0);
+    return regions.reduce((sum, region) => sum + bytesOf(region), 0);
   }
 
   /** Encodes the copies into `staging`, which must hold them. */
@@ -68,10 +74,12 @@ export class Readback {
     }
     const mapped = staging.getMappedRange(0, bufferBytes(bytes));
     let at = 0;
-    const values = regions.map(({ count, whole }) => {
-      const each = new (whole ? Uint32Array : Float32Array)(mapped, at, count);
-      at += count * 4;
-      return new Float32Array(each); // a copy: the buffer is unmapped
+    const values = regions.map((region) => {
+      const { count, scalar = "f32" } = region;
+      const begin = at;
+      at += bytesOf(region);
+      const wide = widenToF32(scalar, new Uint8Array(mapped, begin, count * (isWide(region) ? 4 : 2)));
+      return wide ?? new Float32Array(new Uint32Array(mapped, begin, count)); // a copy: the buffer is unmapped
     });
     staging.unmap();
     this.#giveBack(staging);
@@ -99,17 +107,19 @@ export function gather(
   begin = 0,
 ): void {
   let at = begin;
-  for (const { buffer, offset, count } of regions) {
-    if (count > 0) encoder.copyBufferToBuffer(buffer, offset, target, at, count * 4);
-    at += count * 4;
+  for (const region of regions) {
+    const bytes = bytesOf(region);
+    if (bytes > 0) encoder.copyBufferToBuffer(region.buffer, region.offset, target, at, bytes);
+    at += bytes;
   }
 }
 
 /** Copies back what was gathered. */
 export function scatter(encoder: GPUCommandEncoder, source: GPUBuffer, regions: readonly Region[]): void {
   let at = 0;
-  for (const { buffer, offset, count } of regions) {
-    if (count > 0) encoder.copyBufferToBuffer(source, at, buffer, offset, count * 4);
-    at += count * 4;
+  for (const region of regions) {
+    const bytes = bytesOf(region);
+    if (bytes > 0) encoder.copyBufferToBuffer(source, at, region.buffer, region.offset, bytes);
+    at += bytes;
   }
 }

@@ -55,7 +55,8 @@ const sha256 = v.pipe(
 );
 const storage = v.picklist(Object.keys(STORAGE_BITS) as Storage[]);
 const axes = v.array(v.object({ name, size: dim }));
-const scalar = v.picklist(["f32", "index"]);
+const activations = ["f32", "f16", "bf16"] as const;
+const scalar = v.picklist([...activations, "index"]);
 const described = {
   name,
   bound: v.exactOptional(count),
@@ -157,6 +158,7 @@ const manifest = v.object({
     targets: v.array(name),
     weights: storage,
     storage: v.exactOptional(v.record(v.string(), storage)),
+    activations: v.exactOptional(v.picklist(activations)),
     packed: v.exactOptional(v.boolean()),
     tuning: v.exactOptional(v.array(tuning)),
   }),

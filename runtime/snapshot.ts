@@ -5,6 +5,7 @@ import type { Manifest } from "./bundle-format.js";
 import { inputShape, type HeldInputs, type InputData, type Inputs } from "./inputs.js";
 import type { AxisNames } from "./numbers.js";
 import type { StateLayout, StatePlace } from "./states.js";
+import { widenToF32 } from "./widen.js";
 import { elements, shapeText, type HostTensor } from "./tensor.js";
 
 /** All that a session carries, on the host: what `save` gives and `restore` takes. Plain data. */
@@ -26,7 +27,8 @@ export interface Snapshot {
 
 /** An input without time, as it was given. */
 export interface HeldTensor {
-  readonly data: InputData;
+  /** Numbers are f32, in whatever type they lie on the GPU. */
+  readonly data: Exclude<InputData, Uint16Array>;
   readonly shape: readonly number[];
 }
 
@@ -52,9 +54,11 @@ export function heldTensors(
 ): Readonly<Record<string, HeldTensor>> {
   const tensors = inputs.flatMap((entry): [string, HeldTensor][] => {
     const data = held.get(entry.name);
-    return data === undefined
-      ? []
-      : [[entry.name, { data: data.slice(), shape: inputShape(entry, names, batch) }]];
+    if (data === undefined) return [];
+    const shape = inputShape(entry, names, batch);
+    if (!(data instanceof Uint16Array)) return [[entry.name, { data: data.slice(), shape }]];
+    const wide = widenToF32(entry.scalar, new Uint8Array(data.buffer));
+    return [[entry.name, { data: wide as Float32Array<ArrayBuffer>, shape }]];
   });
   return Object.fromEntries(tensors);
 }

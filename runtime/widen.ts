@@ -17,15 +17,31 @@ export function conversion(dtype: string, storage: Storage): Conversion | undefi
   const wide = widenings.get(dtype);
   if (wide && dtype.toLowerCase() === storage) return { ...wide, convert: same };
   const to = narrowings[storage];
-  return wide && to ? { ...wide, convert: (bytes) => narrow(f32Of(wide.convert(bytes)), to) } : wide;
+  if (!wide || !to) return wide;
+  return {
+    ...wide,
+    convert: (bytes) => {
+      const halves = narrow(f32Of(wide.convert(bytes)), to);
+      return halves && new Uint8Array(halves.buffer);
+    },
+  };
 }
 
-/** A tensor of floats as f32, exactly; undefined for other types. */
+/** Numbers as they lie in 16 bits; undefined for other types, and where a finite one would become an infinity. */
+export const narrowTo = (
+  storage: string,
+  values: Float32Array<ArrayBuffer>,
+): Uint16Array<ArrayBuffer> | undefined => {
+  const to = narrowings[storage];
+  return to && narrow(values, to);
+};
+
+/** A tensor of floats as f32, exactly; undefined for other types. Types are those of safetensors, or of a manifest. */
 export const widenToF32 = (
   dtype: string,
   bytes: Uint8Array<ArrayBuffer>,
 ): Float32Array<ArrayBuffer> | undefined => {
-  const wide = widenings.get(dtype)?.convert(bytes);
+  const wide = widenings.get(dtype.toUpperCase())?.convert(bytes);
   return wide && f32Of(wide);
 };
 
@@ -54,7 +70,7 @@ interface Narrowing {
   readonly normal: number;
 }
 
-const narrowings: Readonly<Partial<Record<Storage, Narrowing>>> = {
+const narrowings: Readonly<Partial<Record<string, Narrowing>>> = {
   f16: { shift: 13, bias: 112 << 23, infinity: 0x7c00, normal: 2 ** -14 },
   bf16: { shift: 16, bias: 0, infinity: 0x7f80, normal: 0 },
 };
@@ -63,8 +79,8 @@ const narrowings: Readonly<Partial<Record<Storage, Narrowing>>> = {
 function narrow(
   wide: Float32Array<ArrayBuffer>,
   { shift, bias, infinity, normal }: Narrowing,
-): Uint8Array<ArrayBuffer> | undefined {
-  const words = new Uint32Array(wide.buffer);
+): Uint16Array<ArrayBuffer> | undefined {
+  const words = new Uint32Array(wide.buffer, wide.byteOffset, wide.length);
   const halves = new Uint16Array(wide.length);
   for (let i = 0; i < wide.length; i++) {
     const word = words[i] as number;
@@ -80,7 +96,7 @@ function narrow(
     }
     halves[i] = half | ((word >>> 16) & 0x8000);
   }
-  return new Uint8Array(halves.buffer);
+  return halves;
 }
 
 /** A bf16 is the upper half of an f32. */

@@ -16,12 +16,12 @@ export function declareBindings(numbers: readonly string[], bindings: readonly B
   const members = (numbers.length === 0 ? ["unused"] : numbers).map(
     (number) => code`  ${name(number)}: u32,`,
   );
-  const lines = bindings.map(({ name: binding, access, element: of, wide = false }, i) => {
-    const mode = access === "read" ? name("read") : name("read_write");
-    const isFour = wide && isWrittenHalf({ access, element: of });
+  const lines = bindings.map((binding, i) => {
+    const mode = binding.access === "read" ? name("read") : name("read_write");
+    const isFour = binding.wide === true && isWrittenHalf(binding);
     return isFour
-      ? code`@group(0) @binding(${i + 1}) var<storage, ${mode}> ${name(binding)}: array<vec4<f16>>;`
-      : code`@group(0) @binding(${i + 1}) var<storage, ${mode}> ${name(binding)}: array<${name(elementType({ access, element: of, wide }))}>;`;
+      ? code`@group(0) @binding(${i + 1}) var<storage, ${mode}> ${name(binding.name)}: array<vec4<f16>>;`
+      : code`@group(0) @binding(${i + 1}) var<storage, ${mode}> ${name(binding.name)}: array<${name(elementType(binding))}>;`;
   });
   return code`
     struct Numbers {
@@ -33,38 +33,56 @@ export function declareBindings(numbers: readonly string[], bindings: readonly B
 }
 
 /** What a binding is an array of, but for four f16 that are written: those as such only where they are, for it takes the extension. */
-function elementType({
-  access,
-  element: of,
-  wide,
-}: Pick<BindingDeclaration, "access" | "element" | "wide">): string {
-  if (isWrittenHalf({ access, element: of })) return "f16";
+function elementType(binding: BindingDeclaration): string {
+  const { element: of, wide } = binding;
+  if (isWrittenHalf(binding)) return "f16";
+  if (isWrittenByWords(binding)) return wide === true ? "vec2u" : "u32";
   const scalar = of === "f32" ? "f32" : "u32";
   return wide === true || isQuantized(of) ? `vec4${scalar.charAt(0)}` : scalar;
 }
 
 /** Whether a binding's elements are f16 in the shader's own type (extension `f16`), for neighbours are written apart. */
-export const isWrittenHalf = ({
-  access,
-  element: of,
-}: Pick<BindingDeclaration, "access" | "element">): boolean => access === "read_write" && of === "f16";
+export const isWrittenHalf = ({ access, element: of, words }: Omit<BindingDeclaration, "name">): boolean =>
+  access === "read_write" && of === "f16" && words !== true;
 
-/** Functions that take one element, or four in a row, out of packed words; of quantized ones also codes alone. By bindings' names. */
+/** Whether a binding's elements are rounded and packed by whoever writes them. */
+export const isWrittenByWords = ({ access, words }: Omit<BindingDeclaration, "name">): boolean =>
+  access === "read_write" && words === true;
+
+/** Accessors beyond those of single elements, by bindings' names. */
+export interface UsedAccessors {
+  /** Four elements in a row. */
+  readonly fours: ReadonlySet<string>;
+  /** Four words, each of two elements. */
+  readonly pairs: ReadonlySet<string>;
+  /** Of quantized ones, codes alone. */
+  readonly codes: ReadonlySet<string>;
+}
+
+/** Functions that take one element, or several, out of packed words, and that pack two. */
 export function declareAccessors(
   bindings: readonly BindingDeclaration[],
-  { fours, codes }: { readonly fours: ReadonlySet<string>; readonly codes: ReadonlySet<string> },
+  { fours, pairs, codes }: UsedAccessors,
 ): readonly Code[] {
   return bindings
-    .filter((each) => isPacked(each.element) && each.wide !== true && !isWrittenHalf(each))
-    .flatMap((binding) =>
-      isQuantized(binding.element)
-        ? declareQuantized(binding, { fours: fours.has(binding.name), codes: codes.has(binding.name) })
-        : [declareOne(binding), ...(fours.has(binding.name) ? [declareFour(binding)] : [])],
-    );
+    .filter((each) => isPacked(each.element) && !isWrittenHalf(each))
+    .flatMap((binding) => {
+      const { name: of, element: type, wide } = binding;
+      if (isWrittenByWords(binding)) return [declarePack(binding)];
+      if (wide === true) return [];
+      if (isQuantized(type)) return declareQuantized(binding, { fours: fours.has(of), codes: codes.has(of) });
+      return [
+        declareOne(binding),
+        ...(fours.has(of) ? [declareFour(binding)] : []),
+        ...(pairs.has(of) ? declareHalves(binding) : []),
+      ];
+    });
 }
 
 const loader = (binding: string): string => `load_${binding}`;
 const fourLoader = (binding: string): string => `load_four_${binding}`;
+const packer = (binding: string): string => `pack_${binding}`;
+const HALVES = ["low", "high"] as const;
 
 function declareOne({ name: binding, element: of }: BindingDeclaration): Code {
   const words = name(binding);
@@ -94,6 +112,77 @@ function declareFour({ name: binding, element: of }: BindingDeclaration): Code {
     }
   `;
 }
+
+/** Of four words the elements in their low halves, and those in their high ones. */
+function declareHalves({ name: binding, element: of }: BindingDeclaration): readonly Code[] {
+  return HALVES.map((half) => {
+    const of16 = (word: string): Wgsl<"f32"> =>
+      wgsl<"f32">`unpack2x16float(words.${name(word)}).${name(half === "low" ? "x" : "y")}`;
+    const value =
+      of === "f16"
+        ? wgsl<"vec4f">`vec4f(${of16("x")}, ${of16("y")}, ${of16("z")}, ${of16("w")})`
+        : half === "low"
+          ? wgsl<"vec4f">`bitcast<vec4f>(words << vec4u(16u))`
+          : wgsl<"vec4f">`bitcast<vec4f>(words & vec4u(0xffff0000u))`;
+    return code`
+      fn ${name(`${half}_${binding}`)}(words: vec4u) -> vec4f {
+        return ${value};
+      }
+    `;
+  });
+}
+
+/**
+ * Two neighbours as a word, each rounded to the nearest, halves to even. What is beyond the largest number becomes infinite, what is
+ * no number stays none. WGSL says so of neither: pack2x16float gives anything from 65520 on, and of bf16 rounding would carry
+ * some of what is no number into the sign.
+ */
+function declarePack({ name: binding, element: of }: BindingDeclaration): Code {
+  const body =
+    of === "f16"
+      ? code`
+          let bits = bitcast<vec2u>(value);
+          let size = bits & vec2u(0x7fffffffu);
+          let isBeyond = size >= vec2u(0x477ff000u);
+          let special = select(vec2u(0x7c00u), vec2u(0x7e00u), size > vec2u(0x7f800000u));
+          let halves = select(vec2u(0u), special | ((bits >> vec2u(16u)) & vec2u(0x8000u)), isBeyond);
+          return pack2x16float(select(value, vec2f(0.0), isBeyond)) | halves.x | (halves.y << 16u);
+        `
+      : code`
+          let bits = bitcast<vec2u>(value);
+          let nearest = bits + 0x7fffu + ((bits >> vec2u(16u)) & vec2u(1u));
+          let isNumber = (bits & vec2u(0x7fffffffu)) <= vec2u(0x7f800000u);
+          let rounded = select(bits | vec2u(0x400000u), nearest, isNumber);
+          return (rounded.x >> 16u) | (rounded.y & 0xffff0000u);
+        `;
+  return code`
+    fn ${name(packer(binding))}(value: vec2f) -> u32 {
+      ${body}
+    }
+  `;
+}
+
+/** The words that hold elements `first` and the one after it, at four even indexes. */
+export function loadPairs(binding: BindingDeclaration, first: Wgsl<"vec4u">): Wgsl<"vec4u"> {
+  const at = (i: 0 | 1 | 2 | 3): Wgsl<"u32"> =>
+    element<"u32">(name(binding.name), wgsl<"u32">`${component<"u32">(first, i)} >> 1u`);
+  return wgsl<"vec4u">`vec4u(${at(0)}, ${at(1)}, ${at(2)}, ${at(3)})`;
+}
+
+/** Of such words, the first elements or the second. */
+export const halfOfPairs = (
+  binding: BindingDeclaration,
+  words: Wgsl<"vec4u">,
+  half: (typeof HALVES)[number],
+): Wgsl<"vec4f"> => wgsl<"vec4f">`${name(`${half}_${binding.name}`)}(${words})`;
+
+/** Writes two neighbours, from an even index. */
+export const storePair = (
+  binding: BindingDeclaration,
+  index: Wgsl<"u32">,
+  [first, second]: readonly [Wgsl<"f32">, Wgsl<"f32">],
+): Code =>
+  code`${element<"u32">(name(binding.name), wgsl<"u32">`${index} >> 1u`)} = ${name(packer(binding.name))}(vec2f(${first}, ${second}));`;
 
 export function loadElement(binding: BindingDeclaration, index: Wgsl<"u32">): Wgsl<"f32"> | Wgsl<"u32"> {
   if (isPacked(binding.element)) return wgsl<"f32">`${name(loader(binding.name))}(${index})`;
@@ -156,8 +245,12 @@ export function storeElement(
   return code`${element<"f32">(name(binding.name), index)} = ${stored};`;
 }
 
-/** Writes the whole word of a wide binding that begins at `index`: four f32, or four f16. */
+/** Writes the whole word of a wide binding that begins at `index`: four f32, or four of 16 bits. `value` is a name. */
 export const storeWord = (binding: BindingDeclaration, index: Wgsl<"u32">, value: Wgsl<"vec4f">): Code => {
+  if (isWrittenByWords(binding)) {
+    const pack = name(packer(binding.name));
+    return code`${name(binding.name)}[${index} >> 2u] = vec2u(${pack}(${value}.xy), ${pack}(${value}.zw));`;
+  }
   const stored = isWrittenHalf(binding) ? wgsl<"vec4f">`vec4<f16>(${value})` : value;
   return code`${name(binding.name)}[${index} >> 2u] = ${stored};`;
 };

@@ -29,7 +29,7 @@ const SKELETON_WORDS = {
   contract: `tile row_tile batch row row_0 row_1 row_2 row_3 row_4 row_5 row_6 row_7 col k acc finish finish_four tile_a tile_b depth_start thread_row thread_col first_row first_col
     lane column stride k_four k_first acc_own acc_four acc_partials
     stage a_tiles b_tiles stripe stripe_part stripe_at stripe_row stripe_col stripe_sum finish_fours four_cols lane_row lane_col lane_at lane_piece lane_sums part subgroup subgroup_row subgroup_col`,
-  scan: `lead channel n t lane slot quad step step_count channel_slot channel_start tile_begin tile_end tile_start tile_next`,
+  scan: `lead channel n t lane slot quad step step_count channel_slot channel_start channel_pair pair_slot pair_lane tile_begin tile_end tile_start tile_next`,
   sequential: "lead t",
 } as const;
 

@@ -4,12 +4,11 @@
  * products are the same to the bit; a factor is rounded once more.
  */
 import { deepened } from "../4-passes/schedule.js";
-import type { BoundBuffer } from "./lower/scope.js";
 import { bufferKey, type Tensor } from "./lower/buffers.js";
-import type { LoweredGroup, LoweredKernel } from "./lower/index.js";
+import type { LoweredGroup } from "./lower/index.js";
 import { exprsOf } from "./fill/printed.js";
-import { exprsOfScan } from "./fill/scan-frame.js";
-import { loadedBindings, walk } from "./traverse.js";
+import { isAlone, isRead, loadsOf, restored, tensorsOf, type Restore } from "./storage.js";
+import { loadedBindings } from "./traverse.js";
 import type { Expr, Kernel } from "./types.js";
 
 /** The values' neighbours in memory come in whole words of matrix units' operands. */
@@ -41,28 +40,28 @@ export function inHalves(groups: readonly LoweredGroup[]): readonly LoweredGroup
   for (const other of others) halves.delete(other);
   if (halves.size === 0) return groups;
   const known = new Map<Kernel, Map<string, Kernel>>();
+  const inF16: Restore = (tensor, binding) =>
+    halves.has(bufferKey(tensor))
+      ? [
+          { ...tensor, element: "f16" },
+          { ...binding, element: "f16" },
+        ]
+      : [tensor, binding];
   return groups.map((group) => ({
     ...group,
-    kernels: group.kernels.map((lowered) => rewritten(lowered, halves, known)),
+    kernels: restored(group.kernels, inF16, scheduled, known),
   }));
 }
-
-const tensorsOf = (buffer: BoundBuffer): readonly Tensor[] =>
-  buffer.kind === "tensor" ? [buffer.tensor] : buffer.tensors.map(({ tensor }) => tensor);
 
 const isOnUnits = (kernel: Kernel): boolean =>
   kernel.skeleton === "contract" && kernel.schedule.kind === "matrix";
 
 /** A value of the program's own, in one buffer, whose rows are whole words. */
-function isScratch({ ref, element, complex, joint, banks, bank, layout }: Tensor): boolean {
-  const fastest = layout.at(-1)?.size;
+function isScratch(tensor: Tensor): boolean {
+  const fastest = tensor.layout.at(-1)?.size;
   return (
-    (ref.kind === "value" || ref.kind === "own") &&
-    element === "f32" &&
-    !complex &&
-    joint === undefined &&
-    banks === undefined &&
-    bank === undefined &&
+    (tensor.ref.kind === "value" || tensor.ref.kind === "own") &&
+    isAlone(tensor) &&
     typeof fastest === "number" &&
     fastest % WORD === 0
   );
@@ -85,61 +84,6 @@ function isOperand(kernel: Kernel, binding: string): boolean {
     inSides.every((load) => direct.has(load)) &&
     loadsOf([...along, ...exprsOf(kernel.stores)], binding).length === 0
   );
-}
-
-/** Whether a kernel may load a binding that it stores. */
-function isRead(kernel: Kernel, binding: string): boolean {
-  switch (kernel.skeleton) {
-    case "map":
-      return loadsOf(exprsOf(kernel.stores), binding).length > 0;
-    case "reduce": {
-      const bodies = kernel.reductions.map(({ body }) => body);
-      return loadsOf([...bodies, ...exprsOf(kernel.stores)], binding).length > 0;
-    }
-    case "contract": {
-      const along = [...kernel.along.map(({ body }) => body), ...exprsOf(kernel.storesAlong ?? [])];
-      return loadsOf([kernel.a, kernel.b, ...along, ...exprsOf(kernel.stores)], binding).length > 0;
-    }
-    case "scan":
-      return loadsOf(exprsOfScan(kernel), binding).length > 0;
-    case "sequential":
-      return true;
-  }
-}
-
-function loadsOf(exprs: readonly Expr[], binding: string): readonly Expr[] {
-  const found: Expr[] = [];
-  walk(exprs, (expr) => {
-    if (expr.kind === "load" && expr.binding === binding) found.push(expr);
-  });
-  return found;
-}
-
-function rewritten(
-  lowered: LoweredKernel,
-  halves: ReadonlySet<string>,
-  known: Map<Kernel, Map<string, Kernel>>,
-): LoweredKernel {
-  const { kernel, buffers } = lowered;
-  const isHalf = buffers.map((buffer) => buffer.kind === "tensor" && halves.has(bufferKey(buffer.tensor)));
-  if (!isHalf.includes(true)) return lowered;
-  const same = known.get(kernel) ?? new Map<string, Kernel>();
-  known.set(kernel, same);
-  const key = isHalf.join();
-  const bindings = kernel.bindings.map((binding, i) =>
-    isHalf[i] === true ? { ...binding, element: "f16" as const } : binding,
-  );
-  const inF16 = same.get(key) ?? scheduled({ ...kernel, bindings });
-  same.set(key, inF16);
-  return {
-    ...lowered,
-    kernel: inF16,
-    buffers: buffers.map((buffer, i) =>
-      isHalf[i] === true && buffer.kind === "tensor"
-        ? { ...buffer, tensor: { ...buffer.tensor, element: "f16" as const } }
-        : buffer,
-    ),
-  };
 }
 
 /** Tiles as they are best where both operands are f16 as they lie in memory. */

@@ -4,6 +4,7 @@ import {
   declareAccessors,
   declareBindings,
   isPacked,
+  isWrittenByWords,
   isWrittenHalf,
   type BindingDeclaration,
 } from "../../templates/accessors.js";
@@ -20,6 +21,7 @@ export class ModuleContext {
   private readonly bindings = new Map<string, BindingDeclaration>();
   private readonly math = new Map<Width, Set<MathFunction>>();
   private readonly fours = new Set<string>();
+  private readonly pairs = new Set<string>();
   private readonly codes = new Set<string>();
   private readonly extensions = new Set<string>();
 
@@ -30,8 +32,12 @@ export class ModuleContext {
     this.names = new Names(reservedIn(kernel.skeleton), numberedIn(kernel.skeleton));
     const members = new Names(KEYWORDS);
     for (const number of numbers) this.numbers.set(number, members.take(number));
-    for (const binding of kernel.bindings)
-      this.bindings.set(binding.name, { ...binding, name: this.names.take(binding.name) });
+    for (const binding of kernel.bindings) {
+      // A scan's invocations have two neighbours, all others four.
+      const inFours = isWrittenByWords(binding) && kernel.skeleton !== "scan";
+      const name = this.names.take(binding.name);
+      this.bindings.set(binding.name, { ...binding, name, ...(inFours && { wide: true }) });
+    }
     if (kernel.bindings.some(isWrittenHalf)) this.enable("f16");
   }
 
@@ -86,6 +92,12 @@ export class ModuleContext {
     return binding;
   }
 
+  /** Words of two elements, four of them at a time. */
+  usesPairs(binding: BindingDeclaration): BindingDeclaration {
+    this.pairs.add(binding.name);
+    return binding;
+  }
+
   /** The whole text: notes, bindings, the functions in use, then the kernel's own declarations. */
   module(body: Code): Code {
     const bindings = [...this.bindings.values()];
@@ -96,7 +108,7 @@ export class ModuleContext {
         ...[...this.extensions].map((extension) => code`enable ${name(extension)};`),
       ]),
       declareBindings([...this.numbers.values()], bindings),
-      ...declareAccessors(bindings, { fours: this.fours, codes: this.codes }),
+      ...declareAccessors(bindings, { fours: this.fours, pairs: this.pairs, codes: this.codes }),
       mathDeclarations(this.math),
       body,
     ]);

@@ -85,6 +85,8 @@ export interface Binding {
   readonly access: "read" | "read_write";
   /** How elements lie in memory; f16 and bf16 are packed two to a u32, int8 four, int4 eight. index is u32. */
   readonly element: Storage | "u32";
+  /** Of f16 and bf16 that the kernel writes: it writes whole words (storage.ts). Without it, f16 is written by elements. */
+  readonly words?: true;
   /** Of int8 and int4: the word of 4 bytes from which on the groups' scales follow the codes. */
   readonly scales?: number;
 }

@@ -5,6 +5,7 @@
 import type { Dim } from "../../runtime/bundle-format.js";
 import { UNIT } from "../../templates/subgroup-matrix.js";
 import { InternalError } from "../diagnostics/internal-error.js";
+import { canWriteWords } from "./fill/word-stores.js";
 import { freeVars, walk } from "./traverse.js";
 import type {
   Expr,
@@ -206,8 +207,10 @@ class Validation {
       const binding = this.bindings.get(store.binding);
       if (binding === undefined) return this.fail(`a store to ${store.binding}, which is not bound`);
       if (binding.access !== "read_write") this.fail(`a store to ${store.binding}, which is read-only`);
-      if (binding.element !== "f32" && binding.element !== "u32")
+      if (binding.element !== "f32" && binding.element !== "u32" && binding.words !== true)
         this.fail(`a store to ${store.binding}: packed ${binding.element} is not written element by element`);
+      if (binding.words === true && !canWriteWords(this.kernel, binding.name))
+        this.fail(`a store to ${store.binding}, whose words it does not write whole`);
       this.stored.add(store.binding);
       this.value(`index of ${store.binding}`, store.index, "u32", vars);
       this.value(`value of ${store.binding}`, store.value, binding.element === "u32" ? "u32" : "f32", vars);

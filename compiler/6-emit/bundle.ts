@@ -8,14 +8,17 @@ import {
   FORMAT,
   FORMAT_VERSION,
   PARTS_AXIS,
+  type Activations,
   type AdapterTuning,
   type Bundle,
   type ConstantValue,
   type FileEntry,
   type Manifest,
+  type OutputEntry,
   type TargetEntry,
 } from "../../runtime/bundle-format.js";
 import { hashOf } from "./shaders.js";
+import { isPair } from "../5-kernel/lower/buffers.js";
 import { axisEntries } from "./interface.js";
 import { stateEntry } from "./states.js";
 import { sourcePaths } from "./source-paths.js";
@@ -38,7 +41,7 @@ export function emitBundle(
   });
   for (const target of targets) for (const [file, text] of target.files) files.set(file, text);
 
-  const weights = options.weights ?? "f32";
+  const { weights = "f32", activations = "f32" } = options;
   const storage = storageOf(passes.programs, options);
   const manifest: Manifest = {
     format: FORMAT,
@@ -51,13 +54,14 @@ export function emitBundle(
       targets: targets.filter(({ tuned }) => tuned === undefined).map(({ entry }) => entry.name),
       weights,
       ...(options.storage && { storage: sorted(options.storage) }),
+      ...(activations !== "f32" && { activations }),
       ...(options.packed === true && { packed: true }),
       ...tuningOf(targets, options),
     },
     constants: constantValues(compilation),
     inputs: model.inputs.map((input) => ({
       name: input.name,
-      scalar: input.scalar,
+      scalar: input.scalar === "index" ? input.scalar : activations,
       ...(input.bound === undefined ? {} : { bound: input.bound }),
       axes: axisEntries(model, input),
       ...timeOf(model, input.axes),
@@ -65,7 +69,7 @@ export function emitBundle(
     })),
     outputs: model.outputs.map((output) => ({
       name: output.name,
-      ...(output.bound === undefined ? {} : { scalar: "index", bound: output.bound }),
+      ...scalarOf(model, output, activations),
       axes: [
         ...axisEntries(model, output),
         ...(model.nodes[output.value]?.type.scalar === "c64" ? [{ name: PARTS_AXIS.complex, size: 2 }] : []),
@@ -81,6 +85,17 @@ export function emitBundle(
   };
   files.set("model.json", manifestText(manifest));
   return { manifest, files };
+}
+
+/** What an output's elements are, unless they are f32: complex numbers are pairs of f32. */
+function scalarOf(
+  { nodes }: Graph,
+  { bound, value }: Graph["outputs"][number],
+  activations: Activations,
+): Pick<OutputEntry, "scalar" | "bound"> {
+  if (bound !== undefined) return { scalar: "index", bound };
+  const isReal = !isPair(nodes[value]?.type.scalar);
+  return isReal && activations !== "f32" ? { scalar: activations } : {};
 }
 
 /** A tuned target is better than the one for all adapters, of which it is a variant. */

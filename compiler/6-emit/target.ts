@@ -9,14 +9,16 @@ import type { Programs } from "../4-passes/index.js";
 import { mergeReductions } from "../4-passes/merge-reductions.js";
 import { share } from "../4-passes/share.js";
 import { schedulesFor, type ScheduleOptions, type Target } from "../4-passes/schedule.js";
-import type { Graph, Param, Pieces } from "../3-graph/types.js";
+import type { AxisId, Graph, NodeId, Param, Pieces } from "../3-graph/types.js";
 import { inHalves } from "../5-kernel/halves.js";
+import { inStorage } from "../5-kernel/storage.js";
 import { bufferCount, Tensors } from "../5-kernel/lower/buffers.js";
 import { lower, type LoweredGroup, type SourceLine } from "../5-kernel/lower/index.js";
 import { TunedKernels } from "../5-kernel/schedules/tuned.js";
 import type { Kernel } from "../5-kernel/types.js";
 import { SUBGROUP, UNIT } from "../../templates/subgroup-matrix.js";
 import type {
+  Activations,
   AdapterKind,
   AdapterTuning,
   Dim,
@@ -31,6 +33,7 @@ import { planStates } from "./states.js";
 
 export interface EmitOptions {
   readonly storage: (param: string) => Storage;
+  readonly activations: Activations;
   readonly sourceAt: (span: Span) => SourceLine | undefined;
   readonly schedule?: ScheduleOptions;
 }
@@ -102,8 +105,8 @@ function lowered(programs: Programs, target: Target, options: EmitOptions): read
   // What is computed once is computed as well as can be.
   const atLoad = schedulesFor({ ...target, matrixUnits: false }, options.schedule);
   const prepare = (name: EmittedProgram["name"], graph: Graph, fusing: Attempts): EmittedProgram => {
-    const { storage } = options;
-    const tensors = new Tensors(graph, { storage, bindingBytes: schedules.bindingBytes });
+    const { storage, activations } = options;
+    const tensors = new Tensors(graph, { storage, activations, bindingBytes: schedules.bindingBytes });
     const relief: ReliefOptions = {
       maxBindings: schedules.maxBindings,
       packs: (param) => storage(param) === "f32",
@@ -116,11 +119,22 @@ function lowered(programs: Programs, target: Target, options: EmitOptions): read
     const kernels = lower(graph, fusion, {
       schedules: name === "load" ? atLoad : schedules,
       storage,
+      activations,
       sourceAt: options.sourceAt,
       loads: name === "load",
     });
+    const isRounded = activationsOf(graph);
+    const stored =
+      name === "load"
+        ? kernels
+        : inStorage(kernels, {
+            activations,
+            // What a step hands on is little, and stays as exact as it is.
+            isRounded: (node) => name !== "step" && isRounded(node),
+            copies: schedules.map(),
+          });
     // A step of few sequences multiplies by plain lanes, which round nothing.
-    const groups = target.matrixUnits === true && name !== "step" ? inHalves(kernels) : kernels;
+    const groups = target.matrixUnits === true && name !== "step" ? inHalves(stored) : stored;
     return { name, graph, fusion, groups };
   };
   const alone = { inlineDots: 0, inlineReductions: 0 };
@@ -190,6 +204,16 @@ function emitted(
     ...(packedEntry && { packed: packedEntry }),
   };
   return { entry, files: shaders.files, kernels: shaders.kernels, programs: all };
+}
+
+/**
+ * Values that may be rounded: not those of states, nor what a chunked form keeps of them between its kernels (sums over
+ * chunks, cumulated decays).
+ */
+function activationsOf({ axes, nodes, states }: Graph): (node: NodeId) => boolean {
+  const ofStates = new Set(states.map(({ equation }) => equation.value));
+  const isCut = (axis: AxisId): boolean => axes.get(axis)?.cut !== undefined;
+  return (id) => !ofStates.has(id) && nodes[id]?.type.axes.some(isCut) === false;
 }
 
 const adapterOf = ({ vendor, architecture }: AdapterTuning): AdapterKind => ({ vendor, architecture });

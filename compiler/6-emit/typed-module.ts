@@ -79,8 +79,10 @@ function inputProperty(entry: InputEntry): Property {
   const isIndex = entry.scalar === "index";
   const numbers = isIndex
     ? ["Uint32Array<ArrayBuffer>", "Int32Array<ArrayBuffer>"]
-    : ["Float32Array<ArrayBuffer>"];
-  const range = entry.bound === undefined ? "" : `, whole numbers from 0 to ${entry.bound - 1}`;
+    : ["Float32Array<ArrayBuffer>", ...(entry.scalar === "f32" ? [] : ["Uint16Array<ArrayBuffer>"])];
+  const kept =
+    isIndex || entry.scalar === "f32" ? "" : `, rounded to ${entry.scalar}; a Uint16Array has its bits`;
+  const range = entry.bound === undefined ? kept : `, whole numbers from 0 to ${entry.bound - 1}`;
   const fixed = entry.time === undefined ? " Stays as it is: once given, it may be left out." : "";
   return {
     name: propertyName(entry.name),

@@ -24,6 +24,8 @@ export interface BindingBytes extends Omit<Bytes, "least"> {
   readonly name: string;
   /** What it is: a parameter, a value between kernels, … */
   readonly holds: BufferRef["kind"] | "params";
+  /** How its elements lie in memory. */
+  readonly element: Tensor["element"];
 }
 
 /** A binding's tensors, and where they begin in it. */
@@ -54,6 +56,7 @@ export function bytesOfGroup(
       return {
         name: binding,
         holds: buffer?.kind === "tensor" ? buffer.tensor.ref.kind : ("params" as const),
+        element: kernel.bindings[i]?.element ?? "f32",
         read: size * reads.distinct,
         written: size * writes.distinct,
         reread: again,

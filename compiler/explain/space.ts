@@ -2,6 +2,7 @@
  * The coordinates over which a skeleton evaluates each of its holes, and how it deals them out to workgroups: what
  * SPEC.md § Kernel says of the skeletons, as data. Guards at the edges of tiles repeat addresses and add none.
  */
+import { isWrittenByWords } from "../../templates/accessors.js";
 import type { Dim } from "../../runtime/bundle-format.js";
 import type { Expr, Extent, Kernel, ScanKernel, SequentialStatement, Store } from "../5-kernel/types.js";
 import { ceilDiv, exprsOf } from "../5-kernel/fill/printed.js";
@@ -39,7 +40,8 @@ export function spaceOf(kernel: Kernel): Space {
   switch (kernel.skeleton) {
     case "map": {
       const { domain, stores, schedule } = kernel;
-      return { holes: [hole(domain, [], stores)], deals: dealFlat(domain, schedule.workgroup) };
+      const each = kernel.bindings.some(isWrittenByWords) ? 4 : 1;
+      return { holes: [hole(domain, [], stores)], deals: dealFlat(domain, each * schedule.workgroup) };
     }
     case "reduce": {
       const { domain, over, reductions, stores } = kernel;

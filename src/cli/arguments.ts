@@ -1,7 +1,7 @@
 /** Readers of option values, for commander: each throws `InvalidArgumentError`, which names the option. */
 import { InvalidArgumentError, Option } from "commander";
 import JSON5 from "json5";
-import type { ConstantValue, Storage } from "../../runtime/bundle-format.js";
+import type { Activations, ConstantValue, Storage } from "../../runtime/bundle-format.js";
 
 export type Settings = Readonly<Record<string, ConstantValue>>;
 
@@ -90,6 +90,15 @@ export function parseCount(text: string): number {
 export function collect(text: string, earlier: readonly string[] = []): readonly string[] {
   return [...earlier, text];
 }
+
+const ACTIVATIONS: readonly Activations[] = ["f32", "f16", "bf16"];
+
+/** `--activations-dtype bf16`. */
+export const activationsDtype = (): Option =>
+  new Option(
+    "--activations-dtype <type>",
+    "how inputs, outputs and values between kernels lie on the GPU; all is computed in f32 (default: f32)",
+  ).choices(ACTIVATIONS);
 
 const STORAGES: readonly Storage[] = ["f32", "f16", "bf16", "int8", "int4"];
 

@@ -1,7 +1,7 @@
 import { Command } from "commander";
-import { collect, collectSetting, type Settings, weightsDtype } from "./arguments.js";
+import { activationsDtype, collect, collectSetting, type Settings, weightsDtype } from "./arguments.js";
 import { compileModel } from "./compile-model.js";
-import type { Storage } from "../../runtime/bundle-format.js";
+import type { Activations, Storage } from "../../runtime/bundle-format.js";
 import { type Io, writeJson } from "./io.js";
 import { readSource } from "./model-file.js";
 import { describeModel, describeSignature, describeTarget } from "./summary.js";
@@ -16,6 +16,7 @@ interface BuildOptions {
   readonly output: string;
   readonly types?: boolean;
   readonly weightsDtype?: Storage;
+  readonly activationsDtype?: Activations;
   readonly packed?: boolean;
   readonly tuning?: readonly string[];
   readonly json?: boolean;
@@ -26,6 +27,8 @@ A bundle is a folder: model.json (the manifest), kernels/*.wgsl and the sources.
 weights; they are read when it runs. An older bundle of that name is replaced, whole, at the end.
 With --weights-dtype int8 or int4, matrices are quantized when a checkpoint is loaded: every 32
 values in a row share a scale. Everything else is kept in f32.
+With --activations-dtype f16 or bf16, what the model takes and gives, and what its kernels hand
+to each other, is rounded to 16 bits in memory, and half of it moves; states stay f32.
 
 With --types it has model.ts too, whose open() stands for that of krait/runtime, and makes a wrong
 name, type or shape a mistake that TypeScript reports. With --tuning it has a target more for each
@@ -52,6 +55,7 @@ export function buildCommand(io: Io): Command {
       collect,
     )
     .addOption(weightsDtype("f32"))
+    .addOption(activationsDtype())
     .option("--packed", "add the program for sequences of different lengths in one run")
     .option(...TUNING)
     .option(...TYPES)
@@ -65,6 +69,7 @@ async function build(path: string, options: BuildOptions, io: Io): Promise<void>
     set: options.set ?? {},
     ...(options.target === undefined ? {} : { targets: options.target }),
     ...(options.weightsDtype !== undefined && { weights: options.weightsDtype }),
+    ...(options.activationsDtype !== undefined && { activations: options.activationsDtype }),
     packed: options.packed ?? false,
     ...tuningOption(options.tuning),
   };

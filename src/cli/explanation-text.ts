@@ -91,8 +91,11 @@ function bindingTable(dispatches: readonly DispatchExplanation[]): readonly stri
     .split("\n");
 }
 
-const directionOf = ({ read, written }: BindingBytes): string =>
-  read > 0 && written > 0 ? "reads, writes" : written > 0 ? "writes" : "reads";
+/** `reads bf16`; of elements of 4 bytes `reads`. */
+const directionOf = ({ read, written, element }: BindingBytes): string => {
+  const direction = read > 0 && written > 0 ? "reads, writes" : written > 0 ? "writes" : "reads";
+  return element === "f32" || element === "u32" ? direction : `${direction} ${element}`;
+};
 
 function workText(dispatch: DispatchExplanation, named: boolean): readonly string[] {
   const { id, workgroups, invocations, arithmetic, transcendental, onChip, bindings, barriers } = dispatch;

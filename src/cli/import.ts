@@ -1,10 +1,10 @@
 import { Command } from "commander";
 import type { SourceTree } from "../../compiler/1-parse/ast.js";
 import type { SourceFile } from "../../compiler/diagnostics/types.js";
-import type { Bundle, ConstantValue, Storage } from "../../runtime/bundle-format.js";
+import type { Activations, Bundle, ConstantValue, Storage } from "../../runtime/bundle-format.js";
 import { matchWeights } from "../../runtime/weights.js";
 import { familyNames, familySource } from "../families.js";
-import { collectSetting, type Settings, weightsDtype } from "./arguments.js";
+import { activationsDtype, collectSetting, type Settings, weightsDtype } from "./arguments.js";
 import { chooseStorage, type Config, readConfig } from "./checkpoint.js";
 import { compileModel } from "./compile-model.js";
 import { InputError } from "./errors.js";
@@ -18,6 +18,7 @@ interface ImportOptions {
   readonly output: string;
   readonly set?: Settings;
   readonly weightsDtype?: Storage;
+  readonly activationsDtype?: Activations;
   readonly packed?: boolean;
   readonly greedy: boolean;
   readonly tuning?: readonly string[];
@@ -57,6 +58,7 @@ export function importCommand(io: Io): Command {
     .requiredOption("-o, --output <dir>", "the bundle's folder")
     .option("--set <name=value>", "override a constant of the family's source (repeatable)", collectSetting)
     .addOption(weightsDtype("as the checkpoint has them"))
+    .addOption(activationsDtype())
     .option("--packed", "add the program for sequences of different lengths in one run")
     .option("--no-greedy", "leave out the output 'next', by which the GPU goes on without the host")
     .option(...TUNING)
@@ -75,11 +77,20 @@ async function importCheckpoint(folder: string, options: ImportOptions, io: Io):
   let bundle: Bundle;
   let tuning: readonly TuningUse[] | undefined;
   try {
-    const { set = {}, packed = false, weightsDtype: weights, greedy } = options;
+    const {
+      set = {},
+      packed = false,
+      weightsDtype: weights,
+      activationsDtype: activations,
+      greedy,
+    } = options;
     const storage = weights === undefined ? chooseStorage(checkpoint.tensors.values()) : { weights };
     const compiled = await compileModel(
       source,
-      { config: { ...config, krait: { greedy } }, set, packed, ...storage, ...given },
+      {
+        ...{ config: { ...config, krait: { greedy } }, set, packed, ...storage, ...given },
+        ...(activations !== undefined && { activations }),
+      },
       io,
     );
     ({ bundle } = compiled);

@@ -124,7 +124,7 @@ async function readInput(entry: InputEntry, { file, tensor }: TensorReference): 
   if (entry.scalar === "index" && !whole) {
     throw new InputError(`${place} holds fractions (f32); the input '${entry.name}' takes whole numbers`);
   }
-  if (entry.scalar === "f32" && whole) return { shape, data: Float32Array.from(data) };
+  if (entry.scalar !== "index" && whole) return { shape, data: Float32Array.from(data) };
   return { shape, data };
 }
 

@@ -19,10 +19,15 @@ export function describeModel({
   return `model ${model}: ${parameters}`;
 }
 
-/** `token[b, t] → logits[b, t, v]`. */
+/** `token[b, t] → logits[b, t, v]`; of 16 bits `logits[b, t, v]: bf16`. */
 export function describeSignature(manifest: Manifest): string {
-  const list = (entries: readonly { name: string; axes: readonly AxisEntry[] }[]): string =>
-    entries.map(({ name, axes }) => `${name}[${axes.map((axis) => axis.name).join(", ")}]`).join(", ");
+  const list = (entries: readonly { name: string; scalar?: string; axes: readonly AxisEntry[] }[]): string =>
+    entries
+      .map(({ name, scalar = "f32", axes }) => {
+        const type = scalar === "f32" || scalar === "index" ? "" : `: ${scalar}`;
+        return `${name}[${axes.map((axis) => axis.name).join(", ")}]${type}`;
+      })
+      .join(", ");
   return `${list(manifest.inputs)} → ${list(manifest.outputs)}`;
 }
 

@@ -30,7 +30,7 @@ export function inputValues(
   range: Range,
   seed: number,
 ): Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> {
-  if (scalar === "f32") return uniform(count, range, seed);
+  if (scalar !== "index") return uniform(count, range, seed);
   return Uint32Array.from({ length: count }, (_, i) => hash(i + seed) % bound);
 }
 

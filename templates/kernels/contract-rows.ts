@@ -1,5 +1,16 @@
 /** A product for few rows: `lanes` invocations share the sums of a column, or of several, and read along k next to one another. */
-import { code, join, name, nothing, paragraphs, variable, wgsl, type Code, type Wgsl } from "../wgsl.js";
+import {
+  code,
+  element,
+  join,
+  name,
+  nothing,
+  paragraphs,
+  variable,
+  wgsl,
+  type Code,
+  type Wgsl,
+} from "../wgsl.js";
 import { entryPoint, flatGroup } from "./entry.js";
 import { partialsOf, treeFold } from "./reduce.js";
 
@@ -50,6 +61,8 @@ export interface RowsHoles {
   readonly rows: readonly Row[];
   /** By column of a lane. */
   readonly columnsExist: readonly (Wgsl<"bool"> | undefined)[];
+  /** Whether the first of four neighbouring columns of one lane each stores for all of them. */
+  readonly byFours: boolean;
   /** The workgroup among those of the same rows, if stores along k are dealt out to them. */
   readonly share: Share | undefined;
 }
@@ -59,6 +72,13 @@ export interface Share {
   readonly of: Wgsl<"u32">;
   readonly depth: Wgsl<"u32">;
 }
+
+/** A sum's number of the invocation so many further on. */
+export const partialOf = (sum: Along, further: number): Wgsl<"f32"> =>
+  element(
+    partialsOf(sum.name),
+    further === 0 ? variable("invocation") : wgsl<"u32">`invocation + ${further}u`,
+  );
 
 const four = (sum: Along): Wgsl<"vec4f"> => variable(`${sum.name.text}_four`);
 /** A lane's part of a sum. */
@@ -89,7 +109,8 @@ export function contractRows(holes: RowsHoles): Code {
           variable("lane"),
           variable("invocation"),
         )}
-        if (lane == 0u) {
+        ${holes.byFours && lanes === 1 ? code`workgroupBarrier();` : nothing}
+        if (${holes.byFours ? wgsl<"bool">`lane == 0u && column % 4u == 0u` : wgsl<"bool">`lane == 0u`}) {
           ${storesOf(holes)}
         }
       `,

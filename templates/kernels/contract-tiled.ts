@@ -28,8 +28,8 @@ export interface TiledHoles {
   readonly depth: Wgsl<"u32">;
   readonly a: Fetch;
   readonly b: Fetch;
-  /** Evaluates and stores one element: vars batch, row, col, acc. */
-  readonly finish: Code;
+  /** Evaluates and stores one element: vars batch, row, col, acc; or four columns from col on, with four sums. */
+  readonly finish: { readonly element: Code } | { readonly four: Code };
 }
 
 export const invocationsOf = (shape: TiledShape): number =>
@@ -169,13 +169,19 @@ function multiply(shape: TiledShape): Code {
   `;
 }
 
-function finishFunctions(finish: Code): Code {
+function finishFunctions(finish: TiledHoles["finish"]): Code {
+  if ("four" in finish)
+    return code`
+      fn finish_four(batch: u32, row: u32, col: u32, acc: vec4f) {
+        ${finish.four}
+      }
+    `;
   const each = (["x", "y", "z", "w"] as const).map(
     (part, i) => code`finish(batch, row, col + ${i}u, acc.${name(part)});`,
   );
   return code`
     fn finish(batch: u32, row: u32, col: u32, acc: f32) {
-      ${finish}
+      ${finish.element}
     }
 
     fn finish_four(batch: u32, row: u32, col: u32, acc: vec4f) {

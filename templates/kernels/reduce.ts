@@ -58,8 +58,9 @@ export interface ReduceHoles {
   readonly between: Code;
   /** Stores, once by one invocation. */
   readonly storeOnce: Code;
-  /** Stores at every `over`. */
+  /** Stores at every `over`, or at four from there. */
   readonly storeEach: Code;
+  readonly byFours: boolean;
 }
 
 export const foldTwo = <T extends "f32" | "u32" | "vec4f">(fn: Fold, a: Wgsl<T>, b: Wgsl<T>): Wgsl<T> =>
@@ -76,6 +77,10 @@ export function reduce(holes: ReduceHoles): Code {
       ${body}
     }
   `;
+  const storeLoop = (body: Code): Code =>
+    holes.byFours
+      ? loop(wgsl<"u32">`4u * invocation`, extent, 4 * workgroup, body)
+      : loop(first, extent, workgroup, body);
   const takeIn = (phase: Phase): Code => {
     const { each, together } = phase;
     if (together.length === 0) return loop(first, extent, workgroup, folds(phase, [each]));
@@ -107,7 +112,7 @@ export function reduce(holes: ReduceHoles): Code {
           }
         `
         }
-        ${holes.storeEach.lines.length === 0 ? join([]) : loop(first, extent, workgroup, holes.storeEach)}
+        ${holes.storeEach.lines.length === 0 ? join([]) : storeLoop(holes.storeEach)}
       `,
     ),
   ]);

@@ -39,10 +39,13 @@ export interface Staged {
   readonly name: Wgsl<"f32">;
   /** Four steps of it. */
   readonly four: Wgsl<"vec4f">;
+  /** The same of the next channel, for stores of two channels. */
+  readonly second?: Wgsl<"vec4f">;
 }
 
-/** Values that go into tiles, piece by piece. A piece is four steps of a channel, or up to four inner coordinates of a step. */
+/** Values that go into tiles, piece by piece. A piece is four steps of a channel (of two, in pairs), or up to four inner coordinates of a step. */
 export interface StagePass {
+  readonly pairs?: true;
   readonly tiles: readonly Name[];
   /** Whether loads are kept in registers from before the steps until after them; if not, pieces come in a loop. */
   readonly prefetch: boolean;
@@ -50,15 +53,16 @@ export interface StagePass {
   readonly declare: (i: number) => Code;
   /** Fills them. */
   readonly load: (i: number) => Code;
-  /** The values, one for each tile, and what they share. */
+  /** The values, one for each tile (of both channels in turn, in pairs), and what they share. */
   readonly values: (i: number) => {
     readonly inside: Code;
     readonly values: readonly (Wgsl<"f32"> | Wgsl<"vec4f">)[];
   };
 }
 
-/** Stores of a tile, piece by piece: four steps `t` of a channel. */
+/** Stores of a tile, piece by piece: four steps `t` of a channel; in pairs, of two. */
 export interface TileStores {
+  readonly pairs?: true;
   /** Whether loads are kept in registers from before the steps until after them; if not, pieces come in a loop. */
   readonly prefetch: boolean;
   /** The registers of the i-th piece of an invocation, filled. */
@@ -87,6 +91,8 @@ export interface ScanHoles {
   readonly sharedSums: readonly Name[];
   readonly reductions: readonly {
     readonly name: Wgsl<"vec4f">;
+    /** That of the next channel, for stores of two channels. */
+    readonly second?: Wgsl<"vec4f">;
     readonly fn: Fold;
     /** This invocation's part of the step. */
     readonly part: Wgsl<"f32">;
@@ -161,6 +167,7 @@ export function scan(holes: ScanHoles, prologue: () => Code): Code {
         let lane = invocation / ${channels}u;
         let channel_start = group.x * ${channels}u;
         let channel = ${holes.channels === undefined ? channelOf : wgsl<"u32">`min(${channelOf}, ${holes.channels - 1}u)`};
+        ${pairsOf(holes)}
         ${prologue()}
         let tile_begin = ${holes.begin};
         let tile_end = ${holes.end};
@@ -186,6 +193,17 @@ export function scan(holes: ScanHoles, prologue: () => Code): Code {
       }
     `,
   ]);
+}
+
+/** The two neighbouring channels that invocations of both deal with together, each a part of the steps. */
+function pairsOf({ byChannel, stores, shape, channels }: ScanHoles): Code {
+  if (byChannel.pairs !== true && stores?.pairs !== true) return nothing;
+  const first = wgsl<"u32">`channel_start + pair_slot`;
+  return code`
+    let pair_slot = channel_slot / 2u * 2u;
+    let pair_lane = lane + channel_slot % 2u * ${shape.lanes}u;
+    let channel_pair = ${channels === undefined ? first : wgsl<"u32">`min(${first}, ${channels - 2}u)`};
+  `;
 }
 
 const when = (condition: Wgsl<"bool"> | undefined, body: Code): Code =>
@@ -234,14 +252,17 @@ function stage(
   invocations: number,
   own: Wgsl<"u32">,
   coordinates: Code,
-  at: Wgsl<"u32">,
+  at: readonly Wgsl<"u32">[],
 ): Stage {
   if (pass.tiles.length === 0) return { declare: nothing, load: nothing, write: nothing };
   const write = (i: number): Code => {
     const { inside, values } = pass.values(i);
     return join([
       inside,
-      ...values.map((value, k) => code`${pass.tiles[k] ?? name("tile")}[${at}] = ${value};`),
+      ...values.map((value, k) => {
+        const tile = pass.tiles[Math.floor(k / at.length)] ?? name("tile");
+        return code`${tile}[${at[k % at.length] ?? own}] = ${value};`;
+      }),
     ]);
   };
   if (!pass.prefetch) {
@@ -278,8 +299,14 @@ function stageByChannel({ shape, byChannel }: ScanHoles): Stage {
   const coordinates = code`
     let t = min(tile_next + 4u * slot + vec4u(0u, 1u, 2u, 3u), vec4u(tile_end - 1u));
   `;
-  const at = wgsl<"u32">`slot * ${shape.channels}u + channel_slot`;
-  return stage(byChannel, shape.steps / 4, shape.lanes, variable("lane"), coordinates, at);
+  const { channels, lanes, steps } = shape;
+  if (byChannel.pairs === true) {
+    const at = wgsl<"u32">`slot * ${channels}u + pair_slot`;
+    const both = [at, wgsl<"u32">`${at} + 1u`];
+    return stage(byChannel, steps / 4, 2 * lanes, variable("pair_lane"), coordinates, both);
+  }
+  const at = wgsl<"u32">`slot * ${channels}u + channel_slot`;
+  return stage(byChannel, steps / 4, lanes, variable("lane"), coordinates, [at]);
 }
 
 function stageByInner({ shape, byInner }: ScanHoles): Stage {
@@ -290,14 +317,9 @@ function stageByInner({ shape, byInner }: ScanHoles): Stage {
     let n = ${fours ? wgsl<"vec4u">`4u * (slot % ${width}u) + vec4u(0u, 1u, 2u, 3u)` : wgsl<"u32">`slot % ${width}u`};
   `;
   const invocations = shape.channels * shape.lanes;
-  return stage(
-    byInner,
-    shape.steps * width,
-    invocations,
-    variable("invocation"),
-    coordinates,
+  return stage(byInner, shape.steps * width, invocations, variable("invocation"), coordinates, [
     variable("slot"),
-  );
+  ]);
 }
 
 /** Lines of a step, beyond which a tile's steps are one loop: drivers compile long code for minutes, and gain nothing by more. */
@@ -351,14 +373,27 @@ function storeTile(
   const { shape, stores } = holes;
   if (stores === undefined) return { before: nothing, after: nothing };
   const { lanes, channels, steps } = shape;
+  const pairs = stores.pairs === true;
   const quads = steps / 4;
-  const parts = ({ name: reduction, fn }: ScanHoles["reductions"][number]): Wgsl<"vec4f"> =>
+  const slot = pairs ? wgsl<"u32">`pair_slot` : wgsl<"u32">`channel_slot`;
+  const parts = ({ name: reduction, fn }: ScanHoles["reductions"][number], of = slot): Wgsl<"vec4f"> =>
     Array.from({ length: lanes }, (_, lane) =>
       element<"vec4f">(
         partialsOf(reduction),
-        wgsl<"u32">`(quad * ${lanes}u + ${lane}u) * ${channels}u + channel_slot`,
+        wgsl<"u32">`(quad * ${lanes}u + ${lane}u) * ${channels}u + ${of}`,
       ),
     ).reduce((total, part) => foldTwo(fn, total, part));
+  const next = wgsl<"u32">`${slot} + 1u`;
+  const seconds = join([
+    ...holes.reductions.map((each) =>
+      each.second === undefined ? nothing : code`let ${each.second} = ${parts(each, next)};`,
+    ),
+    ...holes.storedTiles.map(({ second, tile }) =>
+      second === undefined ? nothing : code`let ${second} = ${tile}[quad * ${channels}u + ${next}];`,
+    ),
+  ]);
+  const dealt = pairs ? 2 * lanes : lanes;
+  const own = pairs ? wgsl<"u32">`pair_lane` : wgsl<"u32">`lane`;
   const isStep = (k: number): Wgsl<"bool"> =>
     binary<"bool">(
       k === 0 ? wgsl<"u32">`4u * quad` : wgsl<"u32">`4u * quad + ${k}u`,
@@ -368,18 +403,19 @@ function storeTile(
   const piece = (i: number): Code => code`
     ${T_OF_QUAD}
     ${join(holes.reductions.map((each) => code`let ${each.name} = ${parts(each)};`))}
-    ${join(holes.storedTiles.map((each) => code`let ${each.four} = ${each.tile}[quad * ${channels}u + channel_slot];`))}
+    ${join(holes.storedTiles.map((each) => code`let ${each.four} = ${each.tile}[quad * ${channels}u + ${slot}];`))}
+    ${seconds}
     ${stores.store(i, isStep)}
   `;
   const finished = (after: Code): Code => code`
     workgroupBarrier();
     ${when(exists, after)}
   `;
-  if (!stores.prefetch) return { before: nothing, after: finished(inLoop(piece(0), lanes)) };
-  const pieces = Array.from({ length: Math.ceil(quads / lanes) }, (_, i) => {
-    const quad = code`let quad = ${i === 0 ? wgsl<"u32">`lane` : wgsl<"u32">`lane + ${i * lanes}u`};`;
+  if (!stores.prefetch) return { before: nothing, after: finished(inLoop(piece(0), own, dealt)) };
+  const pieces = Array.from({ length: Math.ceil(quads / dealt) }, (_, i) => {
+    const quad = code`let quad = ${i === 0 ? own : wgsl<"u32">`${own} + ${i * dealt}u`};`;
     const { declare, load } = stores.load(i);
-    const partly = (i + 1) * lanes > quads ? wgsl<"bool">`quad < ${quads}u` : undefined;
+    const partly = (i + 1) * dealt > quads ? wgsl<"bool">`quad < ${quads}u` : undefined;
     return {
       before: join([declare, block(join([quad, when(partly, join([T_OF_QUAD, load]))]))]),
       after: block(join([quad, when(isStep(0), piece(i))])),
@@ -391,8 +427,8 @@ function storeTile(
   };
 }
 
-const inLoop = (body: Code, lanes: number): Code => code`
-  for (var quad = lane; 4u * quad < step_count; quad += ${lanes}u) {
+const inLoop = (body: Code, own: Wgsl<"u32">, lanes: number): Code => code`
+  for (var quad = ${own}; 4u * quad < step_count; quad += ${lanes}u) {
     ${body}
   }
 `;

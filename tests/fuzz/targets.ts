@@ -147,7 +147,7 @@ export const targets: Readonly<Record<string, Target>> = {
     seeds: async () => [
       JSON.stringify((await tinyBundle()).manifest),
       JSON.stringify(compile({ path: "main.krait", text: SMALL[0] ?? "" }).bundle?.manifest),
-      '{"format":"krait-bundle","formatVersion":3}',
+      '{"format":"krait-bundle","formatVersion":4}',
     ],
     run: (text) =>
       refusing(async () => {

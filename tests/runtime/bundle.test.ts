@@ -48,11 +48,11 @@ describe("a manifest", () => {
   });
 
   it("is refused in another version, saying what to do", async () => {
-    const newer = await changed("formatVersion", 4);
+    const newer = await changed("formatVersion", 5);
     await assertThrows(
       () => parseManifest(newer),
       "R0102",
-      /version 4, and this runtime reads version 3.*\n.*newer runtime/,
+      /version 5, and this runtime reads version 4.*\n.*newer runtime/,
     );
     // Of a build that knew other tables of packed documents.
     const older = await changed("formatVersion", 1);

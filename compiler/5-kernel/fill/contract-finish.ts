@@ -1,14 +1,24 @@
 /** What becomes of a product's sums: stores of one element, or of four neighbouring columns in several rows at once. */
-import { storeWord } from "../../../templates/accessors.js";
+import { storeElement, storeWord, type BindingDeclaration } from "../../../templates/accessors.js";
 import type { FinishFours } from "../../../templates/kernels/contract-matrix.js";
-import { binary, code, join, variable, wgsl, type Code, type Wgsl } from "../../../templates/wgsl.js";
+import {
+  binary,
+  code,
+  component,
+  join,
+  variable,
+  wgsl,
+  type Code,
+  type Wgsl,
+} from "../../../templates/wgsl.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter } from "../print-block.js";
-import { scalarValue, vectorValue } from "../print-scope.js";
+import { scalarValue, vectorValue, type Value } from "../print-scope.js";
 import { freeVars } from "../traverse.js";
 import type { ContractKernel, Expr, Store } from "../types.js";
 import { isWhole } from "./contract-parts.js";
 import { exprsOf, isTrue, mapStore, printStores } from "./printed.js";
+import { printFours } from "./word-stores.js";
 
 interface Tile {
   readonly rows: number;
@@ -34,6 +44,43 @@ export function finishElement(
   ]);
 }
 
+/** The same of four columns, of which what is written of 16 bits takes words. */
+export function finishWords(
+  kernel: ContractKernel,
+  tile: Tile,
+  rebuild: (expr: Expr) => Expr,
+  context: ModuleContext,
+): Code {
+  const at = { row: variable<"u32">("row"), col: variable<"u32">("col"), acc: variable<"vec4f">("acc") };
+  const stores = kernel.stores.map((store) => mapStore(store, rebuild));
+  return guarded(printFourColumns(stores, at, new Map(), context), [
+    inside(at.row, kernel.rows, tile.rows, context),
+    inside(at.col, kernel.cols, tile.cols, context),
+  ]);
+}
+
+/** Stores of four columns of a row, from `col` on, with their sums and what else is known of the row. */
+export function printFourColumns(
+  stores: readonly Store[],
+  { row, col, acc }: { readonly row: Wgsl<"u32">; readonly col: Wgsl<"u32">; readonly acc: Wgsl<"vec4f"> },
+  known: ReadonlyMap<string, Value>,
+  context: ModuleContext,
+): Code {
+  const four = variable<"vec4u">(context.names.take("cols"));
+  const environment = new Map<string, Value>([
+    ...known,
+    ["batch", scalarValue(variable("batch"))],
+    ["row", scalarValue(row)],
+    ["col", { ...vectorValue(four), first: col }],
+    ["acc", vectorValue(acc)],
+  ]);
+  const printer = BlockPrinter.root(context, environment, exprsOf(stores));
+  return join([
+    code`let ${four} = ${col} + vec4u(0u, 1u, 2u, 3u);`,
+    printFours(context, printer, stores, "col"),
+  ]);
+}
+
 /** Whether four columns from a multiple of four are one word of every binding that is written, and written or not as one. */
 export const storesFours = (
   { cols }: ContractKernel,
@@ -44,10 +91,12 @@ export const storesFours = (
   stores.every(
     (store) =>
       store.value.type === "f32" &&
-      ["f32", "f16"].includes(context.binding(store.binding).element) &&
+      isFloat(context.binding(store.binding).element) &&
       context.builder.isStrideOne(store.index, "col", 4) &&
       (store.when === undefined || !freeVars(store.when).has("col")),
   );
+
+const isFloat = (element: BindingDeclaration["element"]): boolean => ["f32", "f16", "bf16"].includes(element);
 
 /** Evaluates four columns of several rows, and only then stores any: what is read for them comes at one time. */
 export function finishFours(
@@ -80,7 +129,14 @@ export function finishFours(
       );
       const writes = stores.map(({ binding, index, value }) => {
         const stored = printer.bindVector(value, "stored") as Wgsl<"vec4f">;
-        return storeWord(context.binding(binding), printer.first(index), stored);
+        const to = context.binding(binding);
+        if (to.wide === true) return storeWord(to, printer.first(index), stored);
+        const at = printer.first(index);
+        return join(
+          ([0, 1, 2, 3] as const).map((i) =>
+            storeElement(to, wgsl<"u32">`${at} + ${i}u`, component<"f32">(stored, i)),
+          ),
+        );
       });
       return { evaluate: printer.flush(), write: join(writes) };
     });

@@ -1,5 +1,10 @@
 /** Products on matrix units: tiles are brought in words of eight neighbours, which become f16. */
-import { fourOfWord, loadWord, type BindingDeclaration } from "../../../templates/accessors.js";
+import {
+  fourOfWord,
+  isWrittenByWords,
+  loadWord,
+  type BindingDeclaration,
+} from "../../../templates/accessors.js";
 import {
   contractMatrix,
   invocationsOfMatrix,
@@ -191,7 +196,12 @@ function widen(
   });
   if (fours) for (const store of stores) note(store, true, true);
   for (const [binding, { words, fits }] of wide) if (words && fits) context.declareWide(binding);
-  return fours && stores.every(({ binding }) => context.binding(binding).wide === true);
+  const isWideStore = ({ binding }: Store): boolean => context.binding(binding).wide === true;
+  // What shares words with its neighbours is never stored alone, whatever else is stored with it.
+  return (
+    fours &&
+    (stores.every(isWideStore) || stores.some(({ binding }) => isWrittenByWords(context.binding(binding))))
+  );
 }
 
 function readsWords(load: Load, operand: OperandOf, context: ModuleContext): boolean {

@@ -1,6 +1,21 @@
 /** Products of few rows: lanes along k, each with a column or a few, whose a it computes once. */
-import { contractRows, type Along, type Row, type Share } from "../../../templates/kernels/contract-rows.js";
-import { binary, code, join, nothing, variable, type Code, type Wgsl } from "../../../templates/wgsl.js";
+import {
+  contractRows,
+  partialOf,
+  type Along,
+  type Row,
+  type Share,
+} from "../../../templates/kernels/contract-rows.js";
+import {
+  binary,
+  call,
+  code,
+  join,
+  nothing,
+  variable,
+  type Code,
+  type Wgsl,
+} from "../../../templates/wgsl.js";
 import type { Dim } from "../../../runtime/bundle-format.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import type { ModuleContext } from "../module-context.js";
@@ -8,10 +23,12 @@ import { BlockPrinter } from "../print-block.js";
 import { scalarValue, type Value } from "../print-scope.js";
 import { walk } from "../traverse.js";
 import type { ContractKernel, Expr, RowsSchedule, Store } from "../types.js";
+import { printFourColumns } from "./contract-finish.js";
 import { isWhole, rebuilder } from "./contract-parts.js";
 import { pieceLoad, printPieces } from "./contract-pieces.js";
 import { ceilDiv, dispatchOf, exprsOf, mapStore, printStores, productOf, type Filled } from "./printed.js";
 import { declareWords } from "./whole-words.js";
+import { writesWords } from "./word-stores.js";
 
 export const invocationsOfRows = ({ lanes, cols, each = 1 }: Omit<RowsSchedule, "kind">): number =>
   (lanes * cols) / each;
@@ -63,7 +80,8 @@ export function fillRows(kernel: ContractKernel, schedule: RowsSchedule, context
   const fours = root.nested(new Map([["k", four]]));
   const ones = root.nested(new Map([["k", scalarValue(variable("k"))]]));
   const columns = isOne ? [undefined] : place.columns.map(({ col }) => col);
-  const printers = { root, fours: load === undefined ? fours : undefined, ones, context };
+  const words = writesWords(kernel);
+  const printers = { root, fours: load === undefined ? fours : undefined, ones, context, lanes, words };
   const rows = place.rows.map(({ row, exists }, r): Row => ({
     ...printRow(printers, holes, { row, suffix: place.rows.length === 1 ? "" : `_${r}`, columns }),
     exists,
@@ -94,6 +112,7 @@ export function fillRows(kernel: ContractKernel, schedule: RowsSchedule, context
     ones: stepsEnd === depth ? undefined : { inside: inside.ones, end },
     rows,
     columnsExist: place.columns.map(({ exists }) => exists),
+    byFours: words && isOne,
     share: place.share && { ...place.share, depth: end },
   });
   const workgroupBytes = rowsBytes(kernel, schedule);
@@ -115,11 +134,14 @@ interface Printers {
   readonly fours: BlockPrinter | undefined;
   readonly ones: BlockPrinter;
   readonly context: ModuleContext;
+  readonly lanes: number;
+  /** Whether what is stored takes four columns at a time. */
+  readonly words: boolean;
 }
 
 /** One row of a workgroup, for each column of a lane; undefined: the one that is known outside. */
 function printRow(
-  { root, fours, ones, context }: Printers,
+  { root, fours, ones, context, lanes, words }: Printers,
   holes: Holes,
   {
     row,
@@ -151,11 +173,20 @@ function printRow(
   });
   const along = holes.along.map(({ name, body }) => sum(`${name}${suffix}`, body, [inFours, inOnes]));
   const results = new Map(along.map((each, k) => [holes.along[k]?.name ?? "", scalarValue(each.name)]));
-  const stores = columns.map((col, c) => {
-    const acc = ofColumns[c]?.acc.name ?? variable<"f32">("acc");
-    const here = new Map([...ofRow, ...ofColumn(col), ["acc", scalarValue(acc)] as const, ...results]);
-    return printStores(context, root.nested(here), holes.stores);
-  });
+  const accs = ofColumns.map(({ acc }) => acc);
+  const stores = words
+    ? columns.map((col, c) => {
+        const four = fourColumns(accs, c, lanes);
+        if (four === undefined) return nothing;
+        const acc = variable<"vec4f">(context.names.take("four"));
+        const at = { row, col: col ?? variable<"u32">("col"), acc };
+        return join([code`let ${acc} = ${four};`, printFourColumns(holes.stores, at, results, context)]);
+      })
+    : columns.map((col, c) => {
+        const acc = accs[c]?.name ?? variable<"f32">("acc");
+        const here = new Map([...ofRow, ...ofColumn(col), ["acc", scalarValue(acc)] as const, ...results]);
+        return printStores(context, root.nested(here), holes.stores);
+      });
   const atK = root.nested(new Map([...ofRow, ["k", scalarValue(variable("k"))]]));
   return {
     insideFours: join([inFours?.flush() ?? nothing, ...ofColumns.map(({ code: [own = nothing] }) => own)]),
@@ -164,6 +195,21 @@ function printRow(
     stores,
     storesAlong: holes.storesAlong.length === 0 ? nothing : printStores(context, atK, holes.storesAlong),
   };
+}
+
+/** The sums of four columns from a lane's c-th on, if a word begins with it. A lane's only column is one of four lanes' in a row. */
+function fourColumns(sums: readonly Along[], c: number, lanes: number): Wgsl<"vec4f"> | undefined {
+  const [only, ...more] = sums;
+  if (only === undefined || c % 4 !== 0) return undefined;
+  if (more.length > 0)
+    return call(
+      "vec4f",
+      sums.slice(c, c + 4).map((sum) => sum.name),
+    );
+  return call(
+    "vec4f",
+    [0, 1, 2, 3].map((i) => partialOf(only, i * lanes)),
+  );
 }
 
 interface Place {

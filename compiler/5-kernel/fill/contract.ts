@@ -11,10 +11,11 @@ import { BlockPrinter } from "../print-block.js";
 import { scalarValue, vectorValue, type Value } from "../print-scope.js";
 import type { ContractKernel, Expr, TiledSchedule } from "../types.js";
 import { fillMatrix } from "./contract-matrix.js";
-import { finishElement } from "./contract-finish.js";
+import { finishElement, finishWords } from "./contract-finish.js";
 import { fillRows } from "./contract-rows.js";
 import { depthOf, isWhole, placeTiles, readingOrder, rebuilder } from "./contract-parts.js";
 import type { Filled } from "./printed.js";
+import { writesWords } from "./word-stores.js";
 
 export function fillContract(kernel: ContractKernel, context: ModuleContext): Filled {
   const { schedule } = kernel;
@@ -36,7 +37,9 @@ function fillTiled(kernel: ContractKernel, shape: TiledSchedule, context: Module
   const [a, b] = [rebuild(kernel.a), rebuild(kernel.b)];
   const constant = BlockPrinter.root(context, new Map(), []);
   const tile = { rows: shape.tileRows, cols: shape.tileCols };
-  const finish = finishElement(kernel, tile, rebuild, context);
+  const finish = writesWords(kernel)
+    ? { four: finishWords(kernel, tile, rebuild, context) }
+    : { element: finishElement(kernel, tile, rebuild, context) };
   const fetch = (of: "row" | "col", value: Expr): Fetch => fetchOf(of, value, kernel, shape, context);
   const { place, dispatch } = placeTiles(kernel, tile, context);
   const body = contractTiled({

@@ -1,12 +1,13 @@
+import { isWrittenByWords } from "../../../templates/accessors.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import { reduce, type Phase, type Reduction, type Taken } from "../../../templates/kernels/reduce.js";
-import { binary, literal, u32, variable, type Wgsl } from "../../../templates/wgsl.js";
+import { binary, code, join, literal, u32, variable, type Code, type Wgsl } from "../../../templates/wgsl.js";
 import { identityValue } from "../expr.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter, clampToFinite } from "../print-block.js";
-import { scalarValue, type Value } from "../print-scope.js";
+import { scalarValue, vectorValue, type Value } from "../print-scope.js";
 import { freeVars } from "../traverse.js";
-import type { Expr, ReduceKernel } from "../types.js";
+import type { Expr, ReduceKernel, Store } from "../types.js";
 import {
   coordinatesOf,
   dispatchOf,
@@ -16,6 +17,7 @@ import {
   productOf,
   type Filled,
 } from "./printed.js";
+import { printFours } from "./word-stores.js";
 
 /** Places of a long axis that an invocation takes in together. With one at a time it would wait for each load. */
 const TOGETHER = 8;
@@ -75,8 +77,10 @@ export function fillReduce(kernel: ReduceKernel, context: ModuleContext): Filled
   const isEach = (exprs: readonly Expr[]): boolean =>
     exprs.some((expr) => freeVars(expr).has(kernel.over.var));
   const each = stores.filter((store) => isEach(exprsOf([store])));
-  const loop = inLoop();
-  const storeEach = printStores(context, loop, each);
+  const byFours = each.some(({ binding }) => isWrittenByWords(context.binding(binding)));
+  const storeEach = byFours
+    ? printEachFour(root, each, { over, of: kernel.over.var }, context)
+    : printStores(context, inLoop(), each);
   const once = root.branch();
   const storeOnce = printStores(
     context,
@@ -96,8 +100,24 @@ export function fillReduce(kernel: ReduceKernel, context: ModuleContext): Filled
     between: root.flush(),
     storeOnce,
     storeEach,
+    byFours,
   });
   return { body, workgroup, workgroupBytes: 4 * workgroup * reductions.length, dispatch };
+}
+
+/** Stores at four places in a row, from `over` on. */
+function printEachFour(
+  root: BlockPrinter,
+  stores: readonly Store[],
+  { over, of }: { readonly over: Wgsl<"u32">; readonly of: string },
+  context: ModuleContext,
+): Code {
+  const four = variable<"vec4u">(context.names.take(`${of}_four`));
+  const printer = root.nested(new Map([[of, { ...vectorValue(four), first: over }]]));
+  return join([
+    code`let ${four} = ${over} + vec4u(0u, 1u, 2u, 3u);`,
+    printFours(context, printer, stores, of),
+  ]);
 }
 
 type Reduced = Reduction["type"];

@@ -7,6 +7,7 @@ import { BlockPrinter, widen } from "../print-block.js";
 import { scalarValue, type Environment, type Value } from "../print-scope.js";
 import type { Expr, ScanKernel } from "../types.js";
 import { exprsOf, mapStore } from "./printed.js";
+import { ChannelPair, PAIR, secondOf, stagesPairs, storesPairs } from "./channel-pair.js";
 
 export class ScanFrame {
   readonly kernel: ScanKernel;
@@ -15,6 +16,8 @@ export class ScanFrame {
   readonly root: BlockPrinter;
   /** lead, channel and the invariants by channel. */
   readonly names: ReadonlyMap<string, Value>;
+  /** Where values of 16 bits lie by channel. */
+  readonly pair: ChannelPair | undefined;
   private readonly tiles = new Map<string, Name>();
   private readonly reductionNames = new Map<string, Wgsl<"vec4f">>();
 
@@ -24,13 +27,19 @@ export class ScanFrame {
   ) {
     this.kernel = rebuild(kernel, context);
     this.shape = { ...kernel.schedule, inner: kernel.inner };
+    const inPairs = stagesPairs(this.kernel, context) || storesPairs(this.kernel, context);
+    this.pair = inPairs ? new ChannelPair(this.kernel, context) : undefined;
     const names = new Map(["lead", "channel"].map((each) => [each, scalarValue(variable(each))]));
     for (const each of this.kernel.invariants) {
       if (each.per === "channel") names.set(each.name, scalarValue(variable(context.names.take(each.name))));
     }
+    names.set(PAIR, scalarValue(variable("channel_pair")));
     this.names = names;
     for (const each of this.kernel.reductions)
       this.reductionNames.set(each.name, variable(context.names.take(each.name)));
+    if (storesPairs(this.kernel, context))
+      for (const { name: of } of this.kernel.reductions)
+        this.reductionNames.set(secondOf(of), variable(context.names.take(`${of}_second`)));
     for (const each of this.kernel.staged)
       this.tiles.set(each.name, name(context.names.take(`${each.name}_tile`)));
     this.root = BlockPrinter.root(context, names, exprsOfScan(this.kernel));
@@ -42,8 +51,8 @@ export class ScanFrame {
     return tile;
   }
 
-  /** Names for those of the staged values by channel that are read. */
-  stagedFor(read: ReadonlySet<string>): readonly (Staged & { readonly of: string })[] {
+  /** Names for those of the staged values by channel that are read; for both channels of a pair, where they come so. */
+  stagedFor(read: ReadonlySet<string>, inPairs = false): readonly (Staged & { readonly of: string })[] {
     return this.kernel.staged
       .filter((each) => each.per === "channel" && read.has(each.name))
       .map((each) => ({
@@ -51,6 +60,7 @@ export class ScanFrame {
         tile: this.tile(each.name),
         name: variable<"f32">(this.context.names.take(each.name)),
         four: variable<"vec4f">(this.context.names.take(`${each.name}_four`)),
+        ...(inPairs && { second: variable<"vec4f">(this.context.names.take(`${each.name}_second`)) }),
       }));
   }
 

@@ -7,6 +7,8 @@ import type { ModuleContext } from "../module-context.js";
 import { children, dependsOn, walk } from "../traverse.js";
 import type { Expr } from "../types.js";
 import { valueOf, type ScanFrame } from "./scan-frame.js";
+import { stagePairs } from "./scan-pairs.js";
+import { stagesPairs } from "./channel-pair.js";
 
 type Load = Extract<Expr, { kind: "load" }>;
 
@@ -18,7 +20,9 @@ const MOST_PREFETCHED = 64;
  * unless that loads too: to know it would be to wait. What a piece covers: four steps of a channel, or up to four inner coordinates of a step.
  */
 export function stagePass(frame: ScanFrame, per: "channel" | "inner"): StagePass {
-  const { context, shape } = frame;
+  const { context, shape, pair } = frame;
+  if (per === "channel" && pair !== undefined && stagesPairs(frame.kernel, context))
+    return stagePairs(frame, pair);
   const staged = frame.kernel.staged.filter((each) => each.per === per);
   const inFours = innerInFours(shape);
   const four = per === "channel" || inFours;

@@ -31,6 +31,7 @@ import { scalarValue, type Environment, type Value } from "../print-scope.js";
 import { freeVars } from "../traverse.js";
 import type { ScanKernel } from "../types.js";
 import { stepExprs, valueOf, type ScanFrame } from "./scan-frame.js";
+import { secondOf, storesPairs } from "./channel-pair.js";
 
 /** Four inner coordinates of a lane, or one. */
 export interface Block {
@@ -75,8 +76,10 @@ export function printStep(
   const after = contracted === undefined ? scalar : scalar.nested(contracted.environment);
   const parts = kernel.reductions.map(() => [] as Value[]);
   const blockCode = scopes.map((scope) => printBlock(frame, scope, after, parts));
+  const inPairs = storesPairs(kernel, context);
   const reductions = kernel.reductions.map((each, i) => ({
     name: frame.reductionName(each.name),
+    ...(inPairs && { second: frame.reductionName(secondOf(each.name)) }),
     fn: each.fn,
     part: joinParts(each.fn, parts[i] ?? []),
   }));

@@ -7,6 +7,8 @@ import { dependsOn, freeVars } from "../traverse.js";
 import type { Expr } from "../types.js";
 import { exprsOf, isTrue, printFourStores } from "./printed.js";
 import type { ScanFrame } from "./scan-frame.js";
+import { pairStores } from "./scan-pairs.js";
+import { secondOf, storesPairs } from "./channel-pair.js";
 
 /** Registers of one invocation that hold what the stores of the present tile need. */
 const MOST_PREFETCHED = 32;
@@ -14,12 +16,21 @@ const MOST_PREFETCHED = 32;
 export function tileStores(frame: ScanFrame): Pick<ScanHoles, "storedTiles" | "stores"> {
   const { kernel, shape, root, context } = frame;
   const read = new Set(exprsOf(kernel.stores).flatMap((expr) => [...freeVars(expr)]));
-  const storedTiles = frame.stagedFor(read);
+  const { pair } = frame;
+  const inPairs = pair !== undefined && storesPairs(kernel, context);
+  const storedTiles = frame.stagedFor(read, inPairs);
   const onlyT: Environment = new Map([["t", vectorValue(variable("t"))]]);
   const environment = new Map(onlyT);
   for (const each of storedTiles) environment.set(each.of, vectorValue(each.four));
   for (const each of kernel.reductions)
     environment.set(each.name, vectorValue(frame.reductionName(each.name)));
+  if (inPairs) {
+    for (const { of, second } of storedTiles)
+      if (second !== undefined) environment.set(secondOf(of), vectorValue(second));
+    for (const { name: of } of kernel.reductions)
+      environment.set(secondOf(of), vectorValue(frame.reductionName(secondOf(of))));
+    return { storedTiles, stores: pairStores(frame, pair, environment, MOST_PREFETCHED) };
+  }
   const computed = new Set([...environment.keys()].filter((each) => each !== "t"));
   const values = kernel.stores
     .filter(({ when }) => when === undefined || isTrue(when))

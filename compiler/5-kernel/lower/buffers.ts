@@ -1,11 +1,11 @@
 /** What a kernel's bindings stand for, before memory is planned: tensors with a layout. */
-import type { Dim, Storage } from "../../../runtime/bundle-format.js";
+import type { Activations, Dim, Storage } from "../../../runtime/bundle-format.js";
 import { identifier, valueName } from "./names.js";
 import { carriedAxes } from "./documents.js";
 import { InternalError } from "../../diagnostics/internal-error.js";
 import { planBanks, type Bank, type Banks } from "./banks.js";
 import type { StorageOrder } from "../../4-passes/storage-order.js";
-import { alignedBegin, bytesOfCodes, bytesOfElements, isQuantized } from "./element-layout.js";
+import { alignedBegin, bytesOfCodes, bytesOfElements, isHalf, isQuantized } from "./element-layout.js";
 import type { AxisId, Graph, NodeId, ScalarType, Size, StateId } from "../../3-graph/types.js";
 
 /** One dimension of a layout: an axis, or a literal size that no axis names. */
@@ -114,15 +114,19 @@ export function elements(tensor: Tensor): Dim {
 /** Bytes of a tensor's buffer; packed storage is rounded up to whole words. */
 export function bytes(tensor: Tensor): Dim {
   const count = product([elements(tensor), tensor.joint?.count ?? 1]);
-  if (typeof count === "number") return bytesOfElements(tensor.element, count);
+  if (typeof count === "number" && (tensor.ref.kind === "param" || !isHalf(tensor.element)))
+    return bytesOfElements(tensor.element, count);
+  if (typeof count === "number") return 8 * Math.ceil(count / 4);
   if (tensor.element === "f32" || tensor.element === "u32") return product([count, 4]);
-  if (tensor.element === "f16" && hasEvenFactor(tensor)) return product([count, 2]);
-  throw new InternalError("lower", `${tensor.name} is packed, and has no constant size`);
+  if (isQuantized(tensor.element))
+    throw new InternalError("lower", `${tensor.name} is quantized, and has no constant size`);
+  // Outputs are written by fours, which may pass the last element.
+  return hasWholeFours(tensor) ? product([count, 2]) : ["*", ["^/", count, 4], 8];
 }
 
-/** Whether however many elements there are fill whole words, two a word. */
-const hasEvenFactor = ({ layout }: Tensor): boolean =>
-  layout.some(({ size }) => typeof size === "number" && size % 2 === 0);
+/** Whether however many elements there are fill whole words, of four elements. */
+const hasWholeFours = ({ layout }: Tensor): boolean =>
+  layout.some(({ size }) => typeof size === "number" && size % 4 === 0);
 
 /** Of a quantized tensor the word from which on its buffer holds scales. */
 export function scalesOf(tensor: Tensor): { readonly scales?: number } {
@@ -134,6 +138,8 @@ export function scalesOf(tensor: Tensor): { readonly scales?: number } {
 
 export interface TensorOptions {
   readonly storage: (param: string) => Storage;
+  /** What the model's inputs are; its outputs and values are decided on later (storage.ts). Default: f32. */
+  readonly activations?: Activations;
   readonly joint?: ReadonlyMap<NodeId, readonly NodeId[]>;
   /** Of values whose axes do not lie in canonical order. */
   readonly order?: StorageOrder;
@@ -215,7 +221,7 @@ export class Tensors {
       name: identifier(name),
       layout: this.extents(input.axes),
       complex: false,
-      element: input.scalar === "index" ? "u32" : "f32",
+      element: input.scalar === "index" ? "u32" : (this.options.activations ?? "f32"),
     };
   }
 

@@ -15,6 +15,9 @@ const SCALE_BYTES = 2;
 
 export const isQuantized = (element: Element): boolean => element === "int8" || element === "int4";
 
+/** Two elements a word. */
+export const isHalf = (element: Element): boolean => element === "f16" || element === "bf16";
+
 const bitsOf = (element: Element): number => (element === "u32" ? 32 : STORAGE_BITS[element]);
 
 /** Bytes of an element; of a quantized one with its share of the scale. */

@@ -1,5 +1,5 @@
 /** Lowering: each group of a fused program becomes the kernels that compute it. */
-import type { Storage } from "../../../runtime/bundle-format.js";
+import type { Activations, Storage } from "../../../runtime/bundle-format.js";
 import type { Span } from "../../diagnostics/types.js";
 import type { Fusion, Group } from "../../4-passes/fuse.js";
 import { storageOrder } from "../../4-passes/storage-order.js";
@@ -28,6 +28,7 @@ export interface LoweredGroup {
 export interface LowerOptions {
   readonly schedules: Schedules;
   readonly storage: (param: string) => Storage;
+  readonly activations?: Activations;
   readonly sourceAt: (span: Span) => SourceLine | undefined;
   /** Whether this is the load program, whose outputs are constants. */
   readonly loads?: boolean;
@@ -40,6 +41,7 @@ export function lower(graph: Graph, fusion: Fusion, options: LowerOptions): read
     fusion,
     tensors: new Tensors(graph, {
       storage: options.storage,
+      activations: options.activations ?? "f32",
       joint: fusion.joint,
       order: storageOrder(graph, fusion),
       bindingBytes: schedules.bindingBytes,

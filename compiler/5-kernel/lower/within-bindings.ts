@@ -7,7 +7,7 @@
 import type { Dim } from "../../../runtime/bundle-format.js";
 import type { Kernel } from "../types.js";
 import { elements, type Tensor } from "./buffers.js";
-import { bytesOfElements, isQuantized } from "./element-layout.js";
+import { bytesOfElements, isHalf, isQuantized } from "./element-layout.js";
 import type { LowerContext, LoweredKernel } from "./context.js";
 import { KernelScope, packedPlaces, type BoundBuffer, type Joined, type ScopeOptions } from "./scope.js";
 
@@ -81,7 +81,8 @@ type Bound = ReturnType<KernelScope["bound"]>[number];
 function constantsBeside({ schedules }: LowerContext, { scope }: Attempted, excess: number): Relief {
   const joined: Joined[] = [];
   let left = excess;
-  for (const constants of byElement(scope.bound().filter(isWholeConstant), fixedSize)) {
+  const ofOneType = byElement(scope.bound().filter(isWholeConstant), (element) => element, fixedSize);
+  for (const constants of ofOneType) {
     let rest = constants;
     while (left > 0) {
       const together = fitting(rest.slice(0, left + 1), schedules.bindingBytes);
@@ -144,12 +145,14 @@ const isWholeConstant = ({ tensor, access }: Bound): boolean =>
 /** Bound tensors by how their elements lie in memory, the least first. */
 function byElement(
   bound: readonly Bound[],
+  keyOf: (element: Tensor["element"]) => Tensor["element"],
   ...measures: ((tensor: Tensor) => number)[]
 ): readonly (readonly Tensor[])[] {
   const found = new Map<Tensor["element"], Tensor[]>();
   for (const { tensor } of bound) {
-    const same = found.get(tensor.element);
-    if (same === undefined) found.set(tensor.element, [tensor]);
+    const key = keyOf(tensor.element);
+    const same = found.get(key);
+    if (same === undefined) found.set(key, [tensor]);
     else same.push(tensor);
   }
   const compare = (p: Tensor, q: Tensor): number =>
@@ -196,7 +199,7 @@ function besides(
 ): readonly Beside[] {
   const found: Beside[] = [];
   let left = excess;
-  for (const tensors of byElement(bound, isCopied, runtimeExtents, fixedSize)) {
+  for (const tensors of byElement(bound, copied, isCopied, runtimeExtents, fixedSize)) {
     const some = tensors.slice(0, left + 1);
     if (left <= 0 || some.length < 2) continue;
     found.push(beside(context, some, id));
@@ -205,10 +208,13 @@ function besides(
   return found;
 }
 
+/** What elements of 16 bits are beside others: copies are written one by one. */
+const copied = (element: Tensor["element"]): Tensor["element"] => (isHalf(element) ? "f32" : element);
+
 const isCopied = ({ inside }: Tensor): number => (inside === true ? 0 : 1);
 
 function beside(context: LowerContext, tensors: readonly Tensor[], id: string): Beside {
-  const element = tensors[0]?.element ?? "f32";
+  const element = copied(tensors[0]?.element ?? "f32");
   let size: Dim = 0;
   // The index of a complex element counts pairs: these begin at even places.
   const members = [...tensors]

@@ -5,8 +5,10 @@
  */
 import { SUBGROUP, UNIT } from "../../../templates/subgroup-matrix.js";
 import { invocationsOfMatrix, matrixBytes } from "../../../templates/kernels/contract-matrix.js";
+import { isWrittenByWords } from "../../../templates/accessors.js";
 import { invocationsOf, tiledBytes } from "../../../templates/kernels/contract-tiled.js";
 import { BEST_ALONE, MOST_ALONE, type Target } from "../../4-passes/schedule.js";
+import { canWriteWords } from "../fill/word-stores.js";
 import { invocationsOfRows, rowsBytes } from "../fill/contract-rows.js";
 import { scanWorkgroupBytes } from "../fill/scan.js";
 import type {
@@ -61,7 +63,14 @@ type Limits = Target["limits"];
 
 /** Every schedule that the kernel may have on the target, in a fixed order; the one that it has is among them. */
 export function spaceOf(kernel: Kernel, target: Pick<Target, "limits">): readonly Schedule[] {
-  const { limits } = target;
+  const words = kernel.bindings.filter(isWrittenByWords).map(({ name }) => name);
+  const canWrite = (schedule: Schedule): boolean =>
+    words.every((binding) => canWriteWords({ ...kernel, schedule } as Kernel, binding));
+  const all = allOf(kernel, target);
+  return words.length === 0 ? all : all.filter(canWrite);
+}
+
+function allOf(kernel: Kernel, { limits }: Pick<Target, "limits">): readonly Schedule[] {
   switch (kernel.skeleton) {
     case "map":
     case "sequential":
