@@ -1,5 +1,6 @@
 /** What can be measured, as data: a model in Krait, and runs of it. */
 import type { ScheduleOptions } from "../compiler/4-passes/schedule.js";
+import type { Activations } from "../runtime/bundle-format.js";
 import type { Storage } from "../runtime/index.js";
 import type { Range } from "../src/measure/noise.js";
 
@@ -14,6 +15,8 @@ export interface BenchCase {
   readonly ranges?: Readonly<Record<string, Range>>;
   /** How weights are stored. Default: f32. */
   readonly weights?: Storage;
+  /** How inputs, outputs and values between kernels are stored. Default: f32. */
+  readonly activations?: Activations;
   /** How kernels are scheduled, where that is what is compared. */
   readonly schedule?: ScheduleOptions;
   /**

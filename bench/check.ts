@@ -1,5 +1,7 @@
 /** Every output that is timed is also checked: by the float64 oracle at a sample of places, or by another way through the programs. */
 import { interpret } from "../compiler/interpret/index.js";
+import { widenToF32 } from "../runtime/widen.js";
+import type { InputEntry } from "../runtime/bundle-format.js";
 import type { Graph } from "../compiler/3-graph/types.js";
 import { evaluateDim, type Bundle, type InputData, type Inputs, type Model } from "../runtime/index.js";
 import type { BenchCase, BenchRun } from "./case.js";
@@ -51,7 +53,7 @@ export async function checkAgainstOracle(
         const whole = full.manifest.inputs[i] ?? entry;
         const shape = shapes(entry, "part");
         const data = spread(inputs[entry.name] ?? [], shapes(whole, "full"), shape);
-        return [entry.name, { shape, data }];
+        return [entry.name, { shape, data: numbersOf(whole, data) }];
       }),
     ),
     params: Object.fromEntries(
@@ -70,8 +72,21 @@ export async function checkAgainstOracle(
     if (got === undefined || wanted === undefined) throw new Error(`no output ${entry.name}`);
     error = Math.max(error, distance(spread(got.data, got.shape, wanted.shape), wanted.data));
   }
-  const tolerance = roundsOperands(model) ? MATRIX_TOLERANCE : ORACLE_TOLERANCE;
+  const ofProducts = roundsOperands(model) ? MATRIX_TOLERANCE : ORACLE_TOLERANCE;
+  const tolerance = Math.max(
+    ofProducts,
+    ...full.manifest.outputs.map(({ scalar = "f32" }) => OF_OUTPUTS[scalar]),
+  );
   return { against: "oracle", error, tolerance };
+}
+
+/** What rounding an output once makes of its norm, at most. */
+const OF_OUTPUTS = { f32: 0, index: 0, f16: 2 ** -11, bf16: 2 ** -8 } as const;
+
+/** What bits of 16 stand for. */
+function numbersOf({ scalar }: InputEntry, data: Float64Array): Float64Array {
+  const wide = widenToF32(scalar === "f32" ? "none" : scalar, new Uint8Array(Uint16Array.from(data).buffer));
+  return wide === undefined ? data : Float64Array.from(wide);
 }
 
 /**
@@ -130,10 +145,8 @@ function joined(before: Inputs, last: Inputs, batch: number): Inputs {
     Object.entries(last).map(([name, end]) => {
       const begin = before[name] ?? end.slice(0, 0);
       const [each, more] = [begin.length / batch, end.length / batch];
-      const all =
-        end instanceof Float32Array
-          ? new Float32Array(begin.length + end.length)
-          : new Uint32Array(begin.length + end.length);
+      const All = end.constructor as new (length: number) => InputData;
+      const all = new All(begin.length + end.length);
       for (let b = 0; b < batch; b++) {
         all.set(begin.subarray(b * each, (b + 1) * each), b * (each + more));
         all.set(end.subarray(b * more, (b + 1) * more), b * (each + more) + each);

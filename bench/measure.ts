@@ -312,7 +312,7 @@ function sampleOf(one: BenchCase, sample: Readonly<Record<string, number>>): Sam
 }
 
 function compiled(
-  { source, name, schedule, weights }: BenchCase,
+  { source, name, schedule, weights, activations }: BenchCase,
   set: BenchCase["set"],
   targets: readonly string[],
   tuning: readonly AdapterTuning[] = [],
@@ -324,6 +324,7 @@ function compiled(
     targets,
     ...(schedule && { schedule }),
     ...(weights && { weights }),
+    ...(activations && { activations }),
     tuning,
   });
   if (bundle === undefined || stages.graph === undefined)

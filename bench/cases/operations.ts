@@ -1,4 +1,5 @@
 /** Single operations, compiled from source as any model is. */
+import { STORAGE_BITS, type Activations } from "../../runtime/bundle-format.js";
 import type { BenchCase, BenchRun } from "../case.js";
 import { MODEL_SIZES, MODEL_VOCABULARY } from "./models.js";
 
@@ -138,17 +139,21 @@ model product {
 const WAYS: Readonly<Record<string, string>> = { undefined: "", "0": "-scan" };
 
 const F32 = 4;
-const OFFICIAL = "official CUDA, f32";
+const OFFICIAL = {
+  f32: "official CUDA, f32",
+  f16: "official CUDA, bf16",
+  bf16: "official CUDA, bf16",
+} as const;
 
-/** batch, channels, steps, the official kernel's milliseconds in f32, and pieces where no binding holds an input. */
+/** batch, channels, steps, the official kernel's milliseconds in f32 and in bf16, and pieces where no binding holds an input. */
 const MAMBA_SHAPES = [
-  [1, 1536, 2048, 0.131],
-  [8, 1536, 2048, 0.882],
-  [8, 4096, 2048, 2.299],
-  [1, 5120, 2048, 0.393],
-  [1, 1536, 16384, 1.003],
-  [1, 1536, 131072, 8.011],
-  [1, 1536, 1048576, 64.36, 8],
+  [1, 1536, 2048, 0.131, 0.059],
+  [8, 1536, 2048, 0.882, 0.442],
+  [8, 4096, 2048, 2.299, 1.153],
+  [1, 5120, 2048, 0.393, 0.193],
+  [1, 1536, 16384, 1.003, 0.559],
+  [1, 1536, 131072, 8.011, 4.34],
+  [1, 1536, 1048576, 64.36, 35.2, 8],
 ] as const;
 
 /** batch, channels, steps */
@@ -187,8 +192,13 @@ const QUICK_PRODUCT_SHAPES = [
 /** `quick`: sizes that a software adapter computes in seconds. */
 export function operationCases(quick: boolean): readonly BenchCase[] {
   return [
-    ...(quick ? ([[2, 48, 40]] as const) : MAMBA_SHAPES).map(([batch, channels, steps, ms, pieces]) =>
-      mamba(batch, channels, steps, ms, pieces),
+    ...(quick ? ([[2, 48, 40]] as const) : MAMBA_SHAPES).map(([batch, channels, steps, ms, _, pieces]) =>
+      mamba({ batch, channels, steps }, "f32", ms, pieces),
+    ),
+    ...(["f16", "bf16"] as const).flatMap((activations) =>
+      (quick ? ([[2, 48, 40]] as const) : MAMBA_SHAPES).map(([batch, channels, steps, _, ms, pieces]) =>
+        mamba({ batch, channels, steps }, activations, ms, pieces),
+      ),
     ),
     ...(quick
       ? [[1, 2, 40] as const]
@@ -231,25 +241,26 @@ export function operationCases(quick: boolean): readonly BenchCase[] {
 }
 
 function mamba(
-  batch: number,
-  channels: number,
-  steps: number,
+  { batch, channels, steps }: { readonly batch: number; readonly channels: number; readonly steps: number },
+  activations: Activations,
   officialMs?: number,
   pieces?: number,
 ): BenchCase {
+  const bytes = STORAGE_BITS[activations] / 8;
   const run: BenchRun = {
     kind: "prefill",
     batch,
     steps,
     ...(pieces !== undefined && { pieces }),
-    leastBytes: F32 * batch * steps * (4 * channels + 2 * 16),
-    ...(officialMs !== undefined && { reference: { name: OFFICIAL, ms: officialMs } }),
+    leastBytes: bytes * batch * steps * (4 * channels + 2 * 16),
+    ...(officialMs !== undefined && { reference: { name: OFFICIAL[activations], ms: officialMs } }),
   };
   return {
     group: "scan",
-    name: `mamba-${String(channels)}`,
+    name: `mamba-${String(channels)}${activations === "f32" ? "" : `-${activations}`}`,
     source: { text: MAMBA },
     set: { channels },
+    activations,
     ranges: { A_log: [0, 2.8], delta: [-4, 0] },
     sample: { channels: 3 },
     runs: [run],

@@ -23,14 +23,20 @@ export function uniform(count: number, [low, high]: Range, seed: number): Float3
   return numbers;
 }
 
-/** Values of an input of `count` elements: within its bound, or between the ends of `range`. */
+/** Values of an input of `count` elements: within its bound, or between the ends of `range`; of 16 bits those. */
 export function inputValues(
   { scalar, bound = 1 }: InputEntry,
   count: number,
   range: Range,
   seed: number,
-): Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> {
-  if (scalar !== "index") return uniform(count, range, seed);
+): Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> {
+  if (scalar === "f32") return uniform(count, range, seed);
+  if (scalar !== "index") {
+    const block = new Uint16Array(STORED[scalar].of(uniform(Math.min(count, PERIOD), range, seed)).buffer);
+    const halves = new Uint16Array(count);
+    for (let at = 0; at < count; at += PERIOD) halves.set(block.subarray(0, count - at), at);
+    return halves;
+  }
   return Uint32Array.from({ length: count }, (_, i) => hash(i + seed) % bound);
 }
 
