@@ -14,13 +14,18 @@ import { relativeError } from "../support/expect-close.js";
 import { checkpointFixture, fixturePath, tensorOf } from "../support/fixtures.js";
 import { bundleOf, checkpointBundle, f32, modelOf, u32 } from "../support/model.js";
 import { seeded } from "../support/random.js";
-import { bitsOf, HALF_STEP, halfStepAt, rounded, type Half } from "../support/sixteen-bits.js";
+import {
+  bitsOf,
+  expectRounded,
+  HALF_STEP,
+  halfStepAt,
+  OF_F32,
+  rounded,
+  type Half,
+} from "../support/sixteen-bits.js";
 
 const TYPES: readonly Half[] = ["f16", "bf16"];
 const AXES = "axis b: batch, t: time\n";
-
-/** What a product in f32 leaves, beside which the rounding of its result stands. */
-const OF_F32 = 2e-5;
 
 const scan = (channels: number, states: number): string => `${AXES}axis d = ${channels}, n = ${states}
 model scan {
@@ -136,20 +141,6 @@ function filled({ manifest }: Bundle, batch: number, steps: number): Filled {
       manifest.params.map(({ name, shape }) => [name, { shape, data: normal(shape) }]),
     ),
   };
-}
-
-/** Every element is the expected one rounded, but for what f32 left of it before. */
-function expectRounded(type: Half, got: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
-  const nearest = rounded(type, got);
-  const size = Math.sqrt(Array.from(expected, (x) => x * x).reduce((p, q) => p + q, 0) / expected.length);
-  assert.equal(got.length, expected.length, what);
-  for (let i = 0; i < expected.length; i++) {
-    const [have = NaN, want = NaN] = [got[i], expected[i]];
-    assert.equal(have, nearest[i], `${what}: ${String(have)} at ${String(i)} is not of ${type}`);
-    const allowed = halfStepAt(type, want) + OF_F32 * Math.max(Math.abs(want), size);
-    if (!(Math.abs(have - want) <= allowed))
-      assert.fail(`${what}: ${String(have)} at ${String(i)} in the place of ${String(want)}`);
-  }
 }
 
 const [BATCH, STEPS] = [2, 21];

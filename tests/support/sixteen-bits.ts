@@ -1,4 +1,5 @@
 /** Rounding to 16 bits, without the runtime's or a shader's help: to the nearest, halves to even. */
+import assert from "node:assert/strict";
 import { Float16Array } from "@petamoriken/float16";
 
 export type Half = "f16" | "bf16";
@@ -38,3 +39,25 @@ export const valuesOf = (type: Half, bits: Uint16Array<ArrayBuffer>): Float32Arr
   type === "f16"
     ? Float32Array.from(new Float16Array(bits.buffer))
     : new Float32Array(Uint32Array.from(bits, (half) => half << 16).buffer);
+
+/** What a product in f32 leaves, beside which the rounding of its result stands. */
+export const OF_F32 = 2e-5;
+
+/** Every element is the expected one rounded, but for what f32 left of it before. */
+export function expectRounded(
+  type: Half,
+  got: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  what: string,
+): void {
+  const nearest = rounded(type, got);
+  const size = Math.sqrt(Array.from(expected, (x) => x * x).reduce((p, q) => p + q, 0) / expected.length);
+  assert.equal(got.length, expected.length, what);
+  for (let i = 0; i < expected.length; i++) {
+    const [have = NaN, want = NaN] = [got[i], expected[i]];
+    assert.equal(have, nearest[i], `${what}: ${String(have)} at ${String(i)} is not of ${type}`);
+    const allowed = halfStepAt(type, want) + OF_F32 * Math.max(Math.abs(want), size);
+    if (!(Math.abs(have - want) <= allowed))
+      assert.fail(`${what}: ${String(have)} at ${String(i)} in the place of ${String(want)}`);
+  }
+}
