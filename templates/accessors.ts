@@ -1,7 +1,7 @@
 /** How a shader reads and writes its bindings: the one place that knows how elements lie in memory. */
 import type { BindingDeclaration, Element } from "./bindings.js";
 import { declareQuantized, isQuantized } from "./quantized.js";
-import { code, component, element, join, name, wgsl, type Code, type Wgsl } from "./wgsl.js";
+import { code, component, element, join, name, wgsl, type Code, type Name, type Wgsl } from "./wgsl.js";
 
 export type { BindingDeclaration } from "./bindings.js";
 
@@ -204,11 +204,17 @@ export function loadWord<T extends "vec4f" | "vec4u">(
   return element<T>(name(binding.name), wgsl<"u32">`${index} >> ${shift}u`);
 }
 
-/** The low or the high four of a word of eight f16. */
-export const fourOfWord = (word: Wgsl<"vec4u">, half: "low" | "high"): Wgsl<"vec4f"> =>
-  half === "low"
-    ? wgsl<"vec4f">`vec4f(unpack2x16float(${word}.x), unpack2x16float(${word}.y))`
-    : wgsl<"vec4f">`vec4f(unpack2x16float(${word}.z), unpack2x16float(${word}.w))`;
+/** The low or the high four of a word of eight f16, or bf16. */
+export function fourOfWord(
+  word: Wgsl<"vec4u">,
+  half: "low" | "high",
+  of: "f16" | "bf16" = "f16",
+): Wgsl<"vec4f"> {
+  const [p, q] = (half === "low" ? ["x", "y"] : ["z", "w"]).map((each) => name(each)) as [Name, Name];
+  return of === "f16"
+    ? wgsl<"vec4f">`vec4f(unpack2x16float(${word}.${p}), unpack2x16float(${word}.${q}))`
+    : wgsl<"vec4f">`bitcast<vec4f>(vec4u(${word}.${p} << 16u, ${word}.${p} & 0xffff0000u, ${word}.${q} << 16u, ${word}.${q} & 0xffff0000u))`;
+}
 
 /** Four f16 in a row, from a multiple of four, of a wide binding. */
 export function loadFourOfWord(binding: BindingDeclaration, index: Wgsl<"u32">): Wgsl<"vec4f"> {

@@ -193,7 +193,7 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
     tiles: (shape) =>
       target.matrixUnits === true ? (options.matrixTiles ?? matrixSchedule(shape)) : tiledSchedule(shape),
     rows: ({ cols, depth, isDear = false, piece }) => {
-      if (piece !== undefined) return piecesSchedule(cols, depth, piece);
+      if (piece !== undefined) return piecesSchedule({ cols, depth, isDear }, piece);
       const isShort = typeof depth === "number" && depth <= 64;
       if (isDear) return { kind: "rows", lanes: isShort ? 32 : 128, cols: 4, each: 4 };
       return { kind: "rows", lanes: isShort ? 8 : 32, cols: 4 };
@@ -221,14 +221,27 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
 /** Lanes times columns: each lane has 16 bytes of a column on their way, and a GPU wants some MB so. */
 const PIECES_IN_FLIGHT = 131_072;
 const MOST_PIECE_LANES = 128;
+/** One after the other, each of which waits for memory: with 16 of them, a product took a third longer than with 4. */
+const MOST_PIECES_A_LANE = 4;
+/** Fewer workgroups leave multiprocessors of a large GPU idle. */
+const ENOUGH_GROUPS = 256;
 
-/** Lanes with four columns each, for what they read of a is more than of b; the fewer columns there are, the more lanes to each. */
-function piecesSchedule(cols: Dim, depth: Dim, piece: number): RowsSchedule {
+/**
+ * Lanes with four columns each, for what they read of a is more than of b, where that makes workgroups enough or each of them computes
+ * a; the fewer columns there are, the more lanes to each.
+ */
+function piecesSchedule(
+  { cols, depth, isDear }: { readonly cols: Dim; readonly depth: Dim; readonly isDear: boolean },
+  piece: number,
+): RowsSchedule {
   const powerFrom = (size: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, size)));
   const wanted = typeof cols === "number" ? powerFrom(PIECES_IN_FLIGHT / cols) : 32;
   const busy = typeof depth === "number" ? powerFrom(depth / piece) : 32;
-  const lanes = Math.max(8, Math.min(wanted, busy, MOST_PIECE_LANES));
-  return { kind: "rows", lanes, cols: Math.max(4, Math.min(16, 256 / lanes)), each: 4 };
+  const lanes = Math.max(8, Math.min(Math.max(wanted, busy / MOST_PIECES_A_LANE), busy, MOST_PIECE_LANES));
+  const together = Math.max(4, Math.min(16, 256 / lanes));
+  if (!isDear && typeof cols === "number" && cols / together < ENOUGH_GROUPS)
+    return { kind: "rows", lanes, cols: Math.max(1, Math.min(4, 32 / lanes)) };
+  return { kind: "rows", lanes, cols: together, each: 4 };
 }
 
 /** 64×64 by 8×4 is within 7 % of the best measured everywhere it fits (bench/RESULTS.md); small products waste most of it. */

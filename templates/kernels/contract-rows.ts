@@ -19,7 +19,8 @@ export interface Along {
   readonly name: Wgsl<"f32">;
   /** What a loop over k by fours adds. */
   readonly four: Wgsl<"vec4f"> | undefined;
-  readonly one: Wgsl<"f32">;
+  /** What a loop over k one by one adds. */
+  readonly one: Wgsl<"f32"> | undefined;
 }
 
 /** A loop over k by so many in a row of a lane, from `k_first` on; its body adds to `ownOf` the sums. */
@@ -151,6 +152,8 @@ function alongLoop({ lanes, columns, rows, share }: RowsHoles): Code {
 
 const addFour = (sum: Along): Code => (sum.four === undefined ? nothing : code`${four(sum)} += ${sum.four};`);
 
+const addOne = (sum: Along): Code => (sum.one === undefined ? nothing : code`${ownOf(sum)} += ${sum.one};`);
+
 function foursLoop({ lanes, inRow, fours, rows }: RowsHoles, sums: readonly Along[]): Code {
   if (fours === undefined) return nothing;
   const first = inRow ? wgsl<"u32">`depth_start + 4u * lane` : wgsl<"u32">`depth_start + lane`;
@@ -187,7 +190,7 @@ function onesLoop({ lanes, fours, pieces, ones, rows }: RowsHoles): Code {
   return code`
     for (var ${k} = ${begin === undefined ? wgsl<"u32">`lane` : wgsl<"u32">`${begin} + lane`}; ${k} < ${ones.end}; ${k} += ${lanes}u) {
       ${ones.inside}
-      ${join(rows.map((row) => join([row.insideOnes, ...row.sums.map((sum) => code`${ownOf(sum)} += ${sum.one};`)])))}
+      ${join(rows.map((row) => join([row.insideOnes, ...row.sums.map(addOne)])))}
     }
   `;
 }

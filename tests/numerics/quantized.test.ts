@@ -132,6 +132,9 @@ model pieces {
   output z[b, t, i] = n + dot(back, y, over o) + dot(wide, dot(flat, x, over i), over o)
   output s[b, t, o] = dot(left, u, over p) + sum(right, over q)
 }`;
+/** For 16 bits, values that f16 and bf16 both hold. */
+const stored = (values: Float32Array, storage: Storage): Float32Array =>
+  storage === "f16" || storage === "bf16" ? values.map((value) => Math.round(32 * value) / 32) : values;
 /** Lanes with one column or several, for one row or several, as many as pieces or fewer or more. */
 const BY_ROWS = [
   { lanes: 8, cols: 4 },
@@ -196,7 +199,7 @@ describe("quantized weights", () => {
         model.destroy();
       });
 
-  for (const storage of STORAGES)
+  for (const storage of [...STORAGES, "f16", "bf16"] as const)
     for (const schedule of BY_ROWS)
       it(`of ${storage} agree with the oracle where lanes read whole pieces, by ${JSON.stringify(schedule)}`, async () => {
         const names = ["wide", "back", "both"];
@@ -220,7 +223,7 @@ describe("quantized weights", () => {
         const params = Object.fromEntries(
           bundle.manifest.params.map(({ name, shape }): [string, HostTensor] => [
             name,
-            { shape, data: f32(draw.tensor(shape).data) },
+            { shape, data: stored(f32(draw.tensor(shape).data), storage) },
           ]),
         );
         const x = f32(draw.tensor([3, 96]).data);

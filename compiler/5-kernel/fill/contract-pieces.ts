@@ -1,15 +1,9 @@
 /**
- * Products of few rows whose columns are quantized: a lane takes 16 bytes of codes at once, which are of one scale. Codes are
- * multiplied as whole numbers, and their sum by the scale; what is read of a is shared by the columns of a lane.
+ * Products of few rows whose columns are of less than 32 bits: a lane takes 16 bytes of each of its columns at once. Quantized, those are
+ * codes of one scale, which are multiplied as whole numbers, and their sum by the scale; what is read of a is shared by the columns of a lane.
  */
-import {
-  codesOfPiece,
-  isQuantized,
-  loadPiece,
-  loadScale,
-  PIECE_ELEMENTS,
-} from "../../../templates/quantized.js";
-import type { BindingDeclaration } from "../../../templates/accessors.js";
+import { codesOfPiece, isQuantized, loadPiece, loadScale } from "../../../templates/quantized.js";
+import { fourOfWord, loadWord, type BindingDeclaration } from "../../../templates/accessors.js";
 import { ownOf, type Along, type Pieces } from "../../../templates/kernels/contract-rows.js";
 import {
   binary,
@@ -27,21 +21,42 @@ import type { Dim } from "../../../runtime/bundle-format.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter } from "../print-block.js";
 import { scalarValue, vectorValue, type Value } from "../print-scope.js";
+import { pieceOf } from "../schedules/usual-rows.js";
+import { walk } from "../traverse.js";
 import type { Expr } from "../types.js";
+import { isWhole } from "./contract-parts.js";
 
-/** What is read by pieces: a load of quantized elements, neighbours along k, from whole pieces on. */
+/** What is read by pieces: a load of elements that are neighbours along k, from whole pieces on. */
 export interface PieceLoad {
   readonly binding: BindingDeclaration;
   readonly index: Expr;
   readonly elements: number;
 }
 
-export function pieceLoad(b: Expr, context: ModuleContext): PieceLoad | undefined {
+/**
+ * Declares the binding of b to be read by pieces, where it can be. One of 16 bits is then read so alone, which needs k to have
+ * whole pieces, and nothing else to read the binding.
+ */
+export function pieceLoad(
+  b: Expr,
+  { depth, others }: { readonly depth: Dim; readonly others: readonly Expr[] },
+  context: ModuleContext,
+): PieceLoad | undefined {
   if (b.kind !== "load") return undefined;
-  const binding = context.binding(b.binding);
-  if (!isQuantized(binding.element)) return undefined;
-  const elements = PIECE_ELEMENTS[binding.element];
-  return context.isStrideOne(b.index, "k", elements) ? { binding, index: b.index, elements } : undefined;
+  const { element } = context.binding(b.binding);
+  const elements = pieceOf(element);
+  if (elements === undefined || !context.isStrideOne(b.index, "k", elements)) return undefined;
+  if (!isQuantized(element)) {
+    if (!isWhole(depth, elements) || reads(others, b.binding)) return undefined;
+    context.declareWide(b.binding);
+  }
+  return { binding: context.binding(b.binding), index: b.index, elements };
+}
+
+function reads(exprs: readonly Expr[], binding: string): boolean {
+  let found = false;
+  walk(exprs, (expr) => (found ||= expr.kind === "load" && expr.binding === binding));
+  return found;
 }
 
 interface Product {
@@ -83,7 +98,9 @@ export function printPieces({ a, load, along, depth }: Product, block: Block): P
     read.statements,
     ...all.map(({ part }) => code`var ${part} = 0.0;`),
     ...fours,
-    ...all.map(({ sum, scale, part }) => code`${ownOf(sum)} += ${scale} * ${part};`),
+    ...all.map(({ sum, scale, part }) =>
+      scale === undefined ? code`${ownOf(sum)} += ${part};` : code`${ownOf(sum)} += ${scale} * ${part};`,
+    ),
   ]);
   return { elements: load.elements, end: BlockPrinter.root(context, new Map(), []).u32(end), body };
 }
@@ -93,7 +110,8 @@ const FIRST = variable<"u32">("k_first");
 
 interface Column {
   readonly piece: Wgsl<"vec4u">;
-  readonly scale: Wgsl<"f32">;
+  /** Of codes. */
+  readonly scale: Wgsl<"f32"> | undefined;
 }
 
 interface RowOfPiece {
@@ -114,9 +132,14 @@ function readColumns(
   const atPiece = root.nested(new Map([["k", scalarValue(FIRST)]]), [index]);
   const read = columns.map((col) => {
     const printer = atPiece.nested(new Map(col === undefined ? [] : [["col", scalarValue(col)]]));
+    const at = printer.bind(index, "at").wgsl as Wgsl<"u32">;
+    if (!isQuantized(binding.element)) {
+      const piece = taken<"vec4u">("piece", context);
+      const load = code`let ${piece} = ${loadWord<"vec4u">(binding, at)};`;
+      return { piece, scale: undefined, statements: join([printer.flush(), load]) };
+    }
     const piece = taken<"vec4u">("codes", context);
     const scale = taken<"f32">("scale", context);
-    const at = printer.bind(index, "at").wgsl as Wgsl<"u32">;
     const statements = code`
       let ${piece} = ${loadPiece(binding, at)};
       let ${scale} = ${loadScale(context.usesCodes(binding), at)};
@@ -140,7 +163,7 @@ function printFour(
   const printer = root.nested(new Map([["k", four]]));
   const codesOf = new Map<Wgsl<"vec4u">, AnyWgsl>();
   for (const { piece } of rows[0]?.columns ?? []) {
-    const codes = codesOfPiece(binding, piece, i);
+    const codes = fourOfPiece(binding, piece, i);
     codesOf.set(piece, rows.length === 1 ? codes : printer.name("four", vectorValue(codes)));
   }
   const products = rows.map(({ printer: ofRow, columns, beside }) => {
@@ -156,6 +179,12 @@ function printFour(
     ]);
   });
   return join([code`let ${k} = ${binary(FIRST, "+", fourFrom(4 * i))};`, printer.flush(), ...products]);
+}
+
+function fourOfPiece(binding: BindingDeclaration, piece: Wgsl<"vec4u">, i: number): Wgsl<"vec4f"> {
+  const { element } = binding;
+  if (element === "f16" || element === "bf16") return fourOfWord(piece, i === 0 ? "low" : "high", element);
+  return codesOfPiece(binding, piece, i);
 }
 
 const ONES = wgsl<"vec4f">`vec4f(1.0)`;

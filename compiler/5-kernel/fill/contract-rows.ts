@@ -50,11 +50,12 @@ export function fillRows(kernel: ContractKernel, schedule: RowsSchedule, context
     stores: kernel.stores.map((store) => mapStore(store, rebuild)),
     storesAlong: (kernel.storesAlong ?? []).map((store) => mapStore(store, rebuild)),
   };
-  const load = pieceLoad(b, context);
+  const all = [...exprsOf(holes.stores), ...exprsOf(holes.storesAlong)];
+  const others = [a, ...holes.along.map(({ body }) => body), ...all];
+  const load = pieceLoad(b, { depth: kernel.depth, others }, context);
   if (load !== undefined) {
-    const all = [...exprsOf(holes.stores), ...exprsOf(holes.storesAlong)];
     const written = new Set([...kernel.stores, ...(kernel.storesAlong ?? [])].map(({ binding }) => binding));
-    declareWords([a, ...holes.along.map(({ body }) => body), ...all], written, context, {
+    declareWords(others, written, context, {
       run: "k",
       others: ["row", "col"],
     });
@@ -78,7 +79,10 @@ export function fillRows(kernel: ContractKernel, schedule: RowsSchedule, context
     ...(inRow ? { first: variable<"u32">("k_first") } : {}),
   };
   const fours = root.nested(new Map([["k", four]]));
-  const ones = root.nested(new Map([["k", scalarValue(variable("k"))]]));
+  const depth = builder.dim(kernel.depth);
+  const step = load === undefined ? 4 * lanes : load.elements;
+  const stepsEnd = builder.mul(builder.div(depth, step), step);
+  const ones = stepsEnd === depth ? undefined : root.nested(new Map([["k", scalarValue(variable("k"))]]));
   const columns = isOne ? [undefined] : place.columns.map(({ col }) => col);
   const words = writesWords(kernel);
   const printers = { root, fours: load === undefined ? fours : undefined, ones, context, lanes, words };
@@ -87,17 +91,14 @@ export function fillRows(kernel: ContractKernel, schedule: RowsSchedule, context
     exists,
   }));
   const constant = BlockPrinter.root(context, new Map(), []);
-  const depth = builder.dim(kernel.depth);
   const pieces =
     load &&
     printPieces(
       { a, load, along: holes.along.map(({ body }) => body), depth: kernel.depth },
       { root, context, columns, rows: place.rows.map(({ row }, r) => ({ row, sums: rows[r]?.sums ?? [] })) },
     );
-  const step = load === undefined ? 4 * lanes : load.elements;
-  const stepsEnd = builder.mul(builder.div(depth, step), step);
   const inFours = load === undefined && !(stepsEnd.kind === "literal" && stepsEnd.value === 0);
-  const inside = { fours: fours.flush(), ones: ones.flush() };
+  const inside = { fours: fours.flush(), ones: ones?.flush() ?? nothing };
   const end = constant.u32(depth);
   const invocations = invocationsOfRows(schedule);
   const body = contractRows({
@@ -109,7 +110,7 @@ export function fillRows(kernel: ContractKernel, schedule: RowsSchedule, context
     fours: inFours ? { inside: inside.fours, end: constant.u32(stepsEnd) } : undefined,
     pieces,
     inRow,
-    ones: stepsEnd === depth ? undefined : { inside: inside.ones, end },
+    ones: ones && { inside: inside.ones, end },
     rows,
     columnsExist: place.columns.map(({ exists }) => exists),
     byFours: words && isOne,
@@ -130,9 +131,9 @@ interface Holes {
 
 interface Printers {
   readonly root: BlockPrinter;
-  /** In the loops over k; the first undefined where that is by pieces. */
+  /** In the loops over k, those that there are: by fours or by pieces, and one by one. */
   readonly fours: BlockPrinter | undefined;
-  readonly ones: BlockPrinter;
+  readonly ones: BlockPrinter | undefined;
   readonly context: ModuleContext;
   readonly lanes: number;
   /** Whether what is stored takes four columns at a time. */
@@ -159,15 +160,15 @@ function printRow(
   const taken = (wanted: string): Wgsl<"f32"> =>
     variable<"f32">(wanted === "acc" ? wanted : context.names.take(wanted));
   // Several rows share what they read of b inside the loop over k, several columns what they read of a.
-  const [inFours, inOnes] = [fours?.nested(ofRow), ones.nested(ofRow)];
+  const [inFours, inOnes] = [fours?.nested(ofRow), ones?.nested(ofRow)];
   const sum = (
     name: string,
     body: Expr,
-    [four, one]: readonly [BlockPrinter | undefined, BlockPrinter],
-  ): Along => ({ name: taken(name), four: four?.vec4f(body), one: one.f32(body) });
+    [four, one]: readonly [BlockPrinter | undefined, BlockPrinter | undefined],
+  ): Along => ({ name: taken(name), four: four?.vec4f(body), one: one?.f32(body) });
   const ofColumns = columns.map((col, c) => {
     if (col === undefined) return { acc: sum(`acc${suffix}`, holes.acc, [inFours, inOnes]), code: [] };
-    const own = [inFours?.nested(ofColumn(col)), inOnes.nested(ofColumn(col))] as const;
+    const own = [inFours?.nested(ofColumn(col)), inOnes?.nested(ofColumn(col))] as const;
     const acc = sum(`acc_${c}`, holes.acc, own);
     return { acc, code: own.map((printer) => printer?.flush() ?? nothing) };
   });
@@ -190,7 +191,7 @@ function printRow(
   const atK = root.nested(new Map([...ofRow, ["k", scalarValue(variable("k"))]]));
   return {
     insideFours: join([inFours?.flush() ?? nothing, ...ofColumns.map(({ code: [own = nothing] }) => own)]),
-    insideOnes: join([inOnes.flush(), ...ofColumns.map(({ code: [, own = nothing] }) => own)]),
+    insideOnes: join([inOnes?.flush() ?? nothing, ...ofColumns.map(({ code: [, own = nothing] }) => own)]),
     sums: [...ofColumns.map(({ acc }) => acc), ...along],
     stores,
     storesAlong: holes.storesAlong.length === 0 ? nothing : printStores(context, atK, holes.storesAlong),
