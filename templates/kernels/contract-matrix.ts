@@ -74,8 +74,8 @@ export interface MatrixHoles {
   readonly place: Code;
   /** One after the other into the same sums. */
   readonly stretches: readonly Stretch[];
-  /** Evaluates and stores one element: vars batch, row, col, acc. */
-  readonly finish: Code;
+  /** Evaluates and stores one element: vars batch, row, col, acc; or four columns from col on, with four sums. */
+  readonly finish: { readonly element: Code } | { readonly four: Code };
   /** The same of four columns in several rows, where four columns are one word of all that is written. */
   readonly finishFours: FinishFours | undefined;
 }
@@ -91,7 +91,7 @@ export interface Fours {
 export type FinishFours = (fours: Fours) => {
   /** What the condition needs. */
   readonly before: Code;
-  /** Whether all are to be stored; if not they are finished one by one. */
+  /** Whether all are to be stored; if not they are finished row by row. */
   readonly exists: Wgsl<"bool"> | undefined;
   readonly body: Code;
 };
@@ -395,17 +395,27 @@ const rowsOfLane = ({ cols }: Stripe): { readonly count: number; readonly apart:
 
 /** The functions that finish sums, and how they are called. */
 interface Finishing {
-  readonly by: "one" | "fours" | "fours, or one";
+  readonly by: "one" | "fours" | "fours, or one" | "fours, or four";
   readonly functions: readonly Code[];
 }
 
 function finishingOf({ finish, finishFours }: MatrixHoles, stripe: Stripe): Finishing {
-  const one = code`
-    fn finish(batch: u32, row: u32, col: u32, acc: f32) {
-      ${finish}
-    }
-  `;
-  if (finishFours === undefined) return { by: "one", functions: [one] };
+  const one =
+    "four" in finish
+      ? code`
+          fn finish_four(batch: u32, row: u32, col: u32, acc: vec4f) {
+            ${finish.four}
+          }
+        `
+      : code`
+          fn finish(batch: u32, row: u32, col: u32, acc: f32) {
+            ${finish.element}
+          }
+        `;
+  if (finishFours === undefined) {
+    if ("four" in finish) throw new Error("four columns of a row, and not of several");
+    return { by: "one", functions: [one] };
+  }
   const { count, apart } = rowsOfLane(stripe);
   const rows = range(count).map((i) => variable<"u32">(`row_${i}`));
   const sums = range(count).map((i) => variable<"vec4f">(`sums_${i}`));
@@ -442,7 +452,7 @@ function finishingOf({ finish, finishFours }: MatrixHoles, stripe: Stripe): Fini
       return true;
     }
   `;
-  return { by: "fours, or one", functions: [one, fours] };
+  return { by: "four" in finish ? "fours, or four" : "fours, or one", functions: [one, fours] };
 }
 
 function finishAll(shape: MatrixShape, finishing: Finishing, stripe: Stripe): Code {
@@ -505,13 +515,23 @@ function finishStripe(finishing: Finishing, stripe: Stripe, row: number, col: nu
     ...range(count).map((i) => sumAt(wgsl<"u32">`${i * apart * stride}u`)),
   ]);
   if (finishing.by === "fours") return code`${finished};`;
+  const [laneRow, laneCol] = [
+    wgsl<"u32">`first_row + ${row}u + lane_row + ${apart}u * lane_piece`,
+    wgsl<"u32">`first_col + ${col}u + 4u * lane_col`,
+  ];
+  const rowByRow =
+    finishing.by === "fours, or four"
+      ? code`finish_four(batch, ${laneRow}, ${laneCol}, lane_sums);`
+      : code`
+          for (var part = 0u; part < 4u; part++) {
+            finish(batch, ${laneRow}, ${laneCol} + part, lane_sums[part]);
+          }
+        `;
   return code`
     if (${not(finished)}) {
       for (var lane_piece = 0u; lane_piece < ${count}u; lane_piece++) {
         let lane_sums = ${sumAt(wgsl<"u32">`lane_piece * ${apart * stride}u`)};
-        for (var part = 0u; part < 4u; part++) {
-          finish(batch, first_row + ${row}u + lane_row + ${apart}u * lane_piece, first_col + ${col}u + 4u * lane_col + part, lane_sums[part]);
-        }
+        ${rowByRow}
       }
     }
   `;

@@ -8,12 +8,13 @@ import { product } from "../../src/measure/product.js";
 import { ExprBuilder } from "../../compiler/5-kernel/expr.js";
 import { canWriteWords } from "../../compiler/5-kernel/fill/word-stores.js";
 import { scheduleText, spaceOf, withSchedule } from "../../compiler/5-kernel/schedules/space.js";
-import type { Kernel, MapKernel, ReduceKernel } from "../../compiler/5-kernel/types.js";
+import type { Kernel, MapKernel, ReduceKernel, ScanKernel } from "../../compiler/5-kernel/types.js";
 import { validateKernel } from "../../compiler/5-kernel/validate.js";
 import { TARGETS } from "../../compiler/4-passes/schedule.js";
+import { relativeError } from "../support/expect-close.js";
 import { seeded } from "../support/random.js";
 import { pack, runKernel, type Buffers } from "../support/run-kernel.js";
-import { expectRounded, rounded, valuesOf, type Half } from "../support/sixteen-bits.js";
+import { expectRounded, OF_F32, rounded, valuesOf, type Half } from "../support/sixteen-bits.js";
 import { multiplied } from "../support/sums.js";
 
 const [BASELINE] = TARGETS.filter(({ name }) => name === "baseline");
@@ -75,6 +76,21 @@ function unlessThird(width: number): MapKernel {
   };
 }
 
+/** The scan, whose results are stored times x, and once more as f32. */
+function twice(kernel: ScanKernel): ScanKernel {
+  const [store] = kernel.stores;
+  assert.ok(store !== undefined);
+  const e = new ExprBuilder();
+  const [index, value] = [store.index, store.value].map((expr) => e.substitute(expr, new Map()));
+  assert.ok(index !== undefined && value !== undefined);
+  const gated = { ...store, index, value: e.mul(value, e.load("x", index)) };
+  return {
+    ...kernel,
+    bindings: [...kernel.bindings, { name: "z", access: "read_write", element: "f32" }],
+    stores: [gated, { ...gated, binding: "z" }],
+  };
+}
+
 interface Case {
   readonly name: string;
   readonly kernel: Kernel;
@@ -128,6 +144,13 @@ function cases(): readonly Case[] {
       buffers: { ...gated, A },
       expected: states,
     },
+    {
+      name: "a scan that stores elements beside them",
+      kernel: twice(linearScan(channels, { channels: 8, lanes: 1, steps: 8 })),
+      numbers: { b, t },
+      buffers: { ...gated, A, z: new Float32Array(states.length) },
+      expected: states.map((value, i) => value * (gated.x[i] ?? NaN)),
+    },
   ];
 }
 
@@ -141,8 +164,9 @@ describe("words of two elements", () => {
         for (const schedule of space.filter((_, i) => i % apart === 0)) {
           const written = inWords(withSchedule(kernel, schedule), type);
           const before = pack(type, new Float32Array(expected.length).fill(KEPT));
-          const { y } = await runKernel(written, numbers, { ...buffers, y: before });
+          const { y, z } = await runKernel(written, numbers, { ...buffers, y: before });
           assert.ok(y !== undefined);
+          if (z !== undefined) assert.ok(relativeError(z, expected) < OF_F32, "elements beside words");
           const values = valuesOf(type, new Uint16Array(y.buffer as ArrayBuffer));
           expectRounded(type, values, expected, `${name}, ${scheduleText(schedule)}`);
         }

@@ -5,11 +5,19 @@
 import assert from "node:assert/strict";
 import type { CompileOptions } from "../../compiler/compile.js";
 import { interpret } from "../../compiler/interpret/index.js";
-import { evaluateDim, open, type Bundle, type InputData, type Model } from "../../runtime/index.js";
+import {
+  evaluateDim,
+  open,
+  tensorCheckpoint,
+  type Bundle,
+  type InputData,
+  type Model,
+} from "../../runtime/index.js";
 import { fileWeights } from "../../src/node/files.js";
 import { assertRejects } from "../runtime/errors.js";
-import { baselineDevice } from "../support/adapter.js";
+import { baselineDevice, testDevice } from "../support/adapter.js";
 import { graphOf } from "../support/elaborated.js";
+import { withMatrices } from "../support/emulate-matrices.js";
 import { relativeError } from "../support/expect-close.js";
 import { checkpointFixture, fixturePath, tensorOf } from "../support/fixtures.js";
 import { bundleOf, checkpointBundle, f32, modelOf, u32 } from "../support/model.js";
@@ -64,6 +72,17 @@ model heads {
   state h[head, p, n]
   h = exp(-softplus(A + delta))*prev(h) + B*u
   output y[b, t, head, p] = dot(C, h, over n)
+}`,
+  "a scan whose states another kernel reads": `${AXES}axis d = 8
+model handed {
+  input x: f32[b, t, d]
+  param w[d, d']
+  state m[d]
+  m = max(prev(m) - 0.1, x)
+  state h[d]
+  h = tanh(dot(w, prev(h)[d -> d'], over d')/8 + m)
+  output peak[b, t, d] = m * 2
+  output y[b, t, d] = h
 }`,
   "a recurrence step after step": `${AXES}axis d = 8
 model coupled {
@@ -183,6 +202,49 @@ describe("activations of 16 bits", () => {
       model.destroy();
     });
   }
+
+  it("products on matrix units: what they multiply is exact, and their sums are rounded once", async () => {
+    const layer = (m: number, v: number): string => `${AXES}axis m = ${String(m)}, v = ${String(v)}
+model product {
+  input x: f32[b, t, m]
+  input other: f32[b, t, v]
+  param w[v, m], bias[v]
+  output y[b, t, v] = dot(w, x, over m) + bias + other
+  output twice[b, t, v] = dot(w, x, over m) * 2
+}`;
+    for (const type of TYPES)
+      for (const [m, v] of [
+        [36, 44],
+        [64, 128],
+        [10, 7],
+      ] as const) {
+        const text = layer(m, v);
+        const bundle = bundleOf(text, { activations: type, targets: ["matrix"] });
+        const drawn = filled(bundle, BATCH, STEPS);
+        const { inputs, shapes } = drawn;
+        const params = Object.fromEntries(
+          Object.entries(drawn.params).map(([name, { shape, data }]) => [
+            name,
+            { shape, data: rounded(type, rounded("f16", data)) },
+          ]),
+        );
+        const held = Object.entries(inputs).map(([name, data]) => [name, rounded(type, data)] as const);
+        const exact = interpret(graphOf(text), {
+          inputs: Object.fromEntries(held.map(([name, data]) => [name, { shape: shapes[name] ?? [], data }])),
+          params,
+          sizes: { b: BATCH, t: STEPS },
+        }).outputs;
+        const model = await open(bundle, {
+          device: withMatrices(await testDevice()),
+          weights: tensorCheckpoint(params),
+        });
+        assert.equal(model.target, "matrix");
+        const outputs = await (await model.session({ batch: BATCH })).prefill(inputs, { outputs: "all" });
+        for (const name of ["y", "twice"])
+          expectRounded(type, outputs[name]?.data ?? [], exact[name]?.data ?? [], `${name} of ${String(v)}`);
+        model.destroy();
+      }
+  });
 
   for (const name of ["a scan", "a convolution", "a product"])
     it(`${name}: documents of different lengths are each what they are alone`, async () => {

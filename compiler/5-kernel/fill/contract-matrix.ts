@@ -33,9 +33,10 @@ import { scalarValue, vectorValue, type Value } from "../print-scope.js";
 import { freeVars, walk } from "../traverse.js";
 import type { Dim } from "../../../runtime/bundle-format.js";
 import type { ContractKernel, Expr, MatrixSchedule, Store } from "../types.js";
-import { finishElement, finishFours, guarded, storesFours } from "./contract-finish.js";
+import { finishElement, finishFours, finishWords, guarded, storesFours } from "./contract-finish.js";
 import { depthOf, isWhole, placeTiles, readingOrder, rebuilder } from "./contract-parts.js";
 import { exprsOf, mapStore, type Filled } from "./printed.js";
+import { writesWords } from "./word-stores.js";
 import { isF32, isOfWords, splitsWords, type Load } from "./whole-words.js";
 
 export function fillMatrix(kernel: ContractKernel, shape: MatrixSchedule, context: ModuleContext): Filled {
@@ -63,7 +64,9 @@ export function fillMatrix(kernel: ContractKernel, shape: MatrixSchedule, contex
       a: fetchOf(a, context),
       b: fetchOf(b, context),
     })),
-    finish: finishElement(kernel, tile, rebuild, context),
+    finish: writesWords(kernel)
+      ? { four: finishWords(kernel, tile, rebuild, context) }
+      : { element: finishElement(kernel, tile, rebuild, context) },
     finishFours: fours ? finishFours(kernel, tile, stores, context) : undefined,
   });
   return {

@@ -177,11 +177,13 @@ export function pairStores(
       const [inWords, apart] = [true, false].map((isWords) =>
         kernel.stores.filter(({ binding }) => isWrittenByWords(context.binding(binding)) === isWords),
       );
-      const written = (inWords ?? []).map((store) => writePair(printer, pair, store, exists, context));
       const each = (apart ?? []).flatMap((store) =>
         SIDES.map((side) => mapStore(store, (expr) => pair.of(expr, side))),
       );
-      return join([printFourStores(context, printer, each, exists), ...written]);
+      // In this order: what is bound for the ones is at hand for the others.
+      const before = printFourStores(context, printer, each, exists);
+      const written = (inWords ?? []).map((store) => writePair(printer, pair, store, exists, context));
+      return join([before, ...written]);
     },
   };
 }
