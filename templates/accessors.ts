@@ -57,19 +57,21 @@ export interface UsedAccessors {
   readonly pairs: ReadonlySet<string>;
   /** Of quantized ones, codes alone. */
   readonly codes: ReadonlySet<string>;
+  /** Of wide ones of 16 bits, single elements. */
+  readonly elements: ReadonlySet<string>;
 }
 
 /** Functions that take one element, or several, out of packed words, and that pack two. */
 export function declareAccessors(
   bindings: readonly BindingDeclaration[],
-  { fours, pairs, codes }: UsedAccessors,
+  { fours, pairs, codes, elements }: UsedAccessors,
 ): readonly Code[] {
   return bindings
     .filter((each) => isPacked(each.element) && !isWrittenHalf(each))
     .flatMap((binding) => {
       const { name: of, element: type, wide } = binding;
       if (isWrittenByWords(binding)) return [declarePack(binding)];
-      if (wide === true) return [];
+      if (wide === true) return elements.has(of) ? [declareOne(binding)] : [];
       if (isQuantized(type)) return declareQuantized(binding, { fours: fours.has(of), codes: codes.has(of) });
       return [
         declareOne(binding),
@@ -84,12 +86,16 @@ const fourLoader = (binding: string): string => `load_four_${binding}`;
 const packer = (binding: string): string => `pack_${binding}`;
 const HALVES = ["low", "high"] as const;
 
-function declareOne({ name: binding, element: of }: BindingDeclaration): Code {
+function declareOne({ name: binding, element: of, wide }: BindingDeclaration): Code {
   const words = name(binding);
+  const word =
+    wide === true
+      ? wgsl<"u32">`${words}[index >> 3u][(index >> 1u) & 3u]`
+      : wgsl<"u32">`${words}[index >> 1u]`;
   const value =
     of === "f16"
-      ? wgsl<"f32">`unpack2x16float(${words}[index >> 1u] >> ((index & 1u) * 16u)).x`
-      : wgsl<"f32">`bitcast<f32>((${words}[index >> 1u] >> ((index & 1u) * 16u)) << 16u)`;
+      ? wgsl<"f32">`unpack2x16float(${word} >> ((index & 1u) * 16u)).x`
+      : wgsl<"f32">`bitcast<f32>((${word} >> ((index & 1u) * 16u)) << 16u)`;
   return code`
     fn ${name(loader(binding))}(index: u32) -> f32 {
       return ${value};

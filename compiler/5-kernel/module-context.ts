@@ -23,6 +23,7 @@ export class ModuleContext {
   private readonly fours = new Set<string>();
   private readonly pairs = new Set<string>();
   private readonly codes = new Set<string>();
+  private readonly elements = new Set<string>();
   private readonly extensions = new Set<string>();
 
   constructor(
@@ -87,6 +88,12 @@ export class ModuleContext {
     return binding;
   }
 
+  /** Of a wide binding of 16 bits, elements one by one. */
+  usesElements(binding: BindingDeclaration): BindingDeclaration {
+    this.elements.add(binding.name);
+    return binding;
+  }
+
   usesFours(binding: BindingDeclaration): BindingDeclaration {
     this.fours.add(binding.name);
     return binding;
@@ -108,7 +115,12 @@ export class ModuleContext {
         ...[...this.extensions].map((extension) => code`enable ${name(extension)};`),
       ]),
       declareBindings([...this.numbers.values()], bindings),
-      ...declareAccessors(bindings, { fours: this.fours, pairs: this.pairs, codes: this.codes }),
+      ...declareAccessors(bindings, {
+        fours: this.fours,
+        pairs: this.pairs,
+        codes: this.codes,
+        elements: this.elements,
+      }),
       mathDeclarations(this.math),
       body,
     ]);

@@ -251,8 +251,7 @@ export class BlockPrinter {
           binding.element === "f32" ? loadWord<"vec4f">(binding, first) : loadFourOfWord(binding, first),
         );
       }
-      if (binding.wide === true && binding.element !== "f32")
-        throw new InternalError("print-wgsl", `${binding.name} is read by whole words alone`);
+      if (binding.wide === true && binding.element !== "f32") this.context.usesElements(binding);
     }
     const index = this.emit(expr.index, scope);
     if (index.width === 1) return scalarValue(loadElement(binding, index.wgsl as Wgsl<"u32">));

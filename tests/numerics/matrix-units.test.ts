@@ -101,6 +101,34 @@ describe("on the target matrix", () => {
       }
     });
 
+  it("what is read below a diagonal alone is 0 elsewhere, also where it comes by words", async () => {
+    const text = `axis b: batch, t: time
+axis k = 16, v = 16
+model delta {
+  input x: f32[b, t, k]
+  input u: f32[b, t, v]
+  key = l2_norm(x, over k, 0.01)
+  state h[k, v]
+  h = prev(h) + 0.5*key*(u - dot(key, prev(h), over k))
+  output y[b, t, v] = dot(key, h, over k)
+}`;
+    const [steps, random] = [75, seeded(4)];
+    const inputs = Object.fromEntries(
+      ["x", "u"].map((name) => [name, f32(random.tensor([1, steps, 16]).data)] as const),
+    );
+    const given = Object.entries(inputs).map(
+      ([name, data]) => [name, { shape: [1, steps, 16], data }] as const,
+    );
+    const expected = interpret(graphOf(text), { inputs: Object.fromEntries(given) }).outputs["y"];
+    const model = await opened(
+      bundleOf(text, { ...MATRIX, schedule: { ...MATRIX.schedule, matrixChunk: 32 } }),
+    );
+    const { y } = await (await model.session()).prefill(inputs, { outputs: "all" });
+    assert.ok(y && expected);
+    expectClose(y, expected, { tolerance: "f16-products", what: "y" });
+    model.destroy();
+  });
+
   it("what these products alone read lies in f16, and by a step in f32", () => {
     const written = (text: string, options: CompileOptions): readonly string[] => {
       const { files } = bundleOf(text, options);

@@ -35,6 +35,14 @@ export const RECURRENCES: readonly RecurrenceSource[] = [
   output y[b, t, d] = h`),
   },
   {
+    name: "one input chosen by steps and by numbers",
+    kernel: "scan",
+    text: model(`
+  state h[d]
+  h = select(pos(t) % 3 == 0, x, 0.5)*prev(h) + select(g > 0.4, x, 0)
+  output y[b, t, d] = h`),
+  },
+  {
     name: "the state itself as an output beside its contraction",
     kernel: "scan",
     text: model(`

@@ -89,32 +89,38 @@ interface Ahead {
   readonly when?: Expr;
 }
 
-/** Loads that depend on the vars and whose being made is known without loading: always, or by one condition. */
+/** Where a load is made that is not known without loading, or in a loop. */
+const ELSEWHERE = "elsewhere";
+type Where = Expr | typeof ELSEWHERE | undefined;
+
+/** Loads that depend on the vars and whose being made is known without loading, wherever they are: always, or by one condition. */
 function loadsAhead(
   values: readonly Expr[],
   vars: readonly string[],
   { builder }: ModuleContext,
 ): ReadonlyMap<Load, Ahead> {
   const names = new Set(vars);
-  const found = new Map<Load, Set<Expr | undefined>>();
-  const seen = new Map<Expr | undefined, Set<Expr>>();
-  const enter = (expr: Expr, when: Expr | undefined): void => {
+  const found = new Map<Load, Set<Where>>();
+  const seen = new Map<Where, Set<Expr>>();
+  const enter = (expr: Expr, when: Where): void => {
     const before = seen.get(when) ?? new Set();
     if (before.has(expr)) return;
     seen.set(when, before.add(expr));
     if (expr.kind === "load") {
       if (dependsOn(expr, names)) found.set(expr, (found.get(expr) ?? new Set()).add(when));
+      enter(expr.index, ELSEWHERE);
       return;
     }
-    if (expr.kind === "loop") return;
     const [condition, ifTrue, ifFalse] = expr.kind === "op" && expr.op === "select" ? expr.args : [];
     if (condition === undefined || ifTrue === undefined || ifFalse === undefined) {
-      for (const operand of children(expr)) enter(operand, when);
+      for (const operand of children(expr)) enter(operand, expr.kind === "loop" ? ELSEWHERE : when);
       return;
     }
     enter(condition, when);
-    if (loadsAnything(condition)) return;
-    const both = (also: Expr): Expr => (when === undefined ? also : builder.op("and", when, also));
+    const both = (also: Expr): Where => {
+      if (when === ELSEWHERE || loadsAnything(condition)) return ELSEWHERE;
+      return when === undefined ? also : builder.op("and", when, also);
+    };
     enter(ifTrue, both(condition));
     enter(ifFalse, both(builder.op("not", condition)));
   };
@@ -122,7 +128,7 @@ function loadsAhead(
   const ahead = [...found].flatMap(([load, conditions]): (readonly [Load, Expr | undefined])[] => {
     if (conditions.has(undefined)) return [[load, undefined]];
     const [only, ...others] = conditions;
-    return others.length > 0 ? [] : [[load, only]];
+    return others.length > 0 || only === ELSEWHERE ? [] : [[load, only]];
   });
   return new Map(
     ahead.map(([load, when], i): readonly [Load, Ahead] => [
