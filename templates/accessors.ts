@@ -88,14 +88,11 @@ const HALVES = ["low", "high"] as const;
 
 function declareOne({ name: binding, element: of, wide }: BindingDeclaration): Code {
   const words = name(binding);
-  const word =
-    wide === true
-      ? wgsl<"u32">`${words}[index >> 3u][(index >> 1u) & 3u]`
-      : wgsl<"u32">`${words}[index >> 1u]`;
+  const word = element<"u32">(words, wgsl<"u32">`index >> 1u`);
+  const wordOfFour = wgsl<"u32">`${words}[index >> 3u][(index >> 1u) & 3u]`;
+  const half = wgsl<"u32">`${wide === true ? wordOfFour : word} >> ((index & 1u) * 16u)`;
   const value =
-    of === "f16"
-      ? wgsl<"f32">`unpack2x16float(${word} >> ((index & 1u) * 16u)).x`
-      : wgsl<"f32">`bitcast<f32>((${word} >> ((index & 1u) * 16u)) << 16u)`;
+    of === "f16" ? wgsl<"f32">`unpack2x16float(${half}).x` : wgsl<"f32">`bitcast<f32>(${half} << 16u)`;
   return code`
     fn ${name(loader(binding))}(index: u32) -> f32 {
       return ${value};
