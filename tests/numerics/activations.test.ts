@@ -53,6 +53,15 @@ const MODELS: Readonly<Record<string, string>> = {
   "a scan": scan(48, 16),
   "a scan of an odd number of channels": scan(7, 4),
   "a scan of two channels": scan(2, 5),
+  "a scan whose lanes have five states each": `${AXES}axis d = 6, n = 20
+model fives {
+  input u: f32[b, t, d]
+  input rate: f32[b, d, n]
+  input C: f32[b, d, n]
+  state h[d, n]
+  h = sigmoid(rate)*prev(h) + u
+  output y[b, t, d] = dot(C, h, over n)
+}`,
   "a scan without an inner axis": `${AXES}axis d = 20
 model gated {
   input x: f32[b, t, d]

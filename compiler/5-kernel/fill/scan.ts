@@ -140,6 +140,8 @@ class ScanFiller {
     const { inner, lanes } = this.frame.shape;
     const share = Math.ceil(inner / lanes);
     const ragged = inner % lanes !== 0;
+    // Where a lane's share begins between fours, so do its blocks.
+    const aligned = !ragged && (lanes === 1 || share % 4 === 0);
     const sizes = [
       ...Array.from({ length: Math.floor(share / 4) }, () => 4 as const),
       ...Array.from({ length: share % 4 }, () => 1 as const),
@@ -170,7 +172,7 @@ class ScanFiller {
         n,
         exists,
         environment: new Map<string, Value>([
-          ["n", width === 4 && !ragged ? foursFrom(n) : { wgsl: n, width }],
+          ["n", width === 4 && aligned ? foursFrom(n) : { wgsl: n, width }],
         ]),
       };
       offset += width;
