@@ -2,7 +2,7 @@
  * Tuning files: which schedules were measured to be the fastest, on which adapters. `krait tune` writes them, `krait build
  * --tuning` takes from them what a model has use for. SPEC.md § Tuning.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import * as v from "valibot";
 import type { AdapterTuning } from "../../runtime/bundle-format.js";
 import { InputError } from "./errors.js";
@@ -62,6 +62,7 @@ export const TUNING = [
 
 /** @throws InputError that says what is wrong with the file. */
 export function readTuning(path: string): TuningFile {
+  if (statSync(path).isDirectory()) throw new InputError(`${path} is a folder, not a tuning file`);
   const bytes = readFileSync(path);
   if (bytes.length > MOST_BYTES) throw new InputError(`${path} is no tuning file: it has more than 64 MiB`);
   return parseTuning(bytes.toString("utf8"), path);

@@ -80,6 +80,9 @@ describe("--tuning", () => {
     assert.equal(code, 1);
     assert.match(err, /no-such-card: no such file, and no tuning of that name comes with Krait/);
     assert.ok(err.includes(shipped));
+    const folder = await krait("build", source, "-o", at("none"), "--tuning", at("named"));
+    assert.equal(folder.code, 1);
+    assert.match(folder.err, /named is a folder, not a tuning file/);
     assert.ok((await kraitOk("build", "--help")).out.includes(shipped));
   });
 
