@@ -1,5 +1,6 @@
 /** What a launch has written, on the host, and how far two of them are apart. */
 import { BufferUsage, MAP_READ } from "../../runtime/gpu-constants.js";
+import { widenToF32 } from "../../runtime/widen.js";
 
 export interface Written {
   readonly element: string;
@@ -36,7 +37,23 @@ export async function copyOf(
   return { element, bytes };
 }
 
-/** ‖a − b‖ / ‖b‖, the largest of all buffers; Infinity where whole numbers differ, or one side alone is no number. */
+const isHalf = ({ element }: Written): boolean => element === "f16" || element === "bf16";
+
+const numbersOf = ({ element, bytes }: Written): Float32Array =>
+  widenToF32(element, new Uint8Array(bytes)) ?? new Float32Array(bytes);
+
+/** Of numbers of 16 bits, whether two follow each other: what lies between them for both was rounded to the one and the other. */
+function neighboursOf(got: Written, expected: Written): (i: number) => boolean {
+  if (!isHalf(expected)) return () => false;
+  const [a, b] = [new Uint16Array(got.bytes), new Uint16Array(expected.bytes)];
+  const rank = (bits = 0): number => (bits < 0x8000 ? bits : 0x8000 - bits);
+  return (i) => Math.abs(rank(a[i]) - rank(b[i])) <= 1;
+}
+
+/**
+ * ‖a − b‖ / ‖b‖, the largest of all buffers; Infinity where whole numbers differ, or one side alone is no number. Neighbours
+ * among numbers of 16 bits count as the same.
+ */
 export function differenceOf(got: readonly Written[], expected: readonly Written[]): number {
   return Math.max(0, ...expected.map((each, i) => distance(got[i], each)));
 }
@@ -47,12 +64,14 @@ function distance(got: Written | undefined, expected: Written): number {
     const [a, b] = [new Uint32Array(got.bytes), new Uint32Array(expected.bytes)];
     return a.every((value, i) => value === b[i]) ? 0 : Infinity;
   }
-  const [a, b] = [new Float32Array(got.bytes), new Float32Array(expected.bytes)];
+  const [a, b] = [numbersOf(got), numbersOf(expected)];
+  const isRoundedElsewhere = neighboursOf(got, expected);
   let [difference, norm] = [0, 0];
   for (let i = 0; i < b.length; i++) {
     const [value, wanted] = [a[i] ?? NaN, b[i] ?? NaN];
     if (Object.is(value, wanted)) norm += Number.isFinite(wanted) ? wanted ** 2 : 0;
     else if (!Number.isFinite(value) || !Number.isFinite(wanted)) return Infinity;
+    else if (isRoundedElsewhere(i)) norm += wanted ** 2;
     else [difference, norm] = [difference + (value - wanted) ** 2, norm + wanted ** 2];
   }
   return difference === 0 ? 0 : Math.sqrt(difference) / Math.max(Math.sqrt(norm), Number.MIN_VALUE);

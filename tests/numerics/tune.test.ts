@@ -18,6 +18,7 @@ import { search, type Trial } from "../../src/tune/search.js";
 import { sideBySide } from "../../src/tune/side-by-side.js";
 import { tune, type TuneOptions } from "../../src/tune/tune.js";
 import { testDevice } from "../support/adapter.js";
+import { bitsOf, halfStepAt } from "../support/sixteen-bits.js";
 
 const MODEL = `
 axis b: batch, t: time, d = 12
@@ -157,6 +158,18 @@ describe("measuring schedules", () => {
     assert.equal(differenceOf([f32(NaN, Infinity)], [f32(NaN, Infinity)]), 0);
     assert.equal(differenceOf([f32(NaN, 4)], [f32(3, 4)]), Infinity);
     assert.equal(differenceOf([f32(3)], [f32(3, 4)]), Infinity);
+    for (const element of ["f16", "bf16"] as const) {
+      const half = (...values: number[]): Written => ({ element, bytes: bitsOf(element, values).buffer });
+      const step = 2 * halfStepAt(element, 1);
+      assert.equal(
+        differenceOf([half(1, -1, 0, 4)], [half(1 + step, -1 - step, -0, 4)]),
+        0,
+        "rounded elsewhere",
+      );
+      assert.ok(differenceOf([half(1, 2)], [half(1 + 2 * step, 2)]) > step / 2);
+      assert.equal(differenceOf([half(3, 5)], [half(3, 4)]), 1 / 5);
+      assert.equal(differenceOf([half(NaN, 4)], [half(3, 4)]), Infinity);
+    }
     assert.equal(differenceOf([u32(1, 2)], [u32(1, 2)]), 0);
     assert.equal(differenceOf([u32(1, 2)], [u32(1, 3)]), Infinity);
   });
