@@ -94,6 +94,7 @@ export type MapFn =
   | "re"
   | "im"
   | "conj"
+  | "polar" // 2^re z at the angle π·im z
   | "float" // index or bool to f32
   | "angle" // radians to an angle
   | "turn" // the sum of two angles

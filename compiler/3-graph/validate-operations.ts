@@ -243,6 +243,7 @@ const SIGNATURES: {
   re: { args: 1, of: "any" },
   im: { args: 1, of: "any" },
   conj: { args: 1, of: "any" },
+  polar: { args: 1, of: "any" },
   float: { args: 1, of: "free" },
   angle: { args: 1, of: "real" },
   turn: { args: 2, of: "angle" },

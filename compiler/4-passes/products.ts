@@ -1,10 +1,11 @@
 /**
  * Products regrouped by axes: step·(B·x) becomes (step·x)·B, so that what has few axes is computed once for many
- * elements; and e^(x·p) becomes 2^(x·(p·log2 e)) where p is known at load, since 2^x is what the hardware computes.
+ * elements; and e^(x·p) becomes 2^(x·(p·log2 e)) where p is known at load, since 2^x is what the hardware computes. Of a
+ * complex p, the angle x·im p then counts half turns, of which whole ones are a matter of sign.
  */
 import type { IdSet } from "../3-graph/id-set.js";
 import { originOf, rewrite, type RewriteContext } from "../3-graph/rewrite.js";
-import type { AxisId, Graph, Node, NodeId } from "../3-graph/types.js";
+import type { AxisId, Graph, MapFn, Node, NodeId } from "../3-graph/types.js";
 import type { Pass } from "./pass.js";
 import { parameterOnly, useCounts } from "./uses.js";
 
@@ -27,7 +28,11 @@ export const products: Pass = {
           const all = factors(node.id, true);
           return all.length > 2 ? regrouped(all, node, graph, context) : context.copy(node);
         }
-        if (node.kind === "map" && node.fn === "exp" && node.type.scalar === "f32")
+        if (
+          node.kind === "map" &&
+          node.fn === "exp" &&
+          (node.type.scalar === "f32" || node.type.scalar === "c64")
+        )
           return asPowerOfTwo(node, graph, known, context);
         return context.copy(node);
       },
@@ -80,11 +85,17 @@ function asPowerOfTwo(
   const [x, y] = arg.args;
   if (x === undefined || y === undefined) return context.copy(node);
   const [factor, rest] = known.has(x) ? [x, y] : [y, x];
-  if (!known.has(factor)) return context.copy(node);
+  if (!known.has(factor) || graph.nodes[rest]?.type.scalar === "c64") return context.copy(node);
   const { builder } = context;
   const origin = { spans: node.spans };
-  const log2e = builder.add({ kind: "scalar", value: Math.LOG2E }, origin);
-  const scaled = builder.add({ kind: "map", fn: "mul", args: [context.at(factor), log2e] }, origin);
-  const power = builder.add({ kind: "map", fn: "mul", args: [context.at(rest), scaled] }, origin);
-  return builder.add({ kind: "map", fn: "exp2", args: [power] }, originOf(node));
+  const map = (fn: MapFn, ...args: NodeId[]): NodeId => builder.add({ kind: "map", fn, args }, origin);
+  const times = (of: NodeId, value: number): NodeId =>
+    map("mul", of, builder.add({ kind: "scalar", value }, origin));
+  const p = context.at(factor);
+  const isComplex = node.type.scalar === "c64";
+  const scaled = isComplex
+    ? map("complex", times(map("re", p), Math.LOG2E), times(map("im", p), 1 / Math.PI))
+    : times(p, Math.LOG2E);
+  const power = map("mul", context.at(rest), scaled);
+  return builder.add({ kind: "map", fn: isComplex ? "polar" : "exp2", args: [power] }, originOf(node));
 }

@@ -27,6 +27,8 @@ const ARITY: Partial<Record<ExprOp, number>> = {
   min: 2,
   max: 2,
   pow: 2,
+  polar_re: 2,
+  polar_im: 2,
   eq: 2,
   ne: 2,
   lt: 2,

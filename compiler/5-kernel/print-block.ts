@@ -406,7 +406,7 @@ export class BlockPrinter {
     if (comparison !== undefined && y !== undefined)
       return { wgsl: this.logic(expr.op, x, comparison, y, width), width };
     const pair = this.pairOf(expr);
-    if (pair !== undefined) return this.ofPair(pair, { wgsl: x, width }, scope);
+    if (pair !== undefined) return this.ofPair(pair, wide(), width, scope);
     if ((MATH_FUNCTIONS as readonly string[]).includes(expr.op)) {
       const fn = expr.op as MathFunction;
       this.context.usesMath(fn, width);
@@ -441,18 +441,18 @@ export class BlockPrinter {
     return undefined;
   }
 
-  /** The operation of this name on the same operand, if it is printed too. */
+  /** The operation of this name on the same operands, if it is printed too. */
   private sameOf(op: ExprOp, { args }: Extract<Expr, { kind: "op" }>): Expr | undefined {
     for (const other of this.uses.keys())
-      if (other.kind === "op" && other.op === op && other.args[0] === args[0]) return other;
+      if (other.kind === "op" && other.op === op && other.args.every((arg, i) => arg === args[i])) return other;
     return undefined;
   }
 
   /** Two results computed together: that of the operation, while the other is bound. */
-  private ofPair({ fn, both, of }: Pair, { wgsl: operand, width }: Value, scope: Scope): Value {
+  private ofPair({ fn, both, of }: Pair, operands: readonly AnyWgsl[], width: 1 | 4, scope: Scope): Value {
     this.context.usesMath(fn, width);
     const pair = name(this.context.names.take(fn));
-    scope.statements.push(code`let ${pair} = ${call(mathName(fn, width), [operand])};`);
+    scope.statements.push(code`let ${pair} = ${call(mathName(fn, width), operands)};`);
     let own: Value | undefined;
     for (const [i, expr] of both.entries()) {
       const value: Value = { wgsl: element(pair, literal("u32", i)), width };
@@ -479,6 +479,7 @@ interface Pair {
 const PAIRS: readonly (readonly [MathFunction, readonly ExprOp[]])[] = [
   ["wave", ["cos", "sin"]],
   ["turns", ["turns", "turns_rest"]],
+  ["polar", ["polar_re", "polar_im"]],
 ];
 
 type Comparison = "==" | "!=" | "<" | "<=" | ">" | ">=" | "&&" | "||";

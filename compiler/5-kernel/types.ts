@@ -42,6 +42,8 @@ export type ExprOp =
   | "phi"
   | "turns" // radians as a fraction of a turn in whole 2⁻²³,
   | "turns_rest" // and what is left of it in whole 2⁻⁴⁶
+  | "polar_re" // of a size and an angle in half turns
+  | "polar_im"
   | "fma"
   | "eq"
   | "ne"

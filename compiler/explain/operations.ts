@@ -16,7 +16,7 @@ export interface Operations {
 
 const TRANSCENDENTAL: ReadonlySet<ExprOp> = new Set<ExprOp>([
   ...(["sqrt", "rsqrt", "pow", "exp", "exp2", "expm1", "log", "log1p"] as const),
-  ...(["sin", "cos", "tanh", "erf", "phi", "turns", "turns_rest"] as const),
+  ...(["sin", "cos", "tanh", "erf", "phi", "turns", "turns_rest", "polar_re", "polar_im"] as const),
 ]);
 const FREE: ReadonlySet<ExprOp> = new Set<ExprOp>(["select", "f32", "u32", "i32", "neg", "abs"]);
 

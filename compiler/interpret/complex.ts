@@ -97,6 +97,10 @@ export const COMPLEX: { readonly [F in MapFn]?: ComplexFn } = {
   exp2: (r, x, y) => {
     exp(r, x * Math.LN2, y * Math.LN2, 0, 0, 0, 0);
   },
+  polar: (r, x, y) => {
+    // Whole turns are exact, as π·y is not.
+    exp(r, x * Math.LN2, (y % 2) * Math.PI, 0, 0, 0, 0);
+  },
   expm1,
   log,
   log1p: (r, x, y) => {

@@ -30,6 +30,7 @@ export const REAL: { readonly [F in Exclude<MapFn, "complex">]: RealFn } = {
   recip: one((x) => 1 / x),
   exp: one(Math.exp),
   exp2: one((x) => 2 ** x),
+  polar: one((x) => 2 ** x),
   expm1: one(Math.expm1),
   log: one(Math.log),
   log1p: one(Math.log1p),

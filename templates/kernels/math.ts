@@ -5,7 +5,7 @@
 import { code, element, name, paragraphs, variable, type AnyWgsl, type Code, type Name } from "../wgsl.js";
 
 export type MathFunction =
-  "sin" | "cos" | "wave" | "turns" | "tanh" | "expm1" | "log" | "log1p" | "log1p_unit" | "erf" | "phi";
+  "sin" | "cos" | "wave" | "turns" | "polar" | "tanh" | "expm1" | "log" | "log1p" | "log1p_unit" | "erf" | "phi";
 export type Width = 1 | 4;
 type Helper = "quarter" | "mantissa" | "product_high";
 
@@ -24,8 +24,8 @@ interface Types {
 }
 
 /**
- * Those that are operations. Two give pairs, [0] and [1] of their results: `wave`, cosine and sine at once, where both are
- * wanted, and `turns`, an angle as a fraction of a turn.
+ * Those that are operations. Three give pairs, [0] and [1] of their results: `wave`, cosine and sine at once, where both are
+ * wanted, `turns`, an angle as a fraction of a turn, and `polar`, a complex number of a size and an angle in half turns.
  */
 export const MATH_FUNCTIONS: readonly MathFunction[] = [
   "sin",
@@ -231,6 +231,22 @@ const DEFINITIONS: Readonly<Record<MathFunction | Helper, Definition>> = {
         let sine = r + r * z * (-0.1666666 + z * (0.0083330867 + z * (-1.9810994e-4 + z * 2.6086464e-6)));
         return ${pairOf(width)}(
           bitcast<${v}>(bitcast<${u}>(cosine) ^ sign), bitcast<${v}>(bitcast<${u}>(sine) ^ sign));
+      }
+    `,
+  },
+  polar: {
+    needs: [],
+    // The angle is (k + r)·π with |r| ≤ ½, and k says no more than the sign.
+    declare: ({ v, u, fn, width }) => code`
+      fn ${fn("polar")}(size: ${v}, half_turns: ${v}) -> ${pairOf(width)} {
+        let k = round(half_turns);
+        let r = half_turns - k;
+        let sign = bitcast<${u}>(k + 12582912.0) << ${u}(31u);
+        let signed = bitcast<${v}>(bitcast<${u}>(size) ^ sign);
+        let z = r * r;
+        let cosine = 1.0 + z * (-4.9347954 + z * (4.058451 + z * (-1.3320938 + z * 0.22008064)));
+        let sine = r * (3.1415925 + z * (-5.167707 + z * (2.5500314 + z * (-0.5980452 + z * 0.077220134))));
+        return ${pairOf(width)}(signed * cosine, signed * sine);
       }
     `,
   },

@@ -90,4 +90,43 @@ describe("functions of complex numbers", () => {
       });
     }
   });
+
+  it("of which exp(x*p) counts half turns of a parameter p, next to 0 and over many turns", async () => {
+    const source = `
+axis b: batch, t: time, d = 9
+model powers {
+  input x: f32[b, t]
+  param size[d], angle[d]
+  y = exp(x*complex(size, angle))
+  output re_y[b, t, d] = re(y)
+  output im_y[b, t, d] = im(y)
+}`;
+    const shape = [1, 40];
+    const x = Float64Array.from(
+      f32(Array.from({ length: 40 }, (_, i) => (i - 17) * (i % 3 === 0 ? 0.001 : 0.37))),
+    );
+    // Where sines and cosines vanish too, and beyond 2¹¹ half turns at the end.
+    const angle = f32([0, 1e-6, 0.3, 1, Math.PI / 2, Math.PI, -2, 40, -900]);
+    const size = f32([0, 0, 0.01, -0.3, 0.1, -0.1, -0.2, 0, 0.02]);
+    const params = { size: { shape: [9], data: size }, angle: { shape: [9], data: angle } };
+    const { outputs: expected } = interpret(graphOf(source), { inputs: { x: { shape, data: x } }, params });
+    const bundle = bundleOf(source);
+    assert.ok([...bundle.files.values()].some((text) => text.includes("fn polar_")));
+    const model = await modelOf(bundle, params);
+    const session = await model.session();
+    const got = await session.prefill({ x: f32(x) }, { outputs: "all" });
+    model.destroy();
+    const [re, im, oracleRe, oracleIm] = [got["re_y"], got["im_y"], expected["re_y"], expected["im_y"]];
+    assert.ok(re && im && oracleRe && oracleIm);
+    for (const [i, p] of oracleRe.data.entries()) {
+      const [q, turned] = [
+        oracleIm.data[i] ?? 0,
+        Math.abs((x[Math.floor(i / 9)] ?? 0) * (angle[i % 9] ?? 0)),
+      ];
+      const error = Math.hypot((re.data[i] ?? NaN) - p, (im.data[i] ?? NaN) - q) / Math.hypot(p, q);
+      // A product in f32 is known to half a unit of its last place, and so is the factor that it is made of.
+      const most = 1e-6 + 2 * 2 ** -24 * turned;
+      assert.ok(error <= most, `${i}: ${error} of a number after ${turned} radians, ${most} allowed`);
+    }
+  });
 });

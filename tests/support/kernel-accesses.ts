@@ -284,6 +284,8 @@ const OPERATIONS: Partial<Record<ExprOp, (a: number, b: number, c: number) => nu
   pow: Math.pow,
   exp: Math.exp,
   exp2: (a) => 2 ** a,
+  polar_re: (size, angle) => size * Math.cos(Math.PI * angle),
+  polar_im: (size, angle) => size * Math.sin(Math.PI * angle),
   expm1: Math.expm1,
   log: Math.log,
   log1p: Math.log1p,

@@ -216,6 +216,10 @@ const FUNCTIONS: { readonly [F in MapFn]?: ComplexFunction } = {
     const [size, angle] = [f.e.op("exp2", re), f.mul(im, f.f32(Math.LN2))];
     return { re: f.mul(size, f.e.op("cos", angle)), im: f.mul(size, f.e.op("sin", angle)) };
   },
+  polar: (f, { re, im }) => {
+    const size = f.e.op("exp2", re);
+    return { re: f.e.op("polar_re", size, im), im: f.e.op("polar_im", size, im) };
+  },
   expm1,
   phi,
   log,
