@@ -86,8 +86,8 @@ export interface ScanShape {
 export type ProductShape = Readonly<Record<"rows" | "cols" | "depth", Dim>>;
 
 export interface Chunking {
-  /** Whether an invocation holds a channel: one program may cut scans that are alike both ways. */
-  readonly isHeld: boolean;
+  /** Whether channels hold little, so that there are more chunks: one program may cut scans that are alike both ways. */
+  readonly isLight: boolean;
   readonly when: Dim;
   /** Steps a chunk, and chunks, over the run-time numbers. */
   readonly steps: Dim;
@@ -156,7 +156,7 @@ export interface ScheduleOptions {
 const LAUNCH_BYTES = 16e6;
 const CHANNELS_IN_FLIGHT = 12_000;
 const LONGEST_UNCUT = 256;
-/** Channels times chunks: twice as many where an invocation holds a channel. */
+/** Channels times chunks: twice as many where channels hold little. */
 const CHUNKED_CHANNELS = 49_152;
 const MOST_CHUNKS = 64;
 /** What a chunk ends with is stored and carried, at the cost of some steps. */
@@ -165,7 +165,7 @@ const STEPS_PER_TILE = 16;
 /** The scan takes four steps at a time. */
 const FEWEST_STEPS = 4;
 const MOST_INVOCATIONS = 128;
-/** Of a channel, by one invocation of a scan that is cut in time. */
+/** Of a channel, by one invocation of a scan that goes through its chunks again. */
 const MOST_HELD = 16;
 /** Inner axes longer than this are not staged: their tiles would leave no room for channels. */
 export const LONGEST_STAGED = 256;
@@ -205,14 +205,14 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
     chunking(shape, leads, steps) {
       if (shape.channels >= chunkBelow) return undefined;
       const channels: Dim = ["*", leads, shape.channels];
-      const held = isHeld(shape);
-      const all = held ? 2 * CHUNKED_CHANNELS : CHUNKED_CHANNELS;
+      const light = isLight(shape);
+      const all = light ? 2 * CHUNKED_CHANNELS : CHUNKED_CHANNELS;
       const wanted: Dim = ["min", ["^/", all, channels], MOST_CHUNKS];
       const enough: Dim = ["max", ["^/", steps, wanted], Math.min(FEWEST_STEPS_A_CHUNK, chunkFrom)];
       const length: Dim = ["*", ["^/", enough, STEPS_PER_TILE], STEPS_PER_TILE];
       const few: Dim = ["<", channels, chunkBelow];
       const when: Dim = ["&", few, ["<=", chunkFrom, steps]];
-      return { isHeld: held, when, steps: length, chunks: ["^/", steps, length] };
+      return { isLight: light, when, steps: length, chunks: ["^/", steps, length] };
     },
     sequential: () => ({ workgroup: 64 }),
   };
@@ -300,8 +300,8 @@ const lanesFor = (inner: number): number =>
 const lanesToSum = (inner: number): number =>
   Math.min(MOST_SUMMING, 2 ** Math.max(0, Math.ceil(Math.log2(inner / BEST_ALONE))));
 
-/** Whether one invocation can hold all of a channel and still be one of many. */
-const isHeld = ({ inner, held = inner }: ScanShape): boolean => inner > 1 && held <= MOST_HELD;
+/** Whether two invocations can hold all of a channel and still be of many. */
+const isLight = ({ inner, held = inner }: ScanShape): boolean => inner > 1 && held <= 2 * MOST_HELD;
 
 const CROWDED = 16_000;
 
@@ -311,9 +311,9 @@ const CROWDED = 16_000;
  */
 function crowdedSchedule(shape: ScanShape, onChip: number, from: number): Crowded | undefined {
   const usual = scanSchedule(shape, onChip);
-  if (usual.lanes !== 4 || shape.reductions === 0 || !isHeld(shape) || (shape.sums ?? 0) > 0)
+  if (usual.lanes !== 4 || shape.reductions === 0 || !isLight(shape) || (shape.sums ?? 0) > 0)
     return undefined;
-  const schedule = { channels: Math.min(32, usual.channels), lanes: 2, steps: STEPS_PER_TILE / 2 };
+  const schedule = { channels: Math.min(16, usual.channels), lanes: 2, steps: STEPS_PER_TILE / 2 };
   return { from, schedule };
 }
 
@@ -323,12 +323,15 @@ function scanSchedule(shape: ScanShape, onChip: number): ScanKernel["schedule"] 
   let lanes = sums > 0 ? lanesToSum(inner) : lanesFor(inner);
   if (lanes === 1 && inner <= 1 && shape.channels >= CHUNKED_CHANNELS)
     return { channels: 64, lanes, steps: FEWEST_STEPS };
-  // What lanes would add up, one invocation has: where chunks fill the device anyway, that is a third faster.
-  if (shape.isCut === true && shape.reductions > 0 && isHeld(shape)) lanes = 1;
+  // Where chunks fill the device, less to add up counts for more than short turns.
+  const isFull = shape.isCut === true && shape.reductions > 0 && isLight(shape) && lanes > 2 && sums === 0;
+  if (isFull) lanes = 2;
+  let steps = isFull || (lanes === 1 && inner > 1) ? STEPS_PER_TILE / 2 : STEPS_PER_TILE;
   let channels = Math.min(32, MOST_INVOCATIONS / lanes);
-  let steps = lanes === 1 && inner > 1 ? STEPS_PER_TILE / 2 : STEPS_PER_TILE;
   const byChannel = (): number => (shape.stagedChannel + shape.reductions * lanes) * channels;
   const byInner = shape.stagedInner * inner;
+  // A subgroup or two wait for nobody else. Each workgroup stages what all channels share, so that should be the smaller part.
+  if (lanes > 1 && channels === 32 && 2 * byInner <= byChannel()) channels = 16;
   const between = (): number => (lanes > 1 ? (8 * sums + 4 * shared) * lanes * channels : 0);
   while (4 * steps * (byChannel() + byInner) + between() > onChip && channels > 1) {
     const shorter = steps > FEWEST_STEPS && (byInner > byChannel() || channels <= 8);

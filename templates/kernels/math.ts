@@ -5,7 +5,18 @@
 import { code, element, name, paragraphs, variable, type AnyWgsl, type Code, type Name } from "../wgsl.js";
 
 export type MathFunction =
-  "sin" | "cos" | "wave" | "turns" | "polar" | "tanh" | "expm1" | "log" | "log1p" | "log1p_unit" | "erf" | "phi";
+  | "sin"
+  | "cos"
+  | "wave"
+  | "turns"
+  | "polar"
+  | "tanh"
+  | "expm1"
+  | "log"
+  | "log1p"
+  | "log1p_unit"
+  | "erf"
+  | "phi";
 export type Width = 1 | 4;
 type Helper = "quarter" | "mantissa" | "product_high";
 
@@ -236,12 +247,13 @@ const DEFINITIONS: Readonly<Record<MathFunction | Helper, Definition>> = {
   },
   polar: {
     needs: [],
-    // The angle is (k + r)·π with |r| ≤ ½, and k says no more than the sign.
+    // The angle is (k + r)·π with |r| ≤ ½, and k says no more than the sign. The last bits of k + 1.5·2²³ are k; `abs` changes
+    // nothing, but keeps compilers from folding (x + c) - c to x. (`round` takes the few units that have to do exp2.)
     declare: ({ v, u, fn, width }) => code`
       fn ${fn("polar")}(size: ${v}, half_turns: ${v}) -> ${pairOf(width)} {
-        let k = round(half_turns);
-        let r = half_turns - k;
-        let sign = bitcast<${u}>(k + 12582912.0) << ${u}(31u);
+        let near = half_turns + 12582912.0;
+        let r = half_turns - (abs(near) - 12582912.0);
+        let sign = bitcast<${u}>(near) << ${u}(31u);
         let signed = bitcast<${v}>(bitcast<${u}>(size) ^ sign);
         let z = r * r;
         let cosine = 1.0 + z * (-4.9347954 + z * (4.058451 + z * (-1.3320938 + z * 0.22008064)));

@@ -138,7 +138,7 @@ export function chunkingOf(
   const leads = leadsOf(context.graph, layout);
   const chunking = context.schedules.chunking(shapeOf(whole), leads, steps);
   if (chunking === undefined) return undefined;
-  const per = [...factorsOf(leads), whole.channels, ...(chunking.isHeld ? ["held"] : [])].join("_");
+  const per = [...factorsOf(leads), whole.channels, ...(chunking.isLight ? ["light"] : [])].join("_");
   const what = factorsOf(steps).join("_");
   const cut = { steps: `${what}_per_chunk_${per}`, chunks: `chunks_of_${what}_${per}` };
   const numbers = [
