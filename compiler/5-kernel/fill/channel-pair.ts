@@ -58,6 +58,18 @@ export class ChannelPair {
   }
 }
 
+/** Loads of 16 bits, whose words have a neighbour's too. */
+export function wordLoads(
+  exprs: readonly Expr[],
+  context: ModuleContext,
+): ReadonlyMap<Expr, readonly [Load]> {
+  const found = new Map<Expr, readonly [Load]>();
+  walk(exprs, (expr) => {
+    if (isWord(expr, context)) found.set(expr, [expr]);
+  });
+  return found;
+}
+
 const isWord = (expr: Expr, context: ModuleContext): expr is Load => {
   if (expr.kind !== "load") return false;
   const { element } = context.binding(expr.binding);

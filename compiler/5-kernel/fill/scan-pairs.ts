@@ -1,16 +1,25 @@
 /**
- * Two neighbouring channels of an invocation: where values of 16 bits go in or out, their words have both. What is staged or
- * stored by channel is then computed for one and for the other, four steps of each at a time.
+ * Where values of 16 bits go in or out, words have those of two neighbouring channels. What is stored by channel is computed for
+ * one and for the other by one invocation, four steps of each at a time, and so is what is staged where that leaves nobody idle.
  */
 import { halfOfPairs, isWrittenByWords, loadPairs, storePair } from "../../../templates/accessors.js";
 import type { StagePass, TileStores } from "../../../templates/kernels/scan.js";
-import { code, component, join, name, variable, type Code, type Wgsl } from "../../../templates/wgsl.js";
+import {
+  code,
+  component,
+  join,
+  name,
+  variable,
+  wgsl,
+  type Code,
+  type Wgsl,
+} from "../../../templates/wgsl.js";
 import type { ModuleContext } from "../module-context.js";
 import { typeName, type BlockPrinter } from "../print-block.js";
 import { vectorValue, type Environment, type Value } from "../print-scope.js";
 import { dependsOn } from "../traverse.js";
 import type { Expr, ExprType, Store } from "../types.js";
-import { SIDES, type ChannelPair, type Load } from "./channel-pair.js";
+import { SIDES, wordLoads, type ChannelPair, type Load } from "./channel-pair.js";
 import { isTrue, mapStore, printFourStores } from "./printed.js";
 import { valueOf, type ScanFrame } from "./scan-frame.js";
 
@@ -32,14 +41,14 @@ function take(
   frame: ScanFrame,
   printer: BlockPrinter,
   values: readonly Expr[],
-  words: ReadonlyMap<Expr, readonly [Load, Load]>,
+  words: ReadonlyMap<Expr, readonly [Load, Load?]>,
   accepts: (load: Expr) => boolean,
 ): readonly Taken[] {
   const { context } = frame;
   const firsts = new Map(
-    [...words.values()].flatMap((both) => both.map((load) => [load as Expr, both] as const)),
+    [...words.values()].flatMap((both) => both.map((load) => [load as Expr | undefined, both] as const)),
   );
-  const wanted = new Map<Expr, readonly [Load, Load]>();
+  const wanted = new Map<Expr, readonly [Load, Load?]>();
   const others = printer.loads(values, (load) => {
     if (!accepts(load) || !dependsOn(load, STEP)) return false;
     const both = firsts.get(load);
@@ -56,8 +65,9 @@ function take(
       wgsl: loadPairs(binding, at),
       give: (to, register) => {
         const read = register as Wgsl<"vec4u">;
-        to.given(first, vectorValue(halfOfPairs(binding, read, "low")));
-        to.given(second, vectorValue(halfOfPairs(binding, read, "high")));
+        const low = second === undefined ? wgsl<"vec4u">`${read} >> vec4u(${OWN_HALF})` : read;
+        to.given(first, vectorValue(halfOfPairs(binding, low, "low")));
+        if (second !== undefined) to.given(second, vectorValue(halfOfPairs(binding, read, "high")));
       },
     };
   });
@@ -74,6 +84,9 @@ function take(
     })),
   ];
 }
+
+/** By how many bits a channel's half of a word lies. */
+const OWN_HALF = wgsl<"u32">`channel % 2u * 16u`;
 
 const STEP: ReadonlySet<string> = new Set(["t"]);
 const AT_FOUR: Environment = new Map([["t", vectorValue(variable("t"))]]);
@@ -103,20 +116,22 @@ class Registers {
 
 const sizeOf = (taken: readonly Taken[]): number => taken.reduce((sum, { width }) => sum + width, 0);
 
-/** As the stage by single channels (scan-stage.ts): a piece is four steps of two channels. */
-export function stagePairs(frame: ScanFrame, pair: ChannelPair): StagePass {
+/** As the stage of f32 (scan-stage.ts): a piece is four steps of a channel, or of two. */
+export function stageWords(frame: ScanFrame, pair: ChannelPair): StagePass {
   const { context, shape, root } = frame;
   const staged = frame.kernel.staged.filter(({ per }) => per === "channel");
-  const values = pair.both(staged.map(({ value }) => value));
-  const words = pair.words(staged.map(({ value }) => value));
+  const single = staged.map(({ value }) => value);
+  const pairs = shape.steps / 4 >= 2 * shape.lanes;
+  const values = pairs ? pair.both(single) : single;
+  const words = pairs ? pair.words(single) : wordLoads(single, context);
   const open = (): BlockPrinter => root.nested(AT_FOUR, values);
   const loads = (printer: BlockPrinter): readonly Taken[] => take(frame, printer, values, words, () => true);
-  const pieces = Math.ceil(shape.steps / 4 / shape.lanes / 2);
+  const pieces = Math.ceil(shape.steps / 4 / shape.lanes / (pairs ? 2 : 1));
   const all = loads(open());
   const prefetch = pieces * sizeOf(all) <= MOST_PREFETCHED;
   const registers = new Registers(context);
   return {
-    pairs: true,
+    ...(pairs && { pairs }),
     tiles: staged.map((each) => frame.tile(each.name)),
     prefetch,
     declare: (i) => join(all.map((taken) => registers.declare(taken, i))),

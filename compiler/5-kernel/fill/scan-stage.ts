@@ -7,7 +7,7 @@ import type { ModuleContext } from "../module-context.js";
 import { children, dependsOn, walk } from "../traverse.js";
 import type { Expr } from "../types.js";
 import { valueOf, type ScanFrame } from "./scan-frame.js";
-import { stagePairs } from "./scan-pairs.js";
+import { stageWords } from "./scan-pairs.js";
 import { stagesPairs } from "./channel-pair.js";
 
 type Load = Extract<Expr, { kind: "load" }>;
@@ -22,7 +22,7 @@ const MOST_PREFETCHED = 64;
 export function stagePass(frame: ScanFrame, per: "channel" | "inner"): StagePass {
   const { context, shape, pair } = frame;
   if (per === "channel" && pair !== undefined && stagesPairs(frame.kernel, context))
-    return stagePairs(frame, pair);
+    return stageWords(frame, pair);
   const staged = frame.kernel.staged.filter((each) => each.per === per);
   const inFours = innerInFours(shape);
   const four = per === "channel" || inFours;
