@@ -7,7 +7,7 @@ import { deepened } from "../4-passes/schedule.js";
 import { bufferKey, type Tensor } from "./lower/buffers.js";
 import type { LoweredGroup } from "./lower/index.js";
 import { exprsOf } from "./fill/printed.js";
-import { isAlone, isRead, loadsOf, restored, tensorsOf, type Restore } from "./storage.js";
+import { isAlone, isRead, loadsOf, restored, tensorsOf, type Remade, type Restore } from "./storage.js";
 import { loadedBindings } from "./traverse.js";
 import type { Expr, Kernel } from "./types.js";
 
@@ -39,7 +39,7 @@ export function inHalves(groups: readonly LoweredGroup[]): readonly LoweredGroup
   }
   for (const other of others) halves.delete(other);
   if (halves.size === 0) return groups;
-  const known = new Map<Kernel, Map<string, Kernel>>();
+  const known: Remade = new Map();
   const inF16: Restore = (tensor, binding) =>
     halves.has(bufferKey(tensor))
       ? [
@@ -49,7 +49,7 @@ export function inHalves(groups: readonly LoweredGroup[]): readonly LoweredGroup
       : [tensor, binding];
   return groups.map((group) => ({
     ...group,
-    kernels: restored(group.kernels, inF16, scheduled, known),
+    kernels: restored(group.kernels, inF16, known, scheduled),
   }));
 }
 

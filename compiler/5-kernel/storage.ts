@@ -4,6 +4,7 @@
  * in whole words (fill/word-stores.ts). Arithmetic stays f32.
  */
 import type { Activations } from "../../runtime/bundle-format.js";
+import { InternalError } from "../diagnostics/internal-error.js";
 import { canWriteWords } from "./fill/word-stores.js";
 import { exprsOf } from "./fill/printed.js";
 import { exprsOfScan } from "./fill/scan-frame.js";
@@ -32,9 +33,10 @@ export function inStorage(
   if (activations === "f32") return groups;
   const packed = packedBuffers(groups, isRounded);
   const rounded = (tensor: Tensor): Tensor => ({ ...tensor, element: activations });
+  const known: Remade = new Map();
   return groups.map((group, g) => {
     const apart = new Map<string, Tensor>();
-    const kernels = restored(group.kernels, (tensor, binding) => {
+    const restore: Restore = (tensor, binding) => {
       if (packed.has(bufferKey(tensor))) {
         const words = binding.access === "read_write" ? ({ words: true } as const) : {};
         return [rounded(tensor), { ...binding, element: activations, ...words }];
@@ -42,7 +44,8 @@ export function inStorage(
       if (!isRealOutput(tensor)) return [tensor, binding];
       apart.set(bufferKey(tensor), tensor);
       return [unpacked(tensor, g), binding];
-    });
+    };
+    const kernels = restored(group.kernels, restore, known);
     const after = [...apart.values()].map((tensor) => pack(unpacked(tensor, g), rounded(tensor), copies));
     return { ...group, kernels: [...kernels, ...after] };
   });
@@ -105,7 +108,7 @@ const unpacked = (tensor: Tensor, group: number): Tensor => ({
 function pack(from: Tensor, to: Tensor, schedule: MapKernel["schedule"]): LoweredKernel {
   const scope = new KernelScope();
   const [quads, fours] = from.layout;
-  if (quads === undefined || fours === undefined) throw new Error("an output of fours");
+  if (quads === undefined || fours === undefined) throw new InternalError("lower", "an output of fours");
   const at = [scope.expr.variable("quad", "u32", quads.size), scope.expr.variable("i", "u32", fours.size)];
   const stores = scope.store({ ...to, layout: from.layout }, at, scope.load(from, at));
   const { bindings, buffers } = scope.finish();
@@ -131,12 +134,15 @@ function pack(from: Tensor, to: Tensor, schedule: MapKernel["schedule"]): Lowere
   };
 }
 
-/** Kernels over tensors that lie otherwise; those that were one kernel still are. */
+/** Kernels made of others, by which of their bindings are other ones. */
+export type Remade = Map<Kernel, Map<string, Kernel>>;
+
+/** Kernels over tensors that lie otherwise; those of a program that were one kernel still are. */
 export function restored(
   kernels: readonly LoweredKernel[],
   restore: Restore,
+  known: Remade,
   then: (kernel: Kernel) => Kernel = (kernel) => kernel,
-  known = new Map<Kernel, Map<string, Kernel>>(),
 ): readonly LoweredKernel[] {
   return kernels.map((lowered) => {
     const { kernel } = lowered;

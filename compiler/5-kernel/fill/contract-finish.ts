@@ -11,6 +11,7 @@ import {
   type Code,
   type Wgsl,
 } from "../../../templates/wgsl.js";
+import { InternalError } from "../../diagnostics/internal-error.js";
 import type { ModuleContext } from "../module-context.js";
 import { BlockPrinter } from "../print-block.js";
 import { scalarValue, vectorValue, type Value } from "../print-scope.js";
@@ -120,7 +121,7 @@ export function finishFours(
     const before = join([root.flush(), ...conditional.map((printer) => printer.flush())]);
     const pieces = rows.map((row, i) => {
       const acc = sums[i];
-      if (acc === undefined) throw new Error("a sum for each row");
+      if (acc === undefined) throw new InternalError("print-wgsl", "a sum for each row");
       const printer = four.nested(
         new Map([
           ["row", scalarValue(row)],

@@ -14,6 +14,7 @@ import {
   type Code,
   type Wgsl,
 } from "../../../templates/wgsl.js";
+import { InternalError } from "../../diagnostics/internal-error.js";
 import type { ModuleContext } from "../module-context.js";
 import { typeName, type BlockPrinter } from "../print-block.js";
 import { vectorValue, type Environment, type Value } from "../print-scope.js";
@@ -213,7 +214,8 @@ function writePair(
   const binding = context.binding(of);
   const [first, second] = SIDES.map((side) => printer.bindVector(pair.of(value, side), "stored"));
   const at = printer.bindVector(pair.of(index, 0), "at");
-  if (first === undefined || second === undefined) throw new Error("a pair has two channels");
+  if (first === undefined || second === undefined)
+    throw new InternalError("print-wgsl", "a pair has two channels");
   const writes = ([0, 1, 2, 3] as const).map((k) => {
     const both = [component<"f32">(first, k), component<"f32">(second, k)] as const;
     return code`if (${exists(k)}) { ${storePair(binding, component<"u32">(at, k), both)} }`;
