@@ -5,7 +5,7 @@
  */
 import type { Activations } from "../../runtime/bundle-format.js";
 import { InternalError } from "../diagnostics/internal-error.js";
-import { canWriteWords } from "./fill/word-stores.js";
+import { canWriteWords, withFourColumns, writesWords } from "./fill/word-stores.js";
 import { exprsOf } from "./fill/printed.js";
 import { exprsOfScan } from "./fill/scan-frame.js";
 import { bufferKey, elements, type Tensor } from "./lower/buffers.js";
@@ -45,7 +45,9 @@ export function inStorage(
       apart.set(bufferKey(tensor), tensor);
       return [unpacked(tensor, g), binding];
     };
-    const kernels = restored(group.kernels, restore, known);
+    const kernels = restored(group.kernels, restore, known, (kernel) =>
+      writesWords(kernel) ? withFourColumns(kernel) : kernel,
+    );
     const after = [...apart.values()].map((tensor) => pack(unpacked(tensor, g), rounded(tensor), copies));
     return { ...group, kernels: [...kernels, ...after] };
   });
@@ -82,7 +84,7 @@ const writableOf = (kernel: Kernel): ReadonlyMap<string, boolean> =>
   new Map(
     kernel.bindings
       .filter(({ access }) => access === "read_write")
-      .map(({ name }) => [name, !isRead(kernel, name) && canWriteWords(kernel, name)]),
+      .map(({ name }) => [name, !isRead(kernel, name) && canWriteWords(withFourColumns(kernel), name)]),
   );
 
 export const tensorsOf = (buffer: BoundBuffer): readonly Tensor[] =>

@@ -3,7 +3,7 @@
  * rounded once; what several compute is off by as much as the roundings between them make of it.
  */
 import assert from "node:assert/strict";
-import type { CompileOptions } from "../../compiler/compile.js";
+import { compile, type CompileOptions } from "../../compiler/compile.js";
 import { interpret } from "../../compiler/interpret/index.js";
 import {
   evaluateDim,
@@ -288,6 +288,44 @@ model product {
       }
       model.destroy();
     });
+
+  it("are all products' that have whole fours, also where weights of 16 bits are read by pieces", async () => {
+    const text = `${AXES}axis d = 256, e = 64
+model layers {
+  input x: f32[b, t, d]
+  param up[e, d], down[d, e]
+  y = x + dot(down, tanh(dot(up, x, over d)/8), over e)/10
+  output out[b, t, d] = y + dot(down, tanh(dot(up, y, over d)/8), over e)/10
+}`;
+    for (const weights of ["f32", "f16"] as const) {
+      const { bundle, stages } = compile({ path: "m.krait", text }, { activations: "f16", weights });
+      assert.ok(bundle !== undefined);
+      const [target] = stages.targets ?? [];
+      const written = (target?.programs ?? [])
+        .filter(({ name }) => name === "prefill")
+        .flatMap(({ groups }) => groups.flatMap(({ kernels }) => kernels))
+        .flatMap(({ kernel }) => kernel.bindings.filter(({ access }) => access === "read_write"));
+      assert.ok(written.length >= 8);
+      for (const { name, element } of written) assert.equal(element, "f16", `${name}, weights in ${weights}`);
+      const { inputs, shapes, params } = filled(bundle, 1, 3);
+      const held = Object.fromEntries(
+        Object.entries(params).map(([name, { shape, data }]) => [
+          name,
+          { shape, data: rounded("f16", data) },
+        ]),
+      );
+      const [data = f32([])] = Object.values(inputs);
+      const exact = interpret(graphOf(text), {
+        inputs: { x: { shape: shapes["x"] ?? [], data: rounded("f16", data) } },
+        params: held,
+        sizes: { b: 1, t: 3 },
+      }).outputs["out"];
+      const model = await modelOf(bundle, held);
+      const { out } = await (await model.session()).prefill(inputs, { outputs: "all" });
+      assert.ok(relativeError(out?.data ?? [], exact?.data ?? []) < 4 * HALF_STEP.f16);
+      model.destroy();
+    }
+  });
 
   it("say what they are in the manifest, and where f32 is enough nothing changes", () => {
     const text = MODELS["elementwise values of several shapes"] ?? "";

@@ -9,7 +9,7 @@ import type { ModuleContext } from "../module-context.js";
 import type { BlockPrinter } from "../print-block.js";
 import { sharedSums } from "../shared-sums.js";
 import { freeVars } from "../traverse.js";
-import type { ContractKernel, Extent, Kernel, ScanKernel, Store } from "../types.js";
+import type { ContractKernel, Extent, Kernel, RowsSchedule, ScanKernel, Store } from "../types.js";
 import { isWhole } from "./contract-parts.js";
 import { exprsOf, isTrue, printStores } from "./printed.js";
 
@@ -36,13 +36,26 @@ export function canWriteWords(kernel: Kernel, binding: string): boolean {
   }
 }
 
+/** Invocations of four columns, within every device's workgroups. */
+const MOST_LANES_OF_FOURS = 64;
+
+/** The kernel by lanes for four columns of a product in a row, where fewer stood in the way of words; else as it is. */
+export function withFourColumns(kernel: Kernel): Kernel {
+  if (kernel.skeleton !== "contract" || kernel.schedule.kind !== "rows" || hasFours(kernel.schedule))
+    return kernel;
+  const { lanes, rows } = kernel.schedule;
+  const fours = { lanes: Math.min(lanes, MOST_LANES_OF_FOURS), cols: 4, ...(rows !== undefined && { rows }) };
+  return { ...kernel, schedule: { kind: "rows", ...fours } };
+}
+
+/** Whether four columns in a row are one lane's, or those of four lanes in a workgroup. */
+const hasFours = ({ each = 1, cols }: RowsSchedule): boolean =>
+  each % 4 === 0 || (each === 1 && cols % 4 === 0);
+
 function contractCan(kernel: ContractKernel, binding: string): boolean {
   const { batch, rows, cols, schedule, stores, storesAlong = [] } = kernel;
   if (storesAlong.some((store) => store.binding === binding)) return false;
-  if (schedule.kind === "rows") {
-    const { each = 1 } = schedule;
-    if (each % 4 !== 0 && (each > 1 || schedule.cols % 4 !== 0)) return false;
-  }
+  if (schedule.kind === "rows" && !hasFours(schedule)) return false;
   const col = { var: "col", extent: cols };
   const domain = [{ var: "batch", extent: batch }, { var: "row", extent: rows }, col];
   return stores.every(alongFours(domain, col));
