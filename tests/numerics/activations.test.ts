@@ -225,7 +225,6 @@ model product {
       for (const [m, v] of [
         [36, 44],
         [64, 128],
-        [10, 7],
       ] as const) {
         const text = layer(m, v);
         const bundle = bundleOf(text, { activations: type, targets: ["matrix"] });
