@@ -5,6 +5,7 @@
 import { appendFileSync, existsSync, renameSync, writeFileSync } from "node:fs";
 import { Command } from "commander";
 import { compile } from "../compiler/compile.js";
+import { adapterKind } from "../runtime/target.js";
 import { scheduleText } from "../compiler/5-kernel/schedules/space.js";
 import { merged, NOTHING_MEASURED, readTuning, tuningText, type TuningFile } from "../src/cli/tuning-file.js";
 import { familySource } from "../src/families.js";
@@ -140,9 +141,8 @@ async function tuneCase({ one, runs }: Asked, targetName: string, budgetMs: numb
   device.destroy();
 
   function keep({ launches: _, ...result }: KernelResult): void {
-    const { vendor, architecture } = adapter.info;
     const entry = { ...result, model: name, shape: { ...result.shape }, schedule: { ...result.schedule } };
-    const more = { vendor, architecture, description, entries: [entry] };
+    const more = { ...adapterKind(adapter.info), description, entries: [entry] };
     file = merged([file, { ...NOTHING_MEASURED, adapters: [more] }]);
     // Whole at all times: a process that has no time left is ended.
     writeFileSync(`${options.output}.part`, tuningText(file));

@@ -81,7 +81,7 @@ export interface AdapterTuning extends AdapterKind {
   readonly entries: readonly TuningEntry[];
 }
 
-/** Which GPU: `nvidia`, `hopper`. */
+/** Which GPU: `nvidia`, `hopper`; of one whose architecture WebGPU has no name for, the name of the device. */
 export interface AdapterKind {
   readonly vendor: string;
   readonly architecture: string;

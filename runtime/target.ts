@@ -95,10 +95,17 @@ function unmet(target: TargetEntry, device: DeviceLike): string[] {
   return lacking;
 }
 
+/** Which kind of adapter this is, as tunings say it. */
+export const adapterKind = ({ vendor, architecture, device }: GPUAdapterInfo): AdapterKind => ({
+  vendor,
+  architecture: architecture || device,
+});
+
 /** Whether a tuning of that adapter is one of this device. Where nothing is said of the device, it is not. */
 function isOf({ info, adapterInfo }: DeviceLike, { vendor, architecture }: AdapterKind): boolean {
-  const { vendor: hasVendor, architecture: hasArchitecture } = info ?? adapterInfo ?? {};
-  return hasVendor === vendor && hasArchitecture === architecture;
+  const known = info ?? adapterInfo;
+  const own = known && adapterKind(known);
+  return own?.vendor === vendor && own.architecture === architecture;
 }
 
 /** Dawn tells it of adapters alone: a device that says nothing is taken for one that was asked for by `requiredDevice`. */

@@ -6,7 +6,7 @@ import type { Compilation, CompileOptions } from "../../compiler/compile.js";
 import type { SourceFile } from "../../compiler/diagnostics/types.js";
 import type { AdapterTuning, Bundle, Manifest } from "../../runtime/bundle-format.js";
 import { axisNames } from "../../runtime/numbers.js";
-import { chooseTarget } from "../../runtime/target.js";
+import { adapterKind, chooseTarget } from "../../runtime/target.js";
 import type { AdapterName, FoundAdapter } from "../node/index.js";
 import type { RunSizes } from "../tune/runs.js";
 import type { KernelResult, KernelTrial } from "../tune/tune-kernel.js";
@@ -212,7 +212,6 @@ function fileOf(
   { adapter, description }: FoundAdapter,
   results: readonly KernelResult[],
 ): TuningFile {
-  const { vendor, architecture } = adapter.info;
   const entries = results.map(({ launches: _, ...entry }) => ({
     ...entry,
     model,
@@ -221,7 +220,7 @@ function fileOf(
   }));
   return {
     ...NOTHING_MEASURED,
-    adapters: entries.length === 0 ? [] : [{ vendor, architecture, description, entries }],
+    adapters: entries.length === 0 ? [] : [{ ...adapterKind(adapter.info), description, entries }],
   };
 }
 

@@ -18,6 +18,7 @@ import {
 } from "../../src/cli/tuning-file.js";
 import { testAdapter } from "../support/adapter.js";
 import { temporaryFolder } from "../support/cli.js";
+import { adapterKind } from "../../runtime/target.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -140,7 +141,7 @@ describe("the benchmarks", () => {
 
   it("set a tuned target beside its profile's own, in one run", async () => {
     const { adapter, name } = await testAdapter();
-    const { vendor, architecture } = adapter.info;
+    const { vendor, architecture } = adapterKind(adapter.info);
     const id = "product/2x5x12 prefill 2×1";
     const [tuning, json] = [path("tuning.json"), path("tuned.json")];
     const entries = [entryOf(id)];

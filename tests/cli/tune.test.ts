@@ -6,6 +6,7 @@ import { parseManifest } from "../../runtime/schema.js";
 import { parseTuning } from "../../src/cli/tuning-file.js";
 import { testAdapter } from "../support/adapter.js";
 import { krait, kraitOk, temporaryFolder } from "../support/cli.js";
+import { adapterKind } from "../../runtime/target.js";
 
 const MODEL = `
 axis b: batch, t: time, c = 8, d = 12
@@ -44,8 +45,8 @@ describe("krait tune", () => {
     const { adapters } = parseTuning(readFileSync(file, "utf8"), file);
     const [found] = adapters;
     assert(found !== undefined && adapters.length === 1);
-    const info = (await testAdapter()).adapter.info;
-    assert.deepEqual([found.vendor, found.architecture], [info.vendor, info.architecture]);
+    const kind = adapterKind((await testAdapter()).adapter.info);
+    assert.deepEqual({ vendor: found.vendor, architecture: found.architecture }, kind);
     const [scan] = found.entries;
     assert(scan !== undefined && found.entries.length === 1);
     assert.deepEqual([scan.target, scan.shape, scan.label], ["baseline", { leads: 2, steps: 12 }, "h_scan"]);
@@ -79,7 +80,7 @@ describe("krait tune", () => {
     const other = { target: "baseline", kernel: "", shape: {}, schedule: {} };
     await kraitOk("build", at("gated.krait"), "-o", folder);
     await kraitOk("tune", folder, "--apply", "-o", at("one.json"), ...SIZES, "--only", "y_map");
-    const { vendor, architecture } = (await testAdapter()).adapter.info;
+    const { vendor, architecture } = adapterKind((await testAdapter()).adapter.info);
     const manifest = parseManifest(readFileSync(`${folder}/model.json`, "utf8"));
     const { tuning } = manifest.options;
     assert.deepEqual(

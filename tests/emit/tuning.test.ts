@@ -15,6 +15,7 @@ import { testDevice } from "../support/adapter.js";
 import { krait, kraitOk, temporaryFolder } from "../support/cli.js";
 import { expectClose } from "../support/expect-close.js";
 import { seeded } from "../support/random.js";
+import { adapterKind } from "../../runtime/target.js";
 
 const MODEL = `
 axis b: batch, t: time, c = 24, d = 40
@@ -95,6 +96,21 @@ describe("tuned targets", () => {
     assert.throws(() => chooseTarget(bundle, { features, limits }, "baseline@amd-rdna-3"), /amd, rdna-3/);
   });
 
+  it("tell GPUs whose architecture has no name apart by the device's", async () => {
+    const { features, limits } = await testDevice();
+    const named = (device: string): DeviceLike => ({
+      features,
+      limits,
+      info: { vendor: "nvidia", architecture: "", device } as GPUAdapterInfo,
+    });
+    const kind = adapterKind(named("h100").info ?? assert.fail());
+    assert.deepEqual(kind, { vendor: "nvidia", architecture: "h100" });
+    const { bundle } = compiled({ tuning: [tuningOf(kind.vendor, kind.architecture)] });
+    assert.equal(chooseTarget(bundle, named("h100")).name, "baseline@nvidia-h100");
+    assert.equal(chooseTarget(bundle, named("b200")).name, "baseline");
+    assert.equal(chooseTarget(bundle, named("")).name, "baseline");
+  });
+
   it("know kernels again whose values lie in f16", () => {
     const text = `axis b: batch, t: time, c = 64, d = 128
       model pair {
@@ -158,7 +174,7 @@ describe("tuned targets", () => {
 
   it("compute the same", async () => {
     const device = await testDevice();
-    const { vendor, architecture } = device.adapterInfo;
+    const { vendor, architecture } = adapterKind(device.adapterInfo);
     const { bundle } = compiled({ tuning: [tuningOf(vendor, architecture)] });
     const random = seeded(3);
     const normal = (count: number): Float32Array<ArrayBuffer> =>

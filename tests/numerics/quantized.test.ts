@@ -18,6 +18,7 @@ import { assertWithin, banksOf } from "../support/limits.js";
 import { bundleOf, checkpointBundle, f32, modelOf, u32 } from "../support/model.js";
 import { dequantizedParams, type Quantized } from "../support/quantized-weights.js";
 import { seeded } from "../support/random.js";
+import { adapterKind } from "../../runtime/target.js";
 
 const STORAGES: readonly Quantized[] = ["int8", "int4"];
 
@@ -207,7 +208,7 @@ describe("quantized weights", () => {
         const source = piecesOf(storage === "f16" || storage === "bf16" ? 104 : 37);
         const options = { storage: matricesIn(names, storage) };
         const device = await baselineDevice();
-        const { vendor, architecture } = device.adapterInfo;
+        const kind = adapterKind(device.adapterInfo);
         const { stages } = compile({ path: "m.krait", text: source }, options);
         const kernels = [...(stages.targets?.[0]?.kernels.values() ?? [])].filter(
           (kernel) => kernel.skeleton === "contract",
@@ -218,7 +219,7 @@ describe("quantized weights", () => {
           shape: Object.fromEntries(Object.keys(extentsOf(kernel)).map((name) => [name, 3])),
           schedule: { kind: "rows", ...schedule },
         }));
-        const bundle = bundleOf(source, { ...options, tuning: [{ vendor, architecture, entries }] });
+        const bundle = bundleOf(source, { ...options, tuning: [{ ...kind, entries }] });
         const shaders = [...bundle.files.values()].filter((text) => /k_first \+= \d+u/.test(text));
         assert.ok(shaders.length >= 3, `${shaders.length} kernels read pieces`);
         const draw = seeded(11);
