@@ -195,7 +195,7 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
     rows: ({ cols, depth, isDear = false, piece }) => {
       if (piece !== undefined) return piecesSchedule({ cols, depth, isDear }, piece);
       const isShort = typeof depth === "number" && depth <= 64;
-      if (isDear) return { kind: "rows", lanes: isShort ? 32 : 128, cols: 4, each: 4 };
+      if (isDear) return dearSchedule(isShort ? SUBGROUP : MOST_PIECE_LANES);
       return { kind: "rows", lanes: isShort ? 8 : 32, cols: 4 };
     },
     fewRows: 8,
@@ -218,31 +218,45 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
   };
 }
 
-/** Lanes times columns: each lane has 16 bytes of a column on their way, and a GPU wants some MB so. */
-const PIECES_IN_FLIGHT = 131_072;
-const MOST_PIECE_LANES = 128;
-/** One after the other, each of which waits for memory: with 16 of them, a product took a third longer than with 4. */
-const MOST_PIECES_A_LANE = 4;
+/** So many columns fill a GPU when a subgroup has four of them: each lane reads the more of them, one after the other. */
+const MANY_COLUMNS = 3072;
+/** So few columns leave it idle unless many lanes share each. */
+const FEW_COLUMNS = 1024;
+const MOST_PIECE_LANES = 256;
 /** Fewer workgroups leave multiprocessors of a large GPU idle. */
 const ENOUGH_GROUPS = 256;
+const SUBGROUP = 32;
 
 /**
- * Lanes with four columns each, for what they read of a is more than of b, where that makes workgroups enough or each of them computes
- * a; the fewer columns there are, the more lanes to each.
+ * Lanes with columns each, for what they read of a is more than of b, where that makes workgroups enough or each of them computes
+ * a; the fewer columns there are, the more lanes to each. Within 10 % of the best of each of Mamba's sizes on an H100 (bench/RESULTS.md).
  */
 function piecesSchedule(
   { cols, depth, isDear }: { readonly cols: Dim; readonly depth: Dim; readonly isDear: boolean },
   piece: number,
 ): RowsSchedule {
-  const powerFrom = (size: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, size)));
-  const wanted = typeof cols === "number" ? powerFrom(PIECES_IN_FLIGHT / cols) : 32;
-  const busy = typeof depth === "number" ? powerFrom(depth / piece) : 32;
-  const lanes = Math.max(8, Math.min(Math.max(wanted, busy / MOST_PIECES_A_LANE), busy, MOST_PIECE_LANES));
-  const together = Math.max(4, Math.min(16, 256 / lanes));
-  if (!isDear && typeof cols === "number" && cols / together < ENOUGH_GROUPS)
-    return { kind: "rows", lanes, cols: Math.max(1, Math.min(4, 32 / lanes)) };
-  return { kind: "rows", lanes, cols: together, each: 4 };
+  const pieces = typeof depth === "number" ? 2 ** Math.ceil(Math.log2(depth / piece)) : SUBGROUP;
+  const lanesOf = (most: number): number => Math.max(8, Math.min(pieces, most));
+  if (typeof cols !== "number" || cols >= MANY_COLUMNS) {
+    const lanes = lanesOf(SUBGROUP);
+    return { kind: "rows", lanes, cols: 4 * Math.max(1, SUBGROUP / lanes), each: 4 };
+  }
+  if (isDear && cols < FEW_COLUMNS) return dearSchedule(lanesOf(MOST_PIECE_LANES));
+  const lanes = lanesOf(MOST_PIECE_LANES / 2);
+  if (!isDear && cols / 4 < ENOUGH_GROUPS)
+    return { kind: "rows", lanes, cols: Math.max(1, SUBGROUP / lanes) };
+  // Of 16 bits, a column has more pieces than of codes.
+  const each = piece > 8 ? 4 : 2;
+  return { kind: "rows", lanes, cols: each * Math.max(1, SUBGROUP / lanes), each };
 }
+
+/** Each workgroup computes all of a row, so each has two columns. */
+const dearSchedule = (lanes: number): RowsSchedule => ({
+  kind: "rows",
+  lanes,
+  cols: 2 * Math.max(1, SUBGROUP / lanes),
+  each: 2,
+});
 
 /** 64×64 by 8×4 is within 7 % of the best measured everywhere it fits (bench/RESULTS.md); small products waste most of it. */
 function tiledSchedule({ rows, cols, depth }: ProductShape): TiledSchedule {
