@@ -248,11 +248,11 @@ const DEFINITIONS: Readonly<Record<MathFunction | Helper, Definition>> = {
   polar: {
     needs: [],
     // The angle is (k + r)·π with |r| ≤ ½, and k says no more than the sign. The last bits of k + 1.5·2²³ are k; `abs` changes
-    // nothing, but keeps compilers from folding (x + c) - c to x. (`round` takes the few units that have to do exp2.)
+    // nothing, but keeps compilers from folding (x + c) - c to x. From 2²² half turns on nothing is known of the angle, but the size holds. (`round` takes the few units that have to do exp2.)
     declare: ({ v, u, fn, width }) => code`
       fn ${fn("polar")}(size: ${v}, half_turns: ${v}) -> ${pairOf(width)} {
         let near = half_turns + 12582912.0;
-        let r = half_turns - (abs(near) - 12582912.0);
+        let r = clamp(half_turns - (abs(near) - 12582912.0), ${v}(-0.5), ${v}(0.5));
         let sign = bitcast<${u}>(near) << ${u}(31u);
         let signed = bitcast<${v}>(bitcast<${u}>(size) ^ sign);
         let z = r * r;

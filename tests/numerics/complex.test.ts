@@ -109,8 +109,8 @@ model powers {
     const angle = f32([0, 1e-6, 0.3, 1, Math.PI / 2, Math.PI, -2, 40, -900]);
     const size = f32([0, 0, 0.01, -0.3, 0.1, -0.1, -0.2, 0, 0.02]);
     const params = { size: { shape: [9], data: size }, angle: { shape: [9], data: angle } };
-    const { outputs: expected } = interpret(graphOf(source), { inputs: { x: { shape, data: x } }, params });
     const bundle = bundleOf(source);
+    const { outputs: expected } = interpret(graphOf(source), { inputs: { x: { shape, data: x } }, params });
     assert.ok([...bundle.files.values()].some((text) => text.includes("fn polar_")));
     const model = await modelOf(bundle, params);
     const session = await model.session();
@@ -127,6 +127,26 @@ model powers {
       // A product in f32 is known to half a unit of its last place, and so is the factor that it is made of.
       const most = 1e-6 + 2 * 2 ** -24 * turned;
       assert.ok(error <= most, `${i}: ${error} of a number after ${turned} radians, ${most} allowed`);
+    }
+  });
+
+  it("of which exp(x*p) is never greater than it should be, however many turns there are", async () => {
+    const source = `
+axis b: batch, t: time, d = 4
+model powers {
+  input x: f32[b, t]
+  param angle[d]
+  y = exp(x*complex(-0.01*angle/angle, angle))
+  output size[b, t, d] = abs(y)
+}`;
+    const x = f32([1, 3e6, -1.7e7, 2.3e8, 1.1e12, -3e20].map((value) => value / 1e3));
+    const angle = f32([Math.PI * 1e3, 1e3, 7e3, 1e9]);
+    const model = await modelOf(bundleOf(source), { angle: { shape: [4], data: angle } });
+    const { size } = await (await model.session()).prefill({ x }, { outputs: "all" });
+    model.destroy();
+    for (const [i, value] of size?.data.entries() ?? assert.fail()) {
+      const most = Math.exp(-0.01 * (x[Math.floor(i / 4)] ?? 0));
+      assert.ok(value <= most * (1 + 1e-5), `${i}: ${value}, at most ${most}`);
     }
   });
 });
