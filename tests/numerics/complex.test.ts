@@ -139,8 +139,8 @@ model powers {
   y = exp(x*complex(-0.01*angle/angle, angle))
   output size[b, t, d] = abs(y)
 }`;
-    const x = f32([1, 3e6, -1.7e7, 2.3e8, 1.1e12, -3e20].map((value) => value / 1e3));
-    const angle = f32([Math.PI * 1e3, 1e3, 7e3, 1e9]);
+    const x = f32([1, 3e6, 1.7e7, 2.3e8, 1.1e12, 3e20].map((value) => value / 1e3));
+    const angle = f32([Math.PI * 1e3, -1e3, 7e3, -1e9]);
     const model = await modelOf(bundleOf(source), { angle: { shape: [4], data: angle } });
     const { size } = await (await model.session()).prefill({ x }, { outputs: "all" });
     model.destroy();
