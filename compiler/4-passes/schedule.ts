@@ -153,7 +153,7 @@ export interface ScheduleOptions {
 }
 
 /** What caches hand out while a launch passes, which takes 2 µs of the GPU and 5 of the CPU: at 3 to 5 TB/s. */
-const LAUNCH_BYTES = 16e6;
+const LAUNCH_BYTES = 20e6;
 const CHANNELS_IN_FLIGHT = 12_000;
 const LONGEST_UNCUT = 256;
 /** Channels times chunks: twice as many where channels hold little. */
