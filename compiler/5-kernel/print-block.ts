@@ -444,7 +444,8 @@ export class BlockPrinter {
   /** The operation of this name on the same operands, if it is printed too. */
   private sameOf(op: ExprOp, { args }: Extract<Expr, { kind: "op" }>): Expr | undefined {
     for (const other of this.uses.keys())
-      if (other.kind === "op" && other.op === op && other.args.every((arg, i) => arg === args[i])) return other;
+      if (other.kind === "op" && other.op === op && other.args.every((arg, i) => arg === args[i]))
+        return other;
     return undefined;
   }
 

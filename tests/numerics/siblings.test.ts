@@ -15,7 +15,7 @@ import { seeded, type Random } from "../support/random.js";
 
 type Settings = Readonly<Record<string, ConstantValue>>;
 
-const DRAWS = Number(process.env["KRAIT_DRAWS"] ?? 4);
+const DRAWS = Number(process.env["KRAIT_DRAWS"] ?? 3);
 const SEED = Number(process.env["KRAIT_SEED"] ?? 20231201);
 
 /** Sizes around and off every tile. */
