@@ -92,8 +92,8 @@ function runsAskedFor(one: BenchCase): readonly Asked[] {
 function together(all: readonly Asked[]): readonly Asked[] {
   const found = new Map<string, Asked>();
   for (const { one, runs } of all) {
-    const { source, set, weights, schedule } = one;
-    const key = JSON.stringify([source, set, weights, schedule]);
+    const { source, set, weights, activations, schedule } = one;
+    const key = JSON.stringify([source, set, weights, activations, schedule]);
     found.set(key, { one, runs: [...(found.get(key)?.runs ?? []), ...runs] });
   }
   return [...found.values()];
@@ -101,12 +101,13 @@ function together(all: readonly Asked[]): readonly Asked[] {
 
 async function tuneCase({ one, runs }: Asked, targetName: string, budgetMs: number): Promise<void> {
   const begin = performance.now();
-  const { name, source, set, weights, schedule } = one;
+  const { name, source, set, weights, activations, schedule } = one;
   const text = "text" in source ? { path: `${name}.krait`, text: source.text } : familySource(source.family);
   if (text === undefined) throw new Error(`${name}: there is no such family`);
   const { bundle, stages } = compile(text, {
     ...{ set, targets: [targetName] },
     ...(weights && { weights }),
+    ...(activations && { activations }),
     ...(schedule && { schedule }),
   });
   const [target] = stages.targets ?? [];
