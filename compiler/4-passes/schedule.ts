@@ -195,7 +195,7 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
     rows: ({ cols, depth, isDear = false, piece }) => {
       if (piece !== undefined) return piecesSchedule({ cols, depth, isDear }, piece);
       const isShort = typeof depth === "number" && depth <= 64;
-      if (isDear) return dearSchedule(isShort ? SUBGROUP : MOST_PIECE_LANES);
+      if (isDear) return dearSchedule(isShort ? SUBGROUP : MOST_LANES);
       return { kind: "rows", lanes: isShort ? 8 : 32, cols: 4 };
     },
     fewRows: 8,
@@ -222,9 +222,7 @@ export function schedulesFor(target: Target, options: ScheduleOptions = {}): Sch
 const MANY_COLUMNS = 3072;
 /** So few columns leave it idle unless many lanes share each. */
 const FEW_COLUMNS = 1024;
-const MOST_PIECE_LANES = 256;
-/** Fewer workgroups leave multiprocessors of a large GPU idle. */
-const ENOUGH_GROUPS = 256;
+const MOST_LANES = 256;
 const SUBGROUP = 32;
 
 /**
@@ -241,10 +239,10 @@ function piecesSchedule(
     const lanes = lanesOf(SUBGROUP);
     return { kind: "rows", lanes, cols: 4 * Math.max(1, SUBGROUP / lanes), each: 4 };
   }
-  if (isDear && cols < FEW_COLUMNS) return dearSchedule(lanesOf(MOST_PIECE_LANES));
-  const lanes = lanesOf(MOST_PIECE_LANES / 2);
-  if (!isDear && cols / 4 < ENOUGH_GROUPS)
-    return { kind: "rows", lanes, cols: Math.max(1, SUBGROUP / lanes) };
+  const isFew = cols < FEW_COLUMNS;
+  if (isDear && isFew) return dearSchedule(lanesOf(MOST_LANES));
+  const lanes = lanesOf(MOST_LANES / 2);
+  if (isFew) return { kind: "rows", lanes, cols: Math.max(1, SUBGROUP / lanes) };
   // Of 16 bits, a column has more pieces than of codes.
   const each = piece > 8 ? 4 : 2;
   return { kind: "rows", lanes, cols: each * Math.max(1, SUBGROUP / lanes), each };
@@ -317,6 +315,11 @@ const lanesToSum = (inner: number): number =>
 /** Whether two invocations can hold all of a channel and still be of many. */
 const isLight = ({ inner, held = inner }: ScanShape): boolean => inner > 1 && held <= 2 * MOST_HELD;
 
+/** Where more channels or chunks than lanes could hide fill the device, less to add up counts for more than short turns. */
+const FULL = { lanes: 2, steps: STEPS_PER_TILE / 2 } as const;
+const isBetterFull = (shape: ScanShape, lanes: number): boolean =>
+  lanes > FULL.lanes && shape.reductions > 0 && (shape.sums ?? 0) === 0 && isLight(shape);
+
 const CROWDED = 16_000;
 
 /**
@@ -325,10 +328,8 @@ const CROWDED = 16_000;
  */
 function crowdedSchedule(shape: ScanShape, onChip: number, from: number): Crowded | undefined {
   const usual = scanSchedule(shape, onChip);
-  if (usual.lanes !== 4 || shape.reductions === 0 || !isLight(shape) || (shape.sums ?? 0) > 0)
-    return undefined;
-  const schedule = { channels: Math.min(16, usual.channels), lanes: 2, steps: STEPS_PER_TILE / 2 };
-  return { from, schedule };
+  if (!isBetterFull(shape, usual.lanes)) return undefined;
+  return { from, schedule: { ...FULL, channels: Math.min(16, usual.channels) } };
 }
 
 /** Channels enough hide what they wait for: a tile is four steps. Lanes a channel grow with what they share; then fewer steps or channels a workgroup until the tiles fit on chip. */
@@ -337,10 +338,8 @@ function scanSchedule(shape: ScanShape, onChip: number): ScanKernel["schedule"] 
   let lanes = sums > 0 ? lanesToSum(inner) : lanesFor(inner);
   if (lanes === 1 && inner <= 1 && shape.channels >= CHUNKED_CHANNELS)
     return { channels: 64, lanes, steps: FEWEST_STEPS };
-  // Where chunks fill the device, less to add up counts for more than short turns.
-  const isFull = shape.isCut === true && shape.reductions > 0 && isLight(shape) && lanes > 2 && sums === 0;
-  if (isFull) lanes = 2;
-  let steps = isFull || (lanes === 1 && inner > 1) ? STEPS_PER_TILE / 2 : STEPS_PER_TILE;
+  let steps = lanes === 1 && inner > 1 ? STEPS_PER_TILE / 2 : STEPS_PER_TILE;
+  if (shape.isCut === true && isBetterFull(shape, lanes)) ({ lanes, steps } = FULL);
   let channels = Math.min(32, MOST_INVOCATIONS / lanes);
   const byChannel = (): number => (shape.stagedChannel + shape.reductions * lanes) * channels;
   const byInner = shape.stagedInner * inner;

@@ -48,13 +48,12 @@ export class ChannelPair {
 
   /** Loads of which a word has both channels': those of each, by that of the first. */
   words(exprs: readonly Expr[]): ReadonlyMap<Expr, readonly [Load, Load]> {
-    const found = new Map<Expr, readonly [Load, Load]>();
-    walk(exprs, (expr) => {
-      if (!isWord(expr, this.context)) return;
-      const both = SIDES.map((side) => this.of(expr, side)) as unknown as readonly [Load, Load];
-      found.set(both[0], both);
-    });
-    return found;
+    return new Map(
+      [...wordLoads(exprs, this.context).keys()].map((load) => {
+        const both = SIDES.map((side) => this.of(load, side)) as unknown as readonly [Load, Load];
+        return [both[0], both];
+      }),
+    );
   }
 }
 
@@ -77,15 +76,12 @@ const isWord = (expr: Expr, context: ModuleContext): expr is Load => {
 };
 
 /** Whether what is staged by channel comes in words. */
-export const stagesPairs = (kernel: ScanKernel, context: ModuleContext): boolean => {
-  if (!isScanOfPairs(kernel, kernel.schedule)) return false;
-  let found = false;
-  walk(
+export const stagesPairs = (kernel: ScanKernel, context: ModuleContext): boolean =>
+  isScanOfPairs(kernel, kernel.schedule) &&
+  wordLoads(
     kernel.staged.flatMap(({ per, value }) => (per === "channel" ? [value] : [])),
-    (expr) => (found ||= isWord(expr, context)),
-  );
-  return found;
-};
+    context,
+  ).size > 0;
 
 /** Whether what is stored goes in words. */
 export const storesPairs = (kernel: ScanKernel, context: ModuleContext): boolean =>
